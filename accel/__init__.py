@@ -1,0 +1,1 @@
+"""accel: one control plane for every accelerator of a fleet."""

@@ -1,0 +1,1 @@
+"""The per-node daemon: runs the drivers, watches for change, reports to the conductor."""

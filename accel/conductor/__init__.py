@@ -1,0 +1,1 @@
+"""Accepts what agents report and keeps the recorded inventory true."""

@@ -1,0 +1,134 @@
+"""Every failure that accel names, in one small tree.
+
+::
+
+    AccelError
+    ├── InvalidValue            a value somebody gave us cannot be right (also a ValueError)
+    │   ├── InvalidAddress      not a PCI address
+    │   └── InvalidFleet        a fleet file with a mistake in it
+    ├── ConfigurationError      the service cannot start as it is configured
+    │   └── UnknownDriver       an enabled driver that is not installed
+    ├── NotFound                the thing that was asked for is not there
+    ├── Conflict                the thing is there, in a state that does not allow the act
+    ├── Unavailable             a part we depend on is away: try again later
+    │   ├── DatabaseUnavailable
+    │   └── ConductorUnavailable
+    └── DriverFailure           a driver could not say what is there
+        └── DriverUnavailable   its library or interface is not on this host
+
+``code`` never changes once it is released: clients and documentation refer to it. What HTTP makes of an error
+is known in ``accel.api.faults`` only.
+"""
+
+from typing import ClassVar
+
+
+class AccelError(Exception):
+    """The root: catch it to catch whatever accel raises on purpose."""
+
+    code: ClassVar[str] = "accel.error"
+
+
+class InvalidValue(AccelError, ValueError):
+    """A value cannot be right.
+
+    :param field: what was being filled in, as the person who gave it knows it: ``limit``, ``nodes[3].cards``
+    :param value: what was given
+    :param expected: what would be right, in words
+    """
+
+    code = "accel.invalid_value"
+
+    def __init__(self, field: str, value: object, expected: str) -> None:
+        super().__init__(f"{field}: {value!r} is not {expected}")
+        self.field = field
+        self.value = value
+        self.expected = expected
+
+    def __reduce__(self) -> tuple[type["InvalidValue"], tuple[str, object, str]]:
+        return type(self), (self.field, self.value, self.expected)
+
+
+class InvalidAddress(InvalidValue):
+    """A text is not a PCI address."""
+
+    code = "accel.invalid_address"
+
+
+class InvalidFleet(AccelError, ValueError):
+    """A fleet file has a mistake; the text names file, line, field and what is allowed."""
+
+    code = "accel.invalid_fleet"
+
+
+class ConfigurationError(AccelError):
+    """The service cannot start as it is configured."""
+
+    code = "accel.configuration"
+
+
+class UnknownDriver(ConfigurationError):
+    """A driver is enabled that is not installed."""
+
+    code = "accel.unknown_driver"
+
+    def __init__(self, name: str, installed: list[str]) -> None:
+        super().__init__(f"driver {name!r} is enabled but not installed; installed drivers: {', '.join(installed)}")
+
+
+class NotFound(AccelError):
+    """There is no such thing.
+
+    :param kind: ``device``, ``node`` …
+    :param key: how it was asked for
+    """
+
+    code = "accel.not_found"
+
+    def __init__(self, kind: str, key: str) -> None:
+        super().__init__(f"{kind.capitalize()} not found: {key}")
+        self.kind = kind
+        self.key = key
+
+
+class Conflict(AccelError):
+    """The thing is there, in a state that does not allow the act."""
+
+    code = "accel.conflict"
+
+
+class Unavailable(AccelError):
+    """A part that we depend on is away; the same call may work later."""
+
+    code = "accel.unavailable"
+
+
+class DatabaseUnavailable(Unavailable):
+    """The database does not answer."""
+
+    code = "accel.database_unavailable"
+
+
+class ConductorUnavailable(Unavailable):
+    """No conductor answers, or the broker between us is away."""
+
+    code = "accel.conductor_unavailable"
+
+
+class DriverFailure(AccelError):
+    """A driver could not say what is there.
+
+    :param hint: what a person can do about it; empty where nothing is known
+    """
+
+    code = "accel.driver_failure"
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class DriverUnavailable(DriverFailure):
+    """The library or kernel interface that the driver reads is not on this host."""
+
+    code = "accel.driver_unavailable"

@@ -1,0 +1,47 @@
+"""The address of a PCI function, as a type."""
+
+import re
+from dataclasses import dataclass
+
+from accel.errors import InvalidAddress
+
+_PATTERN = re.compile(r"(?:([0-9a-f]{4,8}):)?([0-9a-f]{2}):([0-9a-f]{2})\.([0-7])", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class PciAddress:
+    """Domain, bus, device and function of one PCI function; sorts as numbers do.
+
+    The domain has four hex digits or more: firmware and VMD use domains above ffff, so a string of fixed width
+    is no key. ``str()`` gives the kernel's form, lower case and at least four digits of domain.
+    """
+
+    domain: int
+    bus: int
+    device: int
+    function: int
+
+    def __post_init__(self) -> None:
+        within = (
+            0 <= self.domain <= 0xFFFFFFFF
+            and 0 <= self.bus <= 0xFF
+            and 0 <= self.device <= 0x1F
+            and 0 <= self.function <= 7
+        )
+        if not within:
+            raise InvalidAddress("address", str(self), "a PCI address: bus ≤ ff, device ≤ 1f, function ≤ 7")
+
+    def __str__(self) -> str:
+        return f"{self.domain:04x}:{self.bus:02x}:{self.device:02x}.{self.function:x}"
+
+    @classmethod
+    def parse(cls, text: str) -> "PciAddress":
+        """Read ``0000:3b:00.0``, NVML's ``00000000:3B:00.0`` or lspci's short ``3b:00.0``.
+
+        :raises InvalidAddress: the text is none of them
+        """
+        match = _PATTERN.fullmatch(text.strip())
+        if match is None:
+            raise InvalidAddress("address", text, "a PCI address such as 0000:3b:00.0")
+        domain, bus, device, function = match.groups(default="0")
+        return cls(int(domain, 16), int(bus, 16), int(device, 16), int(function, 16))

@@ -1,0 +1,35 @@
+"""What can happen to the things we keep."""
+
+from enum import StrEnum
+
+
+class EventKind(StrEnum):
+    """The name of a change. Names stay as they are once released: dashboards filter by them."""
+
+    NODE_ADDED = "node.added"
+    NODE_CHANGED = "node.changed"
+    NODE_ONLINE = "node.online"
+    NODE_OFFLINE = "node.offline"
+    DRIVER_FAILED = "driver.failed"
+    DRIVER_RECOVERED = "driver.recovered"
+    DEVICE_ADDED = "device.added"
+    DEVICE_CHANGED = "device.changed"
+    DEVICE_LOST = "device.lost"
+    DEVICE_RETURNED = "device.returned"
+    DEVICE_REMOVED = "device.removed"
+    """Deleted from the inventory: it was lost, nobody held it, and the grace time is over."""
+    DEVICE_ENABLED = "device.enabled"
+    DEVICE_DISABLED = "device.disabled"
+    DEPLOYABLE_ADDED = "deployable.added"
+    DEPLOYABLE_CHANGED = "deployable.changed"
+    DEPLOYABLE_LOST = "deployable.lost"
+    DEPLOYABLE_RETURNED = "deployable.returned"
+    DEPLOYABLE_REMOVED = "deployable.removed"
+    ATTRIBUTE_ADDED = "attribute.added"
+    ATTRIBUTE_CHANGED = "attribute.changed"
+    ATTRIBUTE_REMOVED = "attribute.removed"
+    HANDLE_ADDED = "handle.added"
+    HANDLE_CHANGED = "handle.changed"
+    HANDLE_LOST = "handle.lost"
+    HANDLE_RETURNED = "handle.returned"
+    HANDLE_REMOVED = "handle.removed"

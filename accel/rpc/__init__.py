@@ -1,0 +1,1 @@
+"""Messages between the services: oslo.messaging below, the wire form of the model above."""
