@@ -1,1 +1,29 @@
 """Configuration: one module per option group. The config object is made here and passed in; nothing is global."""
+
+from collections.abc import Sequence
+
+from oslo_config import cfg
+from oslo_log import log
+
+from accel.conf import opts
+from accel.errors import ConfigurationError
+
+
+def load(argv: Sequence[str], *, prog: str, default_config_files: Sequence[str] | None = None) -> cfg.ConfigOpts:
+    """Read command line and configuration files into a fresh object with all groups of accel registered.
+
+    :param argv: the arguments after the program's name
+    :param prog: the program's name, for the usage text
+    :param default_config_files: files to read unless ``--config-file`` says otherwise; None looks for accel.conf in
+        ``~/.accel``, ``~``, ``/etc/accel`` and ``/etc``
+    :raises ConfigurationError: a file is missing or broken, or a value is out of bounds
+    """
+    conf = cfg.ConfigOpts()
+    log.register_options(conf)
+    for group, options in opts.list_opts():
+        conf.register_opts(options, group=None if group == "DEFAULT" else group)
+    try:
+        conf(list(argv), project="accel", prog=prog, default_config_files=default_config_files)
+    except cfg.Error as error:
+        raise ConfigurationError(str(error)) from error
+    return conf

@@ -38,11 +38,11 @@ class UtcDateTime(TypeDecorator[datetime]):
         """Ask MariaDB for microseconds, which it drops unless told."""
         return dialect.type_descriptor(mysql.DATETIME(fsp=6) if dialect.name in {"mysql", "mariadb"} else DateTime())
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - the base class passes it
         """Store UTC without a zone: the same on all three databases."""
         return value.astimezone(UTC).replace(tzinfo=None) if value is not None else None
 
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - the base class passes it
         """Put the zone back."""
         return value.replace(tzinfo=UTC) if value is not None else None
 

@@ -14,7 +14,6 @@ its option group. It opens no path but through its ``Host`` and reads no global,
 tree. Everything else a device may be able to do (program, partition, health, reset) is a separate protocol.
 """
 
-import os
 import subprocess
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -65,7 +64,7 @@ class Host:
         :raises DriverUnavailable: the program is not installed
         :raises DriverFailure: it failed, or took too long
         """
-        if not os.path.isabs(command[0]):
+        if not Path(command[0]).is_absolute():
             raise DriverFailure(f"{command[0]}: commands are given by absolute path")
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=timeout_seconds, check=True)

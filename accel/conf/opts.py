@@ -1,0 +1,15 @@
+"""All option groups of accel, in one list: what a configuration object knows and what the sample shows."""
+
+from collections.abc import Sequence
+from types import ModuleType
+
+from oslo_config import cfg
+
+from accel.conf import default
+
+MODULES: tuple[ModuleType, ...] = (default,)
+
+
+def list_opts() -> list[tuple[cfg.OptGroup | str, Sequence[cfg.Opt]]]:
+    """Every group with its options, as oslo-config-generator wants them."""
+    return [(getattr(module, "GROUP", "DEFAULT"), module.OPTIONS) for module in MODULES]
