@@ -9,7 +9,7 @@ from accel.conf import opts
 from accel.errors import ConfigurationError
 
 
-def load(argv: Sequence[str], *, prog: str, default_config_files: Sequence[str] | None = None) -> cfg.ConfigOpts:
+def load(argv: Sequence[str], *, prog: str, default_config_files: list[str] | None = None) -> cfg.ConfigOpts:
     """Read command line and configuration files into a fresh object with all groups of accel registered.
 
     :param argv: the arguments after the program's name
