@@ -1,0 +1,57 @@
+# Everything this project does, from a bare clone. `make help` lists it.
+# A target sets up what it needs: a virtual environment in .venv with the pinned versions of constraints.txt.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+EXTRAS := server,postgresql,mysql,test,check,docs,proto
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench docs proto samples constraints clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+$(READY): setup.cfg pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	@echo "Installing accel and the pinned versions of what it needs into $(VENV) …"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[$(EXTRAS)]'
+	@touch $@
+
+demo: $(READY) ## Start everything in one process, show it working, stop: the two-minute tour
+	@$(BIN)/python demo/tour.py
+
+test: $(READY) ## Run all tests; what needs a service that is not here is skipped with its reason
+	$(BIN)/python -m pytest -n auto --dist loadfile
+
+check: $(READY) ## Lint, format, types, import contracts, samples up to date: under a minute
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/lint-imports
+	$(BIN)/oslo-config-generator --config-file etc/accel/config-generator.conf --output-file - | diff -u etc/accel/accel.conf.sample -
+
+bench: $(READY) ## Measure speed and size, print the table that the README quotes
+	$(BIN)/python -m bench
+
+docs: $(READY) ## Build the documentation, warnings are errors
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going -b html docs docs/_build/html
+	@echo "docs/_build/html/index.html"
+
+proto: $(READY) ## Generate code from protos/*.proto
+	@set -- protos/*.proto; if [ -e "$$1" ]; then \
+	  mkdir -p build/proto && $(BIN)/python -m grpc_tools.protoc -Iprotos --python_out=build/proto --grpc_python_out=build/proto "$$@"; \
+	else echo "protos/ holds no .proto file yet"; fi
+
+samples: $(READY) ## Write the sample configuration anew
+	$(BIN)/oslo-config-generator --config-file etc/accel/config-generator.conf --output-file etc/accel/accel.conf.sample
+
+constraints: ## Pin the newest versions of everything that setup.cfg asks for
+	rm -rf build/constraints && $(PYTHON) -m venv build/constraints
+	build/constraints/bin/python -m pip install --quiet --upgrade pip
+	build/constraints/bin/python -m pip install --quiet '.[$(EXTRAS)]'
+	build/constraints/bin/python -m pip freeze --exclude accel > constraints.txt
+
+clean: ## Remove what the other targets made
+	rm -rf $(VENV) build dist docs/_build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis *.egg-info
