@@ -2,8 +2,7 @@
 
 project = "accel"
 author = "the accel authors"
-extensions = ["sphinx.ext.autodoc", "sphinx.ext.intersphinx"]
-intersphinx_mapping: dict[str, tuple[str, str | None]] = {}  # nothing is fetched while building
+extensions = ["myst_parser", "sphinx.ext.autodoc"]
 html_theme = "furo"
 html_title = "accel"
 exclude_patterns = ["_build"]
