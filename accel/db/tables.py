@@ -83,7 +83,7 @@ class Node(Base):
     rack: Mapped[str] = mapped_column(String(255))
     labels: Mapped[dict[str, str]] = mapped_column(JSON)
     numa: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
-    last_heartbeat_at: Mapped[datetime] = mapped_column(index=True)
+    last_heartbeat_at: Mapped[datetime]  # no index: it changes with every heartbeat, and nodes are few
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime | None]
 
@@ -191,7 +191,7 @@ class AttachHandle(Base):
     deployable_id: Mapped[int] = mapped_column(ForeignKey("deployables.id", ondelete="RESTRICT"))
     type: Mapped[str] = mapped_column(String(16))  # model.device.HandleType
     info: Mapped[dict[str, str]] = mapped_column(JSON)
-    info_key: Mapped[str] = mapped_column(String(255))  # info as compact JSON with sorted keys: what makes it unique
+    info_key: Mapped[str] = mapped_column(String(512))  # info as compact JSON with sorted keys: what makes it unique
     presence: Mapped[str] = mapped_column(String(16))
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime | None]

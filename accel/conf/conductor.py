@@ -1,0 +1,33 @@
+"""What the conductor concludes, and when."""
+
+from oslo_config import cfg
+
+GROUP = cfg.OptGroup(
+    "conductor",
+    title="Conductor",
+    help="The service that takes the agents' reports. Several may run at once.",
+)
+
+OPTIONS: list[cfg.Opt] = [
+    cfg.IntOpt(
+        "node_offline_after_seconds",
+        default=180,
+        min=1,
+        help="A node whose agent has not been heard for this long is offline, in seconds. Its devices stay as they are. "
+        "At least twice the heartbeat interval of the agents.",
+    ),
+    cfg.IntOpt(
+        "lost_device_grace_seconds",
+        default=3600,
+        min=0,
+        help="How long a device that is not reported any more and that nobody holds stays in the inventory as lost, in "
+        "seconds, before it is removed. A device that somebody holds stays until it is given back.",
+    ),
+    cfg.IntOpt(
+        "periodic_interval_seconds",
+        default=30,
+        min=1,
+        max=3600,
+        help="How often the conductor looks for silent nodes and for lost devices to remove, in seconds.",
+    ),
+]

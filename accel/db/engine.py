@@ -1,0 +1,254 @@
+"""One database, as the rest of accel sees it: transactions that read, transactions that write, errors of our own.
+
+A transaction is a function, so that it can be run again::
+
+    def rename(connection: Connection) -> None: ...
+
+    database.write(rename)
+
+``write`` and ``read`` run the function in a transaction of its own and repeat the whole of it when the database says
+that the transaction never happened: the connection broke, the server restarted, two transactions deadlocked, a lock
+was not to be had in time, or a constraint decided a race. The function must therefore do nothing but SQL. ``reader``
+and ``writer`` are the same transactions as context managers, without the repetition.
+
+Three databases are supported. What differs between them:
+
+SQLite
+    Write-ahead log, so that readers never wait. A writer begins with BEGIN IMMEDIATE: it waits for the other writer
+    at the door, where waiting is safe. With SQLite's plain BEGIN two transactions that have both read cannot both
+    write: one fails at once, however long it is ready to wait.
+PostgreSQL, MariaDB
+    READ COMMITTED. Every writer first locks the row that it is about (SELECT … FOR UPDATE) and reads after that; at
+    this level what it then reads is what the last holder of the lock committed. MariaDB's own default, REPEATABLE
+    READ, would add gap locks, which make writers of different nodes wait for and deadlock with one another.
+"""
+
+import logging
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from threading import Event
+from typing import Any, TypeVar
+
+import orjson
+import tenacity
+from sqlalchemy import URL, Connection, Engine, create_engine, event, exc, make_url
+
+from accel.errors import ConfigurationError, Conflict, DatabaseUnavailable, InvalidValue
+
+LOG = logging.getLogger(__name__)
+
+T = TypeVar("T")
+_WRITES = "accel_writes"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatabaseOptions:
+    """How a database is used; option group ``database`` explains each."""
+
+    pool_size: int = 5
+    max_overflow: int = 20
+    connect_timeout_seconds: int = 5
+    lock_timeout_seconds: int = 10
+    attempts: int = 5
+    """How often a transaction is tried."""
+
+
+class Database:
+    """A database by its URL. Connects when it is first used; any number of threads may use it at once.
+
+    :param url: ``sqlite:////path``, ``postgresql+psycopg://user:password@host/name`` or ``mysql+pymysql://…``
+    :param pause: waits so many seconds between two attempts of a transaction
+    :raises ConfigurationError: the URL is none, or of a kind of database that is not supported
+    """
+
+    def __init__(
+        self,
+        url: str,
+        options: DatabaseOptions | None = None,
+        *,
+        pause: Callable[[float], None] = tenacity.nap.sleep,
+    ) -> None:
+        options = options or DatabaseOptions()
+        self.engine = _make_engine(url, options)
+        self._writing = self.engine.execution_options(**{_WRITES: True})
+        self._repeated = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type((DatabaseUnavailable, _Raced)),
+            wait=tenacity.wait_random_exponential(multiplier=0.05, max=2),
+            stop=tenacity.stop_after_attempt(options.attempts),
+            before_sleep=_log_repetition,
+            sleep=pause,
+            reraise=True,
+        )
+
+    @property
+    def name(self) -> str:
+        """The URL without its password, for people."""
+        return self.engine.url.render_as_string(hide_password=True)
+
+    @contextmanager
+    def reader(self) -> Iterator[Connection]:
+        """One transaction that reads.
+
+        :raises DatabaseUnavailable: the database does not answer
+        """
+        with _own_errors(), self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def writer(self) -> Iterator[Connection]:
+        """One transaction that writes: committed at the end of the block, rolled back by an exception.
+
+        :raises DatabaseUnavailable: the database does not answer, or other writers were in the way for too long
+        :raises Conflict: a constraint does not allow what was written
+        """
+        with _own_errors(), self._writing.begin() as connection:
+            yield connection
+
+    def read(self, transaction: Callable[[Connection], T]) -> T:
+        """Run a function that reads, repeating it as the module's text says; raises what ``reader`` raises."""
+        return self._repeat(self.reader, transaction)
+
+    def write(self, transaction: Callable[[Connection], T]) -> T:
+        """Run a function that writes, repeating it as the module's text says; raises what ``writer`` raises."""
+        return self._repeat(self.writer, transaction)
+
+    def wait_until_ready(self, stop: Event, *, longest_pause_seconds: float = 10) -> bool:
+        """Wait for the database to answer, saying so in the log at every attempt.
+
+        :param stop: ends the waiting when it is set
+        :return: whether the database answers
+        """
+        pause = 0.5
+        while not stop.is_set():
+            try:
+                with self.reader():
+                    LOG.info("database %s is ready", self.name)
+                    return True
+            except DatabaseUnavailable as error:
+                LOG.warning("database %s does not answer, next attempt in %g s: %s", self.name, pause, error)
+            stop.wait(pause)
+            pause = min(pause * 2, longest_pause_seconds)
+        return False
+
+    def _repeat(
+        self, begin: Callable[[], AbstractContextManager[Connection]], transaction: Callable[[Connection], T]
+    ) -> T:
+        def attempt() -> T:
+            with begin() as connection:
+                return transaction(connection)
+
+        result: T = self._repeated(attempt)
+        return result
+
+    def close(self) -> None:
+        """Give back all connections that are not in use."""
+        self.engine.dispose()
+
+
+class _Raced(Conflict):
+    """A constraint was violated: usually another transaction was first, and a repetition sees what it wrote."""
+
+
+def _log_repetition(state: tenacity.RetryCallState) -> None:
+    pause = state.next_action.sleep if state.next_action else 0
+    error = state.outcome.exception() if state.outcome else None
+    LOG.warning("transaction failed (attempt %d), repeating it in %.2f s: %s", state.attempt_number, pause, error)
+
+
+@contextmanager
+def _own_errors() -> Iterator[None]:
+    """Make the errors of drivers and pool ours, here at the border."""
+    try:
+        yield
+    except exc.IntegrityError as error:
+        raise _Raced(f"the database refuses: {error.orig}") from error
+    except exc.DataError as error:
+        raise InvalidValue("value", str(error.orig), "one that fits its column") from error
+    except (exc.OperationalError, exc.InterfaceError) as error:
+        if not _may_pass(error):
+            raise
+        raise DatabaseUnavailable(str(error.orig)) from error
+    except exc.TimeoutError as error:
+        raise DatabaseUnavailable("all connections of the pool are in use") from error
+
+
+def _may_pass(error: exc.DBAPIError) -> bool:
+    """Whether the failure is one of state (locked, away, full) and not of the statement.
+
+    SQLite has one class for both and tells them apart by its code only.
+    """
+    cause = error.orig
+    return not isinstance(cause, sqlite3.Error) or cause.sqlite_errorcode != sqlite3.SQLITE_ERROR
+
+
+def _make_engine(url: str, options: DatabaseOptions) -> Engine:
+    try:
+        parsed = make_url(url)
+        engine = _ENGINES[parsed.get_backend_name()](parsed, options)
+    except (exc.ArgumentError, exc.NoSuchModuleError, KeyError, ImportError) as error:
+        known = "sqlite:////path, postgresql+psycopg://user:password@host/name, mysql+pymysql://user:password@host/name"
+        raise ConfigurationError(f"[database] connection: no URL of a supported database ({error}): {known}") from error
+    return engine
+
+
+def _sqlite(url: URL, options: DatabaseOptions) -> Engine:
+    if url.database in {None, "", ":memory:"}:
+        raise exc.ArgumentError("a database in memory is a different one for each connection")
+    engine = create_engine(url, **_common(options), connect_args={"timeout": options.lock_timeout_seconds})
+
+    @event.listens_for(engine, "connect")
+    def configure(connection: sqlite3.Connection, _record: object) -> None:
+        connection.isolation_level = None  # Python's module begins transactions only before a change; we begin them
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA foreign_keys = ON")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        writes = connection.get_execution_options().get(_WRITES, False)
+        driver: Any = connection.connection.driver_connection
+        try:
+            driver.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
+        except sqlite3.OperationalError as error:
+            raise DatabaseUnavailable(str(error)) from error
+
+    return engine
+
+
+def _postgresql(url: URL, options: DatabaseOptions) -> Engine:
+    settings = f"-c lock_timeout={options.lock_timeout_seconds}s"
+    arguments = {"connect_timeout": options.connect_timeout_seconds, "options": settings}
+    return _server(url, options, arguments)
+
+
+def _mariadb(url: URL, options: DatabaseOptions) -> Engine:
+    arguments = {
+        "connect_timeout": options.connect_timeout_seconds,
+        "init_command": f"SET SESSION innodb_lock_wait_timeout = {options.lock_timeout_seconds}",
+    }
+    return _server(url, options, arguments)
+
+
+def _server(url: URL, options: DatabaseOptions, arguments: dict[str, Any]) -> Engine:
+    """An engine whose connections are tried before use, so that a restarted server costs nobody an error."""
+    return create_engine(
+        url, **_common(options), connect_args=arguments, isolation_level="READ COMMITTED", pool_pre_ping=True
+    )
+
+
+_ENGINES = {"sqlite": _sqlite, "postgresql": _postgresql, "mysql": _mariadb, "mariadb": _mariadb}
+
+
+def _common(options: DatabaseOptions) -> dict[str, Any]:
+    return {
+        "pool_size": options.pool_size,
+        "max_overflow": options.max_overflow,
+        "json_serializer": _to_json,
+        "json_deserializer": orjson.loads,
+    }
+
+
+def _to_json(value: object) -> str:
+    return orjson.dumps(value).decode()

@@ -1,0 +1,103 @@
+"""Bring a database to the schema of this release, and say how far it is.
+
+Revisions go one way: what a release has added, the release before ignores.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+
+from accel.db.engine import Database
+
+_LOCK_NUMBER = 0x61636365  # "acce": names our advisory lock on PostgreSQL
+_LOCK_WAIT_SECONDS = 600
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revision:
+    """One step of the schema."""
+
+    name: str
+    summary: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SchemaStatus:
+    """How far a database is."""
+
+    current: str | None
+    """The last revision it has seen; None for an empty database."""
+    head: str
+    """The last revision of this release."""
+    pending: tuple[Revision, ...]
+    """What an upgrade would run, in order. Empty as well when the database is of a later release than ours."""
+
+    @property
+    def is_current(self) -> bool:
+        """Whether database and release agree."""
+        return self.current == self.head
+
+
+def upgrade(database: Database, revision: str = "head") -> None:
+    """Run what is pending, up to a revision. Safe to run twice, and by several processes at once: one waits.
+
+    :raises DatabaseUnavailable: the database does not answer
+    """
+    with database.writer() as connection, _alone(connection):
+        config = _config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+
+
+def status(database: Database) -> SchemaStatus:
+    """Compare a database with this release.
+
+    :raises DatabaseUnavailable: the database does not answer
+    """
+    with database.reader() as connection:
+        current = MigrationContext.configure(connection).get_current_revision()
+    pending = []
+    for script in revisions():
+        pending.append(script)
+        if script.name == current:
+            pending.clear()
+    head = revisions()[-1].name
+    known = current is None or current in {revision.name for revision in revisions()}
+    return SchemaStatus(current=current, head=head, pending=tuple(pending) if known else ())
+
+
+def revisions() -> tuple[Revision, ...]:
+    """All revisions of this release, the first one first."""
+    scripts = ScriptDirectory.from_config(_config()).walk_revisions()
+    return tuple(Revision(name=script.revision, summary=script.doc) for script in scripts)[::-1]
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+@contextmanager
+def _alone(connection: Connection) -> Iterator[None]:
+    """Keep a second upgrade out. On SQLite the write transaction does that already."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text(f"SET LOCAL lock_timeout = '{_LOCK_WAIT_SECONDS}s'"))
+        connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _LOCK_NUMBER})
+        yield
+    elif connection.dialect.name in {"mysql", "mariadb"}:
+        connection.execute(text("SELECT GET_LOCK('accel.migrate', :seconds)"), {"seconds": _LOCK_WAIT_SECONDS})
+        try:
+            yield
+        finally:
+            connection.execute(text("SELECT RELEASE_LOCK('accel.migrate')"))
+    else:
+        yield

@@ -1,0 +1,13 @@
+"""What alembic runs to reach the database: the connection that ``accel.db.migrate`` opened."""
+
+from alembic import context
+
+from accel.db.tables import Base
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=Base.metadata,
+    render_as_batch=True,  # SQLite changes a table by writing it anew
+    transaction_per_migration=False,
+)
+context.run_migrations()

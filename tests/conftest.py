@@ -1,0 +1,16 @@
+"""Fixtures that tests of more than one part use."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.databases import migrated
+
+from accel.db.engine import Database
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    """An empty SQLite database with the schema of this release."""
+    with migrated("sqlite", tmp_path) as database:
+        yield database
