@@ -1,0 +1,194 @@
+"""A node of a simulated fleet, as its agent would report it."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+from accel.drivers.fleet.catalogue import MIG_MEMORY_SLICES, VENDOR_NAMES, CardModel
+from accel.drivers.fleet.layout import Place
+from accel.drivers.fleet.schema import Fault, State
+from accel.model.address import PciAddress
+from accel.model.attribute import custom_trait, resource_class, traits
+from accel.model.device import (
+    AttachHandle,
+    Attribute,
+    Deployable,
+    DeployableKind,
+    Device,
+    DeviceType,
+    HandleType,
+    Health,
+    Link,
+    Presence,
+)
+from accel.model.report import NodeInfo, NumaNode
+
+_NAMESPACE = uuid5(NAMESPACE_URL, "accel:simulated-fleet")
+_RESOURCE_CLASSES = {DeviceType.GPU: "PGPU", DeviceType.FPGA: "FPGA"}
+_NVIDIA = "10de"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimulatedNode:
+    """One node; asks for no more than its places, so ten thousand of them are cheap until their devices are wanted."""
+
+    name: str
+    rack: str
+    labels: Mapping[str, str]
+    kernel: str
+    numa: tuple[NumaNode, ...]
+    places: tuple[Place, ...]
+    faults: Mapping[int, Fault]
+    """By the number of the card."""
+
+    def info(self, agent_version: str) -> NodeInfo:
+        """The host itself, reported by an agent of the given version."""
+        return NodeInfo(
+            name=self.name,
+            agent_version=agent_version,
+            kernel=self.kernel,
+            rack=self.rack,
+            labels=self.labels,
+            numa=self.numa,
+        )
+
+    def devices(self) -> tuple[Device, ...]:
+        """The cards that are there, in the order of the file."""
+        return tuple(self._device(place) for place in self.places if not self._is_absent(place.number))
+
+    def _is_absent(self, number: int) -> bool:
+        fault = self.faults.get(number)
+        return fault is not None and fault.state is State.ABSENT
+
+    def _device(self, place: Place) -> Device:
+        model = place.model
+        uuid = _uuid(self.name, place.number)
+        fault = self.faults.get(place.number)
+        return Device(
+            identity=_identity(model, uuid),
+            type=model.type,
+            vendor=model.vendor,
+            product=model.product,
+            model=model.name,
+            address=place.address,
+            serial=_serial(uuid),
+            kernel_driver=model.kernel_driver,
+            numa_node=place.numa_node,
+            pci_path=place.pci_path,
+            links=tuple(self._links(place)),
+            presence=Presence.LOST if fault and fault.state is State.LOST else Presence.PRESENT,
+            health=_health(fault),
+            reason=fault.reason if fault else "",
+            std_board_info={"product_id": f"0x{model.product}", "class": f"0x{model.pci_class}"},
+            deployables=_deployables(f"{self.name}_{place.address}", place, uuid),
+        )
+
+    def _links(self, place: Place) -> Iterator[Link]:
+        """The direct links to the cards that are there."""
+        model = place.model
+        for peer in place.peers:
+            if model.link is not None and not self._is_absent(peer):
+                identity = _identity(model, _uuid(self.name, peer))
+                yield Link(peer=identity, kind=model.link, width=model.link_width)
+
+
+def _uuid(node: str, *parts: object) -> UUID:
+    return uuid5(_NAMESPACE, "/".join(map(str, (node, *parts))))
+
+
+def _serial(uuid: UUID) -> str:
+    return f"{uuid.int % 10**13:013d}"
+
+
+def _identity(model: CardModel, uuid: UUID) -> str:
+    """What the real driver of such a card would know it by."""
+    is_nvidia_gpu = model.type is DeviceType.GPU and model.vendor == _NVIDIA
+    return f"GPU-{uuid}" if is_nvidia_gpu else f"serial:{_serial(uuid)}"
+
+
+def _health(fault: Fault | None) -> Health:
+    if fault is None:
+        return Health.HEALTHY
+    return Health.UNHEALTHY if fault.state is State.UNHEALTHY else Health.UNKNOWN
+
+
+def _deployables(name: str, place: Place, uuid: UUID) -> tuple[Deployable, ...]:
+    """The card, and its parts where it is cut into some: then only the parts are offered."""
+    if place.mig:
+        return (_card(name, place, handles=()), *_mig_instances(name, place, uuid))
+    if place.vfs:
+        return _card(name, place, handles=()), _vf_pool(name, place)
+    return (_card(name, place, handles=(_pci_handle(_function(place.address, place.model.handed_function)),)),)
+
+
+def _card(name: str, place: Place, *, handles: tuple[AttachHandle, ...]) -> Deployable:
+    model = place.model
+    return Deployable(
+        name=name,
+        kind=DeployableKind.CARD,
+        num_accelerators=len(handles),
+        attributes=_attributes(model, _RESOURCE_CLASSES.get(model.type, f"CUSTOM_{model.type}"), model.memory_bytes),
+        handles=handles,
+    )
+
+
+def _mig_instances(card: str, place: Place, uuid: UUID) -> Iterator[Deployable]:
+    for number, profile in enumerate(place.mig):
+        instance = f"MIG-{_uuid(str(uuid), 'mig', number)}"
+        shape = (place.model.mig or {})[profile]
+        memory_bytes = place.model.memory_bytes * shape.memory // MIG_MEMORY_SLICES
+        yield Deployable(
+            name=f"{card}_mig{number}",
+            kind=DeployableKind.MIG,
+            parent=card,
+            num_accelerators=1,
+            attributes=_attributes(place.model, custom_trait("MIG", profile), memory_bytes),
+            handles=(
+                AttachHandle(type=HandleType.MIG, info={"uuid": instance, "profile": profile, "parent": f"GPU-{uuid}"}),
+            ),
+        )
+
+
+def _vf_pool(card: str, place: Place) -> Deployable:
+    handles = tuple(
+        _pci_handle(_function(place.address, place.model.handed_function + number))
+        for number in range(1, place.vfs + 1)
+    )
+    return Deployable(
+        name=f"{card}_vfs",
+        kind=DeployableKind.VF_POOL,
+        parent=card,
+        num_accelerators=len(handles),
+        attributes=_attributes(place.model, f"CUSTOM_{place.model.type}_VF", 0),
+        handles=handles,
+    )
+
+
+def _attributes(model: CardModel, rc: str, memory_bytes: int) -> tuple[Attribute, ...]:
+    figures = (("memory_bytes", memory_bytes), ("capacity_bytes", model.capacity_bytes))
+    return (
+        resource_class(rc),
+        *traits(
+            (
+                custom_trait(model.type, VENDOR_NAMES.get(model.vendor, model.vendor)),
+                custom_trait(model.type, "PRODUCT_ID", model.product),
+            )
+        ),
+        *(Attribute(key=key, value=str(value)) for key, value in figures if value),
+    )
+
+
+def _function(address: PciAddress, offset: int) -> PciAddress:
+    """The function that many routing ids further: virtual functions go on into the next device numbers."""
+    device, function = divmod(address.device * 8 + address.function + offset, 8)
+    return PciAddress(address.domain, address.bus, device, function)
+
+
+def _pci_handle(address: PciAddress) -> AttachHandle:
+    info = {
+        "domain": f"{address.domain:04x}",
+        "bus": f"{address.bus:02x}",
+        "device": f"{address.device:02x}",
+        "function": f"{address.function:x}",
+    }
+    return AttachHandle(type=HandleType.PCI, info=info)
