@@ -23,7 +23,7 @@ class SimulatedDriver:
         ),
     )
 
-    def __init__(self, host: Host, options: cfg.GroupAttr) -> None:
+    def __init__(self, host: Host, options: cfg.ConfigOpts.GroupAttr) -> None:
         self._host_name = host.name
         self._file = FleetFile(host.root / options.fleet_file.lstrip("/"))
 
