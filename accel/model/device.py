@@ -4,6 +4,7 @@ These are the values that drivers make, that travel to the conductor and that ar
 A value never changes: a change is a new value.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -105,6 +106,11 @@ class AttachHandle:
     type: HandleType
     info: Mapping[str, str]
 
+    @property
+    def key(self) -> str:
+        """``info`` as one text: compact JSON with sorted keys. Within a deployable it is unique."""
+        return json.dumps(dict(self.info), sort_keys=True, separators=(",", ":"))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployable:
@@ -174,3 +180,14 @@ class Device:
 def weak_identity(address: PciAddress) -> str:
     """The identity of a device that has no UUID and no serial number: where it sits."""
     return f"{WEAK_IDENTITY_PREFIX}{address}"
+
+
+def pci_handle(address: PciAddress) -> AttachHandle:
+    """The handle of a PCI function, in the form that Nova reads: hex without ``0x``."""
+    info = {
+        "domain": f"{address.domain:04x}",
+        "bus": f"{address.bus:02x}",
+        "device": f"{address.device:02x}",
+        "function": f"{address.function:x}",
+    }
+    return AttachHandle(type=HandleType.PCI, info=info)
