@@ -55,6 +55,15 @@ _GENERAL_HINT = "run nvidia-smi on the node, and look for NVRM lines in its kern
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """What the refusals among NVML's answers about a GPU amount to."""
+
+    presence: Presence = Presence.PRESENT
+    health: Health = Health.HEALTHY
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MigInstance:
     """A part of a GPU in MIG mode, with memory and processors of its own."""
 
@@ -70,6 +79,9 @@ class MigInstance:
 class Gpu:
     """One GPU that NVML counts. Whatever it does not tell is empty or None."""
 
+    index: int
+    """Its place in NVML's count; after a restart it may be another's."""
+    condition: Condition = Condition()
     uuid: str = ""
     address: PciAddress | None = None
     """NVML knows slots, not functions: the function is 0 always."""
@@ -87,9 +99,6 @@ class Gpu:
     """How many NVLinks lead straight to the card at an address."""
     switch_links: int = 0
     """How many NVLinks lead into an NVSwitch, which connects all cards that have such links."""
-    presence: Presence = Presence.PRESENT
-    health: Health = Health.HEALTHY
-    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,20 +140,18 @@ def mig_profile(*, gpu_slices: int, compute_slices: int, memory_bytes: int, card
 
 
 class _Questions:
-    """Questions to NVML, about one GPU or the host, and what the refusals among the answers amount to."""
+    """Questions to NVML, about one GPU or the host, and the condition that the answers show it in."""
 
     def __init__(self, nvml: ModuleType) -> None:
         self._nvml = nvml
-        self.presence = Presence.PRESENT
-        self.health = Health.HEALTHY
-        self.reason = ""
+        self.condition = Condition()
 
     def ask(self, function: str, *arguments: object, needed: bool = False) -> Any:
         """The answer of a function of NVML; None when there is none. A lost GPU is asked nothing more.
 
         :param needed: without the answer, or the answer that there is no such thing, the GPU cannot be used safely
         """
-        if self.presence is Presence.LOST:
+        if self.condition.presence is Presence.LOST:
             return None
         try:
             return getattr(self._nvml, function)(*arguments)
@@ -154,11 +161,12 @@ class _Questions:
 
     def _judge(self, code: int, reason: str, *, needed: bool) -> None:
         if code in _GONE:
-            self.presence, self.health, self.reason = Presence.LOST, Health.UNHEALTHY, f"lost from the bus: {reason}"
+            reason = f"lost from the bus: {reason}"
+            self.condition = Condition(presence=Presence.LOST, health=Health.UNHEALTHY, reason=reason)
         elif code in _BROKEN:
-            self.health, self.reason = Health.UNHEALTHY, reason
-        elif needed and code not in _NOTHING_THERE and self.health is Health.HEALTHY:
-            self.health, self.reason = Health.UNKNOWN, reason
+            self.condition = Condition(health=Health.UNHEALTHY, reason=reason)
+        elif needed and code not in _NOTHING_THERE and self.condition.health is Health.HEALTHY:
+            self.condition = Condition(health=Health.UNKNOWN, reason=reason)
 
 
 @contextmanager
@@ -180,7 +188,7 @@ def _session(nvml: ModuleType) -> Iterator[None]:
 def _gpu(nvml: ModuleType, index: int) -> Gpu:
     about = _Questions(nvml)
     facts = _facts(about, index)
-    return Gpu(**facts, presence=about.presence, health=about.health, reason=about.reason)
+    return Gpu(index=index, condition=about.condition, **facts)
 
 
 def _facts(about: _Questions, index: int) -> dict[str, Any]:

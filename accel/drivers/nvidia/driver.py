@@ -1,0 +1,125 @@
+"""The ``nvidia`` driver: every NVIDIA GPU of a host as a device, once.
+
+A card that NVML cannot read is reported all the same, of unknown health and with the reason, because "no card" and "no
+driver" are different things to whoever looks for a missing GPU.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from types import ModuleType
+from typing import ClassVar
+
+from oslo_config import cfg
+
+from accel.drivers.base import Host
+from accel.drivers.nvidia import nvml
+from accel.drivers.nvidia.cards import VENDOR, Card, Record, join, links, without_nvml
+from accel.drivers.nvidia.parts import deployables
+from accel.drivers.sysfs import PciFunction, pci_functions, read_text
+from accel.errors import DriverUnavailable
+from accel.model.address import PciAddress
+from accel.model.device import Device, DeviceType, Link
+
+_GPU_CLASSES = frozenset({0x0300, 0x0302})
+"""VGA and 3D controllers. An NVSwitch is a bridge, the audio function of a card a multimedia device."""
+
+
+class NvidiaDriver:
+    """Reports the NVIDIA GPUs of a host.
+
+    :param library: the module ``pynvml``, to be asked about a host that is not the machine we run on; without it, such
+        a host is read from its files alone
+    """
+
+    options: ClassVar[Sequence[cfg.Opt]] = ()
+
+    def __init__(self, host: Host, options: cfg.ConfigOpts.GroupAttr, *, library: ModuleType | None = None) -> None:
+        del options  # there are none
+        self._host = host
+        self._library = nvml.LIBRARY if library is None and host.is_real else library
+
+    def discover(self) -> tuple[Device, ...]:
+        """Every GPU that the kernel or NVML shows, by address.
+
+        A missing library or kernel module is no failure of this driver: where there are cards they say it, each for
+        itself; where there are none, nothing is missing.
+
+        :raises DriverFailure: NVML is there and does not work
+        """
+        functions = tuple(_gpu_functions(self._host))
+        try:
+            reading = self._read_nvml()
+        except DriverUnavailable as error:
+            return self._devices(without_nvml(functions, f"no driver answers for it: {error}"), versions={})
+        return self._devices(join(functions, reading.gpus), versions=_versions(reading))
+
+    def _read_nvml(self) -> nvml.Reading:
+        if self._library is None:
+            raise DriverUnavailable("NVML tells of the machine it runs on only")
+        return nvml.read(self._library)
+
+    def _devices(self, cards: Sequence[Card], *, versions: Mapping[str, str]) -> tuple[Device, ...]:
+        recorded = [replace(card, record=_record(self._host, card.address)) for card in sorted(cards, key=_order)]
+        links_of = links(recorded)
+        return tuple(_device(self._host.name, card, links_of[card.identity], versions) for card in recorded)
+
+
+def _order(card: Card) -> tuple[bool, PciAddress | None, str]:
+    return card.address is None, card.address, card.identity
+
+
+def _gpu_functions(host: Host) -> Iterator[PciFunction]:
+    """The GPUs on PCI. A virtual function is a part of its card and no card."""
+    for function in pci_functions(host):
+        if function.vendor == VENDOR and function.base_class in _GPU_CLASSES and function.physical_function is None:
+            yield function
+
+
+def _record(host: Host, address: PciAddress | None) -> Record:
+    """What ``/proc/driver/nvidia`` says of a card. The UUID has question marks until the card is first initialised."""
+    if address is None:
+        return Record()
+    text = read_text(host.proc / f"driver/nvidia/gpus/{address}/information")
+    said = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in text.splitlines())}
+    uuid = said.get("GPU UUID", "")
+    return Record(
+        uuid=uuid if uuid.startswith("GPU-") and "?" not in uuid else "",
+        model="" if said.get("Model") == "Unknown" else said.get("Model", ""),
+    )
+
+
+def _versions(reading: nvml.Reading) -> Mapping[str, str]:
+    return {"driver_version": reading.driver_version, "cuda_version": reading.cuda_version}
+
+
+def _device(node: str, card: Card, links_of_card: tuple[Link, ...], versions: Mapping[str, str]) -> Device:
+    function, gpu, condition = card.function, card.gpu, card.condition
+    return Device(
+        identity=card.identity,
+        type=DeviceType.GPU,
+        vendor=VENDOR,
+        product=card.product,
+        model=card.name or f"{VENDOR}:{card.product}",
+        address=card.address,
+        serial=gpu.serial if gpu else None,
+        kernel_driver=card.kernel_driver,
+        numa_node=function.numa_node if function else None,
+        pci_path=function.pci_path if function else (),
+        links=links_of_card,
+        presence=condition.presence,
+        health=condition.health,
+        reason=condition.reason,
+        std_board_info=dict(_board_info(card, versions)),
+        deployables=deployables(node, card),
+    )
+
+
+def _board_info(card: Card, versions: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    if card.has_product:
+        yield "product_id", f"0x{card.product}"
+    if card.function is not None and card.function.class_code is not None:
+        yield "class", f"0x{card.function.class_code:06x}"
+    if card.gpu is not None:
+        yield from ((name, version) for name, version in versions.items() if version)
+        if card.gpu.minor is not None:
+            yield "minor", str(card.gpu.minor)
