@@ -5,9 +5,9 @@ from types import ModuleType
 
 from oslo_config import cfg
 
-from accel.conf import conductor, database, default
+from accel.conf import api, conductor, database, default
 
-MODULES: tuple[ModuleType, ...] = (default, database, conductor)
+MODULES: tuple[ModuleType, ...] = (default, api, database, conductor)
 
 
 def list_opts() -> list[tuple[cfg.OptGroup | str, Sequence[cfg.Opt]]]:

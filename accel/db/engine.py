@@ -37,6 +37,8 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, exc, make_
 
 from accel.errors import ConfigurationError, Conflict, DatabaseUnavailable, InvalidValue
 
+__all__ = ["Connection", "Database", "DatabaseOptions"]
+
 LOG = logging.getLogger(__name__)
 
 T = TypeVar("T")

@@ -1,0 +1,51 @@
+"""The API as one WSGI application."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
+from wsgiref.types import WSGIApplication
+
+import pecan
+from oslo_config import cfg
+from oslo_middleware import HTTPProxyToWSGI, RequestId
+
+from accel.api.controller import RootController
+from accel.api.faults import Boundary
+from accel.api.layers import HealthCheck, LoopbackOnly, Options, Reading, ReferenceMount
+from accel.api.metrics import Metrics
+from accel.api.routes import ROUTES
+from accel.api.routing import Router
+from accel.db.engine import Database
+
+Layer = Callable[[WSGIApplication], WSGIApplication]
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def make_app(database: Database, conf: cfg.ConfigOpts, *, clock: Callable[[], datetime] = _now) -> WSGIApplication:
+    """The application of a configuration over a database; it connects when the first request comes."""
+    router = Router(ROUTES)
+    controller = RootController(router, database, public_endpoint=conf.api.public_endpoint, clock=clock)
+    application: WSGIApplication = pecan.Pecan(
+        controller, use_context_locals=False, force_canonical=False, guess_content_type_from_ext=False
+    )
+    for layer in reversed(_layers(conf, database, router)):
+        application = layer(application)
+    return application
+
+
+def _layers(conf: cfg.ConfigOpts, database: Database, router: Router) -> list[Layer]:
+    """What stands around the application, the outermost first: a request passes from the top to the bottom."""
+    return [
+        partial(HealthCheck, conf=conf),
+        partial(Metrics, database=database),
+        partial(HTTPProxyToWSGI, conf=conf),  # what the client really sent, before anybody looks at it
+        RequestId,  # from here on a request has a name, errors included
+        ReferenceMount,
+        Boundary,  # errors of everything below become answers
+        LoopbackOnly,  # who is asking
+        partial(Reading, max_body_bytes=conf.api.max_request_body_bytes),
+        partial(Options, router=router),
+    ]

@@ -1,0 +1,97 @@
+"""The one controller: from a request to the call of a handler, and from what it returns to an answer."""
+
+from collections.abc import Callable
+from datetime import datetime
+from http import HTTPStatus
+from typing import Any, TypeVar
+
+import orjson
+import pecan
+
+from accel.api import environment, microversion, old_filters, validation
+from accel.api.call import Call
+from accel.api.environment import Input
+from accel.api.refusals import NoSuchRoute, NotAcceptable
+from accel.api.routes import Route
+from accel.api.routing import Place, Router
+from accel.db.engine import Database
+from accel.db.events import Origin
+
+_JSON = "application/json"
+
+F = TypeVar("F", bound=Callable[..., Any])
+_exposed: Callable[[F], F] = pecan.expose(content_type=_JSON)
+
+
+class RootController:
+    """Pecan's root. It looks the request up in the table of routes and answers it.
+
+    :param public_endpoint: what links begin with; None: with what the request was sent to
+    :param clock: what time it is, in UTC
+    """
+
+    def __init__(
+        self, router: Router, database: Database, *, public_endpoint: str | None, clock: Callable[[], datetime]
+    ) -> None:
+        self._router = router
+        self._database = database
+        self._public_endpoint = public_endpoint
+        self._clock = clock
+
+    @_exposed
+    def _route(self, _path: list[str], request: pecan.Request) -> tuple[Callable[..., pecan.Response], list[str]]:
+        """Pecan's question what answers this request.
+
+        :raises NoSuchRoute: nothing is at this path
+        :raises NotAcceptable: the client wants something else than JSON
+        """
+        request.context["place"] = place = self._router.find(request.path_info)
+        request.environ[environment.ROUTE] = place.template
+        request.context["route"] = place.route(request.method)
+        if not request.accept.acceptable_offers([_JSON]):
+            raise NotAcceptable(f"Answers are {_JSON}; the request does not accept that")
+        return self.answer, []
+
+    @_exposed
+    def answer(self, request: pecan.Request, _response: pecan.Response) -> pecan.Response:
+        """The answer of the route."""
+        route, place = request.context["route"], request.context["place"]
+        headers = _agree_on_version(route, place, request.environ) if route.has_version else []
+        result = route.handler(self._call(route, place, request))
+        if route.success is HTTPStatus.NO_CONTENT:
+            return pecan.Response(status=route.success, content_type=None, headerlist=headers)
+        headers += [("Content-Type", _JSON)]
+        return pecan.Response(status=route.success, body=orjson.dumps(result), headerlist=headers)
+
+    def _call(self, route: Route, place: Place, request: pecan.Request) -> Call:
+        given: Input = request.environ[environment.INPUT]
+        pairs = given.query if route.old_filters is None else old_filters.translate(given.query, route.old_filters)
+        return Call(
+            database=self._database,
+            version=environment.version(request.environ) or microversion.OLDEST,
+            base_url=self._public_endpoint or request.application_url,
+            path=place.path,
+            arguments=place.arguments,
+            query=validation.read_query(pairs, route.query),
+            query_text=pairs,
+            body=_body(route, given, request),
+            origin=Origin(at=self._clock(), request_id=environment.request_id(request.environ)),
+        )
+
+
+def _agree_on_version(route: Route, place: Place, environ: dict[str, Any]) -> list[tuple[str, str]]:
+    """Settle the version of the request; the headers that say so.
+
+    :raises NoSuchRoute: the route is newer than that
+    """
+    version = microversion.requested(environ.get("HTTP_OPENSTACK_API_VERSION", ""))
+    environ[environment.VERSION] = version
+    if version < route.since:
+        raise NoSuchRoute(f"Nothing is at {place.path} in version {version}; it came with {route.since}")
+    return microversion.headers(version)
+
+
+def _body(route: Route, given: Input, request: pecan.Request) -> Any:
+    if route.body is None:
+        return None
+    return validation.read_body(given.body, request.headers.get("Content-Type", ""), route.body)

@@ -1,0 +1,30 @@
+"""What the layers of the API tell one another about a request, in its WSGI environment: the keys and their types."""
+
+from dataclasses import dataclass
+from typing import cast
+from wsgiref.types import WSGIEnvironment
+
+from accel.api.microversion import Version
+
+REQUEST_ID = "openstack.request_id"  # set by oslo.middleware
+VERSION = "accel.version"
+INPUT = "accel.input"
+ROUTE = "accel.route"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Input:
+    """What came with a request, read once and known to be text where it must be."""
+
+    query: tuple[tuple[str, str], ...]
+    body: bytes
+
+
+def request_id(environ: WSGIEnvironment) -> str:
+    """The id of the request; empty before it has one."""
+    return str(environ.get(REQUEST_ID, ""))
+
+
+def version(environ: WSGIEnvironment) -> Version | None:
+    """The version that was agreed on; None before that."""
+    return cast("Version | None", environ.get(VERSION))

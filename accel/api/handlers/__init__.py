@@ -1,0 +1,1 @@
+"""What each route does: read or write the database in one transaction, render the rows."""

@@ -1,0 +1,143 @@
+"""Layers around the application that are ours; each does one thing to every request."""
+
+import ipaddress
+from collections.abc import Iterable
+from urllib.parse import parse_qsl
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+from oslo_config import cfg
+from oslo_middleware import Healthcheck
+
+from accel.api import environment
+from accel.api.environment import Input
+from accel.api.refusals import AccessRefused, BadRequest, BodyTooLarge
+from accel.api.routing import Router
+
+REFERENCE_MOUNT = "/accelerator"
+"""Where OpenStack's deployments mount the service, and where links of its first versions always pointed."""
+
+
+class HealthCheck:
+    """Answers at ``/healthcheck`` that the process answers, to whoever decides whether to send requests to it."""
+
+    def __init__(self, application: WSGIApplication, *, conf: cfg.ConfigOpts) -> None:
+        self._application = application
+        self._healthcheck: WSGIApplication = Healthcheck(None, conf)
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer at that path, pass everything else on."""
+        is_meant = environ.get("PATH_INFO") == "/healthcheck"
+        return (self._healthcheck if is_meant else self._application)(environ, start_response)
+
+
+class ReferenceMount:
+    """Answers below ``/accelerator`` as well, so that a catalog URL made for a mounted service works stand-alone.
+
+    Links in such an answer point there too.
+    """
+
+    def __init__(self, application: WSGIApplication) -> None:
+        self._application = application
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Move the mount point from the path to where WSGI has it."""
+        path = environ.get("PATH_INFO", "")
+        if path == REFERENCE_MOUNT or path.startswith(REFERENCE_MOUNT + "/"):
+            environ["SCRIPT_NAME"] = environ.get("SCRIPT_NAME", "") + REFERENCE_MOUNT
+            environ["PATH_INFO"] = path.removeprefix(REFERENCE_MOUNT)
+        return self._application(environ, start_response)
+
+
+class LoopbackOnly:
+    """Authentication strategy ``none``: everybody on this machine is an administrator, and nobody else gets in."""
+
+    def __init__(self, application: WSGIApplication) -> None:
+        self._application = application
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Let the request pass if it comes from this machine.
+
+        :raises AccessRefused: it does not
+        """
+        if not is_loopback(environ.get("REMOTE_ADDR") or "localhost"):  # a Unix socket has no address
+            raise AccessRefused("Without authentication this service answers requests of its own machine only")
+        return self._application(environ, start_response)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address, or the name of one, can be reached from this machine only."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+class Options:
+    """Answers OPTIONS wherever something is."""
+
+    def __init__(self, application: WSGIApplication, *, router: Router) -> None:
+        self._application = application
+        self._router = router
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Say which methods there are, in a header."""
+        if environ["REQUEST_METHOD"] != "OPTIONS":
+            return self._application(environ, start_response)
+        methods = sorted(self._router.find(environ.get("PATH_INFO", "")).routes)
+        start_response("200 OK", [("Content-Length", "0"), ("Allow", ", ".join(methods))])
+        return [b""]
+
+
+class Reading:
+    """Reads query and body, and refuses what cannot be read, before anything looks at the request.
+
+    :param max_body_bytes: the largest body that is read
+    """
+
+    def __init__(self, application: WSGIApplication, *, max_body_bytes: int) -> None:
+        self._application = application
+        self._max_body_bytes = max_body_bytes
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Put the input into the environment, and leave an empty one for whoever reads after us.
+
+        :raises BadRequest: path or query are not UTF-8 or hold NUL, which no database takes
+        :raises BodyTooLarge: the body is larger than allowed
+        """
+        query = _read_query(environ.get("QUERY_STRING", ""))
+        _check_path(environ.get("PATH_INFO", ""))
+        environ[environment.INPUT] = Input(query=query, body=self._read_body(environ))
+        environ["CONTENT_LENGTH"] = "0"
+        return self._application(environ, start_response)
+
+    def _read_body(self, environ: WSGIEnvironment) -> bytes:
+        length = environ.get("CONTENT_LENGTH") or ""
+        if not length and not environ.get("wsgi.input_terminated"):
+            return b""
+        if length and not (length.isascii() and length.isdecimal()):
+            raise BadRequest("Content-Length is no number")
+        if length and int(length[:20]) > self._max_body_bytes:
+            raise BodyTooLarge(f"The body has more than {self._max_body_bytes} bytes")
+        body: bytes = environ["wsgi.input"].read(int(length) if length else self._max_body_bytes + 1)
+        if len(body) > self._max_body_bytes:
+            raise BodyTooLarge(f"The body has more than {self._max_body_bytes} bytes")
+        return body
+
+
+def _read_query(text: str) -> tuple[tuple[str, str], ...]:
+    try:
+        pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=1000)
+    except ValueError as error:
+        raise BadRequest(f"The query cannot be read: {error}") from error
+    if any("\0" in name or "\0" in value for name, value in pairs):
+        raise BadRequest("The query holds NUL, which is no text")
+    return tuple(pairs)
+
+
+def _check_path(path: str) -> None:
+    try:
+        text = path.encode("latin-1").decode()
+    except UnicodeError as error:
+        raise BadRequest("The path is not UTF-8") from error
+    if "\0" in text:
+        raise BadRequest("The path holds NUL, which is no text")

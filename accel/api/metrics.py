@@ -1,0 +1,109 @@
+"""Figures for Prometheus at ``/metrics``: what was asked of the API, and what is in the inventory.
+
+Requests are counted by the template of their route, never by their path, so that the number of series is bounded. The
+inventory is counted by SQL when it is asked for; when the database is away, ``accel_database_up`` is 0 and the
+inventory is left out, which is something else than an empty one.
+"""
+
+import time
+from collections.abc import Iterable, Iterator
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, exposition
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from accel.api import environment
+from accel.db import summary
+from accel.db.engine import Connection, Database
+from accel.errors import DatabaseUnavailable
+
+_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
+_OTHER = "other"
+_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+
+
+class Metrics:
+    """Counts and times requests, and answers at ``/metrics``."""
+
+    def __init__(self, application: WSGIApplication, *, database: Database) -> None:
+        self._application = application
+        self._registry = CollectorRegistry()
+        self._registry.register(Inventory(database))
+        self._requests = Counter(
+            "accel_api_requests",
+            "Requests answered, by method, route and status.",
+            ["method", "route", "status"],
+            registry=self._registry,
+        )
+        self._seconds = Histogram(
+            "accel_api_request_seconds",
+            "Time from the first look at a request to the beginning of its answer, by method and route.",
+            ["method", "route"],
+            buckets=_BUCKETS,
+            registry=self._registry,
+        )
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer at that path; pass everything else on and count it."""
+        if environ.get("PATH_INFO") == "/metrics":
+            return self._show(start_response)
+        begin = time.perf_counter()
+        status = ""
+
+        def start(line: str, *rest: object) -> object:
+            nonlocal status
+            status = line[:3]
+            return start_response(line, *rest)  # type: ignore[arg-type]
+
+        answer = self._application(environ, start)  # type: ignore[arg-type]
+        method = environ["REQUEST_METHOD"] if environ["REQUEST_METHOD"] in _METHODS else _OTHER
+        route = environ.get(environment.ROUTE, _OTHER)
+        self._requests.labels(method, route, status).inc()
+        self._seconds.labels(method, route).observe(time.perf_counter() - begin)
+        return answer
+
+    def _show(self, start_response: StartResponse) -> list[bytes]:
+        body = exposition.generate_latest(self._registry)
+        headers = [("Content-Type", exposition.CONTENT_TYPE_LATEST), ("Content-Length", str(len(body)))]
+        start_response("200 OK", headers)
+        return [body]
+
+
+class Inventory(Collector):
+    """The inventory by SQL, each time it is collected."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def describe(self) -> Iterable[GaugeMetricFamily]:
+        """Nothing: that the names are ours alone need not be checked by counting the inventory."""
+        return ()
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """The gauges."""
+        is_up = GaugeMetricFamily("accel_database_up", "Whether the database answered when this was collected.")
+        yield is_up
+        try:
+            groups, nodes = self._database.read(_count)
+        except DatabaseUnavailable:
+            is_up.add_metric([], 0)
+            return
+        is_up.add_metric([], 1)
+        yield _gauge("accel_nodes", "Nodes by state.", "state", nodes)
+        kinds = [group.values[0] for group in groups]
+        for name in summary.FIGURES:
+            subject = "Attach handles" if name in {"total", "free", "held"} else "Devices"
+            figures = {kind: group.figures()[name] for kind, group in zip(kinds, groups, strict=True)}
+            yield _gauge(f"accel_inventory_{name}", f"{subject} ({name}) by type of device.", "type", figures)
+
+
+def _count(connection: Connection) -> tuple[list[summary.Group], dict[str, int]]:
+    return summary.groups(connection, ["type"]), summary.nodes_by_state(connection)
+
+
+def _gauge(name: str, text: str, label: str, figures: dict[str, int]) -> GaugeMetricFamily:
+    gauge = GaugeMetricFamily(name, text, labels=[label])
+    for value, figure in figures.items():
+        gauge.add_metric([value], figure)
+    return gauge

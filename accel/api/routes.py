@@ -1,0 +1,196 @@
+"""The whole URL space, as data.
+
+Requests are answered from this table, and the OpenAPI document is made from it. What stands in braces in a path is
+whatever stands there in the request.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+
+from accel.api.call import Call
+from accel.api.handlers import attributes, deployables, devices, events, nodes, summary, versions
+from accel.api.microversion import OLDEST, SAYS_MORE, Version
+from accel.api.schemas import attributes as attribute_schemas
+from accel.api.schemas import deployables as deployable_schemas
+from accel.api.schemas import devices as device_schemas
+from accel.api.schemas import events as event_schemas
+from accel.api.schemas import nodes as node_schemas
+from accel.api.schemas import summary as summary_schemas
+from accel.api.schemas import versions as version_schemas
+from accel.api.schemas.common import NO_QUERY, Schema
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """One method of one path."""
+
+    method: str
+    path: str
+    handler: Callable[[Call], Any]
+    policy: str | None = None
+    """The rule that says who may; None: everybody who can reach the service."""
+    since: Version = OLDEST
+    query: Schema = field(default_factory=lambda: NO_QUERY)
+    body: Schema | None = None
+    """None: a body is not looked at."""
+    answer: Schema | None = None
+    """None: the answer has no body."""
+    success: HTTPStatus = HTTPStatus.OK
+    has_version: bool = True
+    """Whether the version header is looked at."""
+    old_filters: tuple[str, ...] | None = None
+    """What ``filters.field`` may name and acts here; None: there is no such parameter."""
+
+
+_PAGING_FILTERS = ("limit", "marker", "sort_key", "sort_dir")
+
+ROUTES: tuple[Route, ...] = (
+    Route(method="GET", path="/", handler=versions.root, answer=version_schemas.ROOT, has_version=False),
+    Route(method="GET", path="/v2", handler=versions.version, answer=version_schemas.VERSION),
+    Route(
+        method="GET",
+        path="/v2/devices",
+        handler=devices.index,
+        policy="device:get_all",
+        query=device_schemas.QUERY,
+        answer=device_schemas.DEVICES,
+        old_filters=_PAGING_FILTERS,
+    ),
+    Route(
+        method="GET",
+        path="/v2/devices/{uuid}",
+        handler=devices.show,
+        policy="device:get_one",
+        answer=device_schemas.DEVICE,
+    ),
+    Route(
+        method="POST",
+        path="/v2/devices/{uuid}/enable",
+        handler=devices.enable,
+        policy="device:enable",
+        success=HTTPStatus.NO_CONTENT,
+    ),
+    Route(
+        method="POST",
+        path="/v2/devices/{uuid}/disable",
+        handler=devices.disable,
+        policy="device:disable",
+        success=HTTPStatus.NO_CONTENT,
+    ),
+    Route(
+        method="GET",
+        path="/v2/deployables",
+        handler=deployables.index,
+        policy="deployable:get_all",
+        query=deployable_schemas.QUERY,
+        answer=deployable_schemas.DEPLOYABLES,
+        old_filters=("name", *_PAGING_FILTERS),
+    ),
+    Route(
+        method="GET",
+        path="/v2/deployables/{uuid}",
+        handler=deployables.show,
+        policy="deployable:get_one",
+        answer=deployable_schemas.DEPLOYABLE,
+    ),
+    Route(
+        method="PATCH",
+        path="/v2/deployables/{uuid}/program",
+        handler=deployables.program,
+        policy="deployable:program",
+        body=deployable_schemas.PROGRAM,
+        answer=deployable_schemas.DEPLOYABLE,
+    ),
+    # openstacksdk asks for it so, with the uuid a second time.
+    Route(
+        method="PATCH",
+        path="/v2/deployables/{uuid}/program/{again}",
+        handler=deployables.program,
+        policy="deployable:program",
+        body=deployable_schemas.PROGRAM,
+        answer=deployable_schemas.DEPLOYABLE,
+    ),
+    Route(
+        method="GET",
+        path="/v2/attributes",
+        handler=attributes.index,
+        policy="attribute:get_all",
+        query=attribute_schemas.QUERY,
+        answer=attribute_schemas.ATTRIBUTES,
+    ),
+    Route(
+        method="GET",
+        path="/v2/attributes/{uuid}",
+        handler=attributes.show,
+        policy="attribute:get_one",
+        answer=attribute_schemas.ATTRIBUTE,
+    ),
+    Route(
+        method="POST",
+        path="/v2/attributes",
+        handler=attributes.create,
+        policy="attribute:create",
+        body=attribute_schemas.CREATE,
+        answer=attribute_schemas.ATTRIBUTE,
+        success=HTTPStatus.CREATED,
+    ),
+    Route(
+        method="DELETE",
+        path="/v2/attributes",
+        handler=attributes.delete_nothing,
+        policy="attribute:delete",
+        success=HTTPStatus.NO_CONTENT,
+    ),
+    Route(
+        method="DELETE",
+        path="/v2/attributes/{uuid}",
+        handler=attributes.delete,
+        policy="attribute:delete",
+        success=HTTPStatus.NO_CONTENT,
+    ),
+    Route(
+        method="GET",
+        path="/v2/nodes",
+        handler=nodes.index,
+        policy="node:get_all",
+        since=SAYS_MORE,
+        query=node_schemas.QUERY,
+        answer=node_schemas.NODES,
+    ),
+    Route(
+        method="GET",
+        path="/v2/nodes/{node}",
+        handler=nodes.show,
+        policy="node:get_one",
+        since=SAYS_MORE,
+        answer=node_schemas.NODE,
+    ),
+    Route(
+        method="GET",
+        path="/v2/nodes/{node}/topology",
+        handler=nodes.topology,
+        policy="node:get_one",
+        since=SAYS_MORE,
+        answer=node_schemas.TOPOLOGY,
+    ),
+    Route(
+        method="GET",
+        path="/v2/events",
+        handler=events.index,
+        policy="event:get_all",
+        since=SAYS_MORE,
+        query=event_schemas.QUERY,
+        answer=event_schemas.EVENTS,
+    ),
+    Route(
+        method="GET",
+        path="/v2/summary",
+        handler=summary.show,
+        policy="summary:get",
+        since=SAYS_MORE,
+        query=summary_schemas.QUERY,
+        answer=summary_schemas.SUMMARY,
+    ),
+)

@@ -1,0 +1,76 @@
+"""From a path to the routes that answer at it.
+
+A path may lack the ``/v2`` in front, may end with a slash and with ``.json``: clients of every age are met with.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from accel.api.refusals import MethodNotAllowed, NoSuchRoute
+from accel.api.routes import Route
+
+_VERSION = "v2"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A path that something is at."""
+
+    template: str
+    path: str
+    """The path in its full form."""
+    arguments: Mapping[str, str]
+    routes: Mapping[str, Route]
+    """By method."""
+
+    def route(self, method: str) -> Route:
+        """The route of a method.
+
+        :raises MethodNotAllowed: there is none
+        """
+        if method not in self.routes:
+            raise MethodNotAllowed(method, self.routes)
+        return self.routes[method]
+
+
+class Router:
+    """Finds routes; made once from the table."""
+
+    def __init__(self, routes: Iterable[Route]) -> None:
+        self._templates: dict[tuple[str, ...], dict[str, Route]] = {}
+        for route in routes:
+            self._templates.setdefault(tuple(_segments(route.path)), {})[route.method] = route
+
+    def find(self, path: str) -> Place:
+        """What is at a path.
+
+        :raises NoSuchRoute: nothing
+        """
+        asked = _segments(path.rstrip("/").removesuffix(".json"))
+        for segments in (asked, [_VERSION, *asked]):
+            for template, routes in self._templates.items():
+                arguments = _match(template, segments)
+                if arguments is not None:
+                    return Place(
+                        template="/" + "/".join(template),
+                        path="/" + "/".join(segments),
+                        arguments=arguments,
+                        routes=routes,
+                    )
+        raise NoSuchRoute(f"Nothing is at {path[:100]}")
+
+
+def _segments(path: str) -> list[str]:
+    return [segment for segment in path.split("/") if segment]
+
+
+def _match(template: Sequence[str], segments: Sequence[str]) -> dict[str, str] | None:
+    if len(template) != len(segments):
+        return None
+    arguments = {}
+    for wanted, given in zip(template, segments, strict=True):
+        if wanted.startswith("{"):
+            arguments[wanted[1:-1]] = given
+        elif wanted != given:
+            return None
+    return arguments

@@ -1,0 +1,94 @@
+"""Query and body against their JSON Schemas.
+
+The schemas are the ones that the OpenAPI document shows, so what it promises is what is checked. A query parameter is
+text; its schema says what it is read as.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import jsonschema
+import orjson
+
+from accel.api.refusals import BadRequest, UnsupportedMediaType
+
+Schema = Mapping[str, Any]
+
+_JSON = "application/json"
+_LONGEST_MESSAGE = 300
+_TRUTH = {"true": True, "1": True, "false": False, "0": False}
+_FILTERS = re.compile(r"filters(\[\d+\])?\.(field|value)")
+
+
+def read_query(pairs: Iterable[tuple[str, str]], schema: Schema) -> list[tuple[str, Any]]:
+    """The parameters of a request, as what their schemas say they are. An empty one is an absent one.
+
+    :param schema: of an object whose members are the parameters
+    :raises BadRequest: a parameter is unknown, or is not what it must be
+    """
+    return [(name, _read(name, text, _schema_of(name, schema))) for name, text in pairs if text]
+
+
+def _schema_of(name: str, schema: Schema) -> Schema:
+    if name in schema["properties"]:
+        found: Schema = schema["properties"][name]
+        return found
+    for pattern, found in schema.get("patternProperties", {}).items():
+        if re.fullmatch(pattern, name):
+            return found
+    raise BadRequest(f'Unknown argument: "{name[:_LONGEST_MESSAGE]}"')
+
+
+def _read(name: str, text: str, schema: Schema) -> Any:
+    value: Any = text
+    if schema.get("type") == "integer" and re.fullmatch(r"-?\d{1,18}", text, re.ASCII):
+        value = int(text)
+    elif schema.get("type") == "boolean":
+        value = _TRUTH.get(text.lower(), text)
+    elif schema.get("format") == "date-time":
+        return _read_moment(name, text)
+    _check(value, schema, where=name)
+    return value
+
+
+def _read_moment(name: str, text: str) -> datetime:
+    """A time of ISO 8601, in UTC unless it says otherwise; a plus sign that came as a blank is mended."""
+    try:
+        moment = datetime.fromisoformat(text.replace(" ", "+") if "T" in text else text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise BadRequest(f"{name}: {text[:40]!r} is no time such as 2026-11-21T03:29:50+00:00") from error
+
+
+def read_body(body: bytes, media_type: str, schema: Schema) -> Any:
+    """The body of a request, checked.
+
+    :param media_type: the header Content-Type, empty when there is none
+    :raises UnsupportedMediaType: it says that it is not JSON
+    :raises BadRequest: it is missing, is no JSON, or is not what the schema says
+    """
+    if not body.strip():
+        raise BadRequest('Missing argument: "body"')
+    if not media_type:
+        raise BadRequest(f"The body needs the header Content-Type: {_JSON}")
+    if media_type.partition(";")[0].strip().lower() != _JSON:
+        raise UnsupportedMediaType(f"Unknown mimetype: {media_type[:_LONGEST_MESSAGE]}")
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise BadRequest(f"The body is no JSON: {error}") from error
+    _check(value, schema, where="body")
+    return value
+
+
+def _check(value: Any, schema: Schema, *, where: str) -> None:
+    error = jsonschema.exceptions.best_match(_validator(schema).iter_errors(value))
+    if error is not None:
+        place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.absolute_path)
+        raise BadRequest(f"{where}{place}: {error.message[:_LONGEST_MESSAGE]}")
+
+
+def _validator(schema: Schema) -> jsonschema.Draft202012Validator:
+    return jsonschema.Draft202012Validator(schema)

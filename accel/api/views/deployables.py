@@ -1,0 +1,62 @@
+"""The body of a deployable."""
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from accel.db.deployables import DeployableRow, HandleRow
+
+
+def render(row: DeployableRow, attributes: Sequence[tuple[str, str]], *, base_url: str) -> dict[str, Any]:
+    """A deployable as every version shows it."""
+    return {
+        "uuid": row.uuid,
+        "parent_id": row.parent_id,
+        "root_id": row.root_id,
+        "name": row.name,
+        "num_accelerators": row.num_accelerators,
+        "device_id": row.device_id,
+        "attributes_list": attributes_list(attributes),
+        "rp_uuid": row.rp_uuid,
+        "driver_name": row.driver_name,
+        "bitstream_id": row.bitstream_id,
+        "links": [
+            {"href": f"{base_url}/v2/deployables/{row.uuid}", "rel": "self"},
+            {"href": f"{base_url}/deployables/{row.uuid}", "rel": "bookmark"},
+        ],
+        "created_at": row.created_at,
+        "updated_at": row.updated_at,
+    }
+
+
+def render_more(
+    row: DeployableRow, attributes: Sequence[tuple[str, str]], handles: Iterable[HandleRow]
+) -> dict[str, Any]:
+    """What 2.4 says beside it."""
+    return {
+        "kind": row.kind,
+        "device_uuid": row.device_uuid,
+        "parent_uuid": row.parent_uuid,
+        "root_uuid": row.root_uuid,
+        "node": row.node,
+        "presence": row.presence,
+        "attributes": attributes_object(attributes),
+        "handles": [handle._asdict() for handle in handles],
+    }
+
+
+def attributes_list(attributes: Iterable[tuple[str, str]]) -> str:
+    """Attributes as the wire contract has them: a JSON text, a list of objects with one key each."""
+    return json.dumps([{key: value} for key, value in attributes])
+
+
+def attributes_object(attributes: Iterable[tuple[str, str]]) -> dict[str, str | list[str]]:
+    """Attributes by their keys; a key that stands there more than once has a list of its values."""
+    found: dict[str, str | list[str]] = {}
+    for key, value in attributes:
+        before = found.get(key)
+        if before is None:
+            found[key] = value
+        else:
+            found[key] = [*before, value] if isinstance(before, list) else [before, value]
+    return found

@@ -1,0 +1,100 @@
+"""Attributes as the API reads, adds and removes them."""
+
+from datetime import datetime
+from typing import NamedTuple
+from uuid import uuid4
+
+from sqlalchemy import Connection, delete, insert, select
+
+from accel.db import events
+from accel.db.events import Origin, Subject
+from accel.db.paging import AnySelect, Listing, ListQuery, Page
+from accel.db.tables import Attribute, Deployable, Device, Node
+from accel.errors import NotFound
+from accel.model.event import EventKind
+
+
+class AttributeRow(NamedTuple):
+    """An attribute as the API shows it."""
+
+    id: int
+    uuid: str
+    deployable_id: int
+    key: str
+    value: str
+    created_at: datetime
+    updated_at: datetime | None
+
+
+_SELECT: AnySelect = select(*(getattr(Attribute, name) for name in AttributeRow._fields))
+
+LISTING = Listing(
+    key=Attribute.id,
+    uuid=Attribute.uuid,
+    filters={
+        "deployable_id": lambda key: Attribute.deployable_id == key,
+        "key": lambda key: Attribute.key == key,
+        "value": lambda value: Attribute.value == value,
+    },
+    sort_keys={name: getattr(Attribute, name) for name in ("uuid", "key", "deployable_id", "created_at", "updated_at")},
+)
+
+
+def find(connection: Connection, query: ListQuery) -> Page[AttributeRow]:
+    """The attributes of a list.
+
+    :raises InvalidValue: marker or sort key are wrong
+    """
+    return LISTING.read(connection, _SELECT, query, make=AttributeRow._make)
+
+
+def get(connection: Connection, uuid: str) -> AttributeRow:
+    """One attribute.
+
+    :raises NotFound: there is no such attribute
+    """
+    row = connection.execute(_SELECT.where(Attribute.uuid == uuid.lower())).one_or_none()
+    if row is None:
+        raise NotFound("attribute", uuid)
+    return AttributeRow._make(row)
+
+
+def create(connection: Connection, deployable: int | str, *, key: str, value: str, origin: Origin) -> AttributeRow:
+    """Add an operator's attribute to a deployable, with its event. Two with the same key may stand side by side.
+
+    :param deployable: its integer key or its UUID
+    :raises NotFound: there is no such deployable
+    """
+    is_named = Deployable.id == deployable if isinstance(deployable, int) else Deployable.uuid == deployable.lower()
+    deployable_id = connection.execute(select(Deployable.id).where(is_named)).scalar_one_or_none()
+    if deployable_id is None:
+        raise NotFound("deployable", str(deployable))
+    uuid = str(uuid4())
+    connection.execute(
+        insert(Attribute).values(uuid=uuid, deployable_id=deployable_id, key=key, value=value, created_at=origin.at)
+    )
+    _record(connection, EventKind.ATTRIBUTE_ADDED, deployable_id, origin=origin, after={key: value})
+    return get(connection, uuid)
+
+
+def remove(connection: Connection, uuid: str, *, origin: Origin) -> None:
+    """Remove an attribute, with its event. What a driver reports comes back with the driver's next report.
+
+    :raises NotFound: there is no such attribute
+    """
+    row = get(connection, uuid)
+    connection.execute(delete(Attribute).where(Attribute.id == row.id))
+    _record(connection, EventKind.ATTRIBUTE_REMOVED, row.deployable_id, origin=origin, before={row.key: row.value})
+
+
+def _record(
+    connection: Connection, kind: EventKind, deployable_id: int, *, origin: Origin, **change: dict[str, str]
+) -> None:
+    node, device_uuid, name = connection.execute(
+        select(Node.name, Device.uuid, Deployable.name)
+        .join_from(Deployable, Device, Deployable.device_id == Device.id)
+        .join(Node, Device.node_id == Node.id)
+        .where(Deployable.id == deployable_id)
+    ).one()
+    about = Subject(node=node, device_uuid=device_uuid, name=name)
+    events.record(connection, kind, origin=origin, about=about, **change)

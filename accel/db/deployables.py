@@ -1,0 +1,159 @@
+"""Deployables as the API reads them: with their attributes, and with their attach handles where those are wanted."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import ColumnElement, Connection, exists, false, or_, select
+from sqlalchemy.orm import aliased
+
+from accel.db.devices import SHORTEST_UUID_PREFIX
+from accel.db.paging import AnySelect, Listing, ListQuery, Page, belonging_to
+from accel.db.tables import AttachHandle, Attribute, Deployable, Device, Holder, Node
+from accel.errors import NotFound
+from accel.model.attribute import RESOURCE_CLASS_KEY
+
+
+class DeployableRow(NamedTuple):
+    """A deployable as the API shows it."""
+
+    id: int
+    uuid: str
+    parent_id: int | None
+    root_id: int | None
+    name: str
+    num_accelerators: int
+    device_id: int
+    rp_uuid: str | None
+    driver_name: str
+    bitstream_id: str | None
+    created_at: datetime
+    updated_at: datetime | None
+    kind: str
+    device_uuid: str
+    parent_uuid: str | None
+    root_uuid: str | None
+    node: str
+    presence: str
+
+
+class HandleRow(NamedTuple):
+    """An attach handle as the API shows it."""
+
+    uuid: str
+    type: str
+    info: dict[str, str]
+    presence: str
+    held: bool
+
+
+_Parent = aliased(Deployable)
+_Root = aliased(Deployable)
+_COLUMNS: dict[str, Any] = {
+    "driver_name": Device.driver,
+    "device_uuid": Device.uuid,
+    "node": Node.name,
+    "parent_uuid": _Parent.uuid,
+    "root_uuid": _Root.uuid,
+}
+_SELECT: AnySelect = (
+    select(*(_COLUMNS[name] if name in _COLUMNS else getattr(Deployable, name) for name in DeployableRow._fields))
+    .join_from(Deployable, Device, Deployable.device_id == Device.id)
+    .join(Node, Device.node_id == Node.id)
+    .outerjoin(_Parent, Deployable.parent_id == _Parent.id)
+    .outerjoin(_Root, Deployable.root_id == _Root.id)
+)
+
+
+def _has_resource_class(name: str) -> ColumnElement[bool]:
+    return exists(
+        select(Attribute.id)
+        .where(Attribute.deployable_id == Deployable.id, Attribute.key == RESOURCE_CLASS_KEY, Attribute.value == name)
+        .correlate(Deployable)
+    )
+
+
+def _may_be_called(text: str) -> ColumnElement[bool]:
+    """Deployables that a person may mean: the start of a UUID, or the name."""
+    is_long_enough = len(text) >= SHORTEST_UUID_PREFIX
+    return or_(
+        Deployable.uuid.startswith(text.lower(), autoescape=True) if is_long_enough else false(),
+        Deployable.name == text,
+    )
+
+
+LISTING = Listing(
+    key=Deployable.id,
+    uuid=Deployable.uuid,
+    filters={
+        "name": lambda name: Deployable.name == name,
+        "device": lambda uuid: Device.uuid == uuid.lower(),
+        "node": lambda name: Node.name == name,
+        "kind": lambda kind: Deployable.kind == kind,
+        "presence": lambda presence: Deployable.presence == presence,
+        "driver_name": lambda driver: Device.driver == driver,
+        "rc": _has_resource_class,
+        "ref": _may_be_called,
+    },
+    sort_keys={
+        **{
+            name: getattr(Deployable, name)
+            for name in ("uuid", "name", "kind", "num_accelerators", "presence", "rp_uuid", "created_at", "updated_at")
+        },
+        "node": Node.name,
+        "driver_name": Device.driver,
+        "device_uuid": Device.uuid,
+    },
+    newest_first_when_filtered="created_at",
+)
+
+
+def find(connection: Connection, query: ListQuery) -> Page[DeployableRow]:
+    """The deployables of a list.
+
+    :raises InvalidValue: marker or sort key are wrong
+    """
+    return LISTING.read(connection, _SELECT, query, make=DeployableRow._make)
+
+
+def get(connection: Connection, uuid: str) -> DeployableRow:
+    """One deployable.
+
+    :raises NotFound: there is no such deployable
+    """
+    row = connection.execute(_SELECT.where(Deployable.uuid == uuid.lower())).one_or_none()
+    if row is None:
+        raise NotFound("deployable", uuid)
+    return DeployableRow._make(row)
+
+
+def attributes_of(connection: Connection, rows: Sequence[DeployableRow]) -> dict[int, list[tuple[str, str]]]:
+    """Key and value of the attributes of deployables, in the order of their making, by ``DeployableRow.id``."""
+    statement: AnySelect = select(Attribute.deployable_id, Attribute.key, Attribute.value).order_by(Attribute.id)
+    statement = belonging_to([row.id for row in rows], statement, Attribute.deployable_id)
+    found: defaultdict[int, list[tuple[str, str]]] = defaultdict(list)
+    for deployable_id, key, value in connection.execute(statement):
+        found[deployable_id].append((key, value))
+    return found
+
+
+def handles_of(connection: Connection, rows: Sequence[DeployableRow]) -> dict[int, list[HandleRow]]:
+    """The attach handles of deployables, in the order of their making, by ``DeployableRow.id``."""
+    statement: AnySelect = (
+        select(
+            AttachHandle.deployable_id,
+            AttachHandle.uuid,
+            AttachHandle.type,
+            AttachHandle.info,
+            AttachHandle.presence,
+            Holder.id.is_not(None),
+        )
+        .outerjoin(Holder, Holder.attach_handle_id == AttachHandle.id)
+        .order_by(AttachHandle.id)
+    )
+    statement = belonging_to([row.id for row in rows], statement, AttachHandle.deployable_id)
+    found: defaultdict[int, list[HandleRow]] = defaultdict(list)
+    for row in connection.execute(statement):
+        found[row.deployable_id].append(HandleRow._make(row[1:]))
+    return found

@@ -1,0 +1,184 @@
+"""Devices as the API reads them, and the operator's word on them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import ColumnElement, Connection, Text, and_, cast, exists, false, or_, select, update
+from sqlalchemy.orm import InstrumentedAttribute
+
+from accel.db import counts, events
+from accel.db.counts import HandleCounts
+from accel.db.events import Origin
+from accel.db.paging import AnySelect, Listing, ListQuery, Page
+from accel.db.tables import AttachHandle, Deployable, Device, Holder, Node
+from accel.errors import InvalidAddress, NotFound
+from accel.model.address import PciAddress
+from accel.model.event import EventKind
+from accel.model.node import DeviceStatus
+
+SHORTEST_UUID_PREFIX = 4
+"""What is shorter names too much to be meant as the start of a UUID."""
+
+
+class DeviceRow(NamedTuple):
+    """A device as the API shows it. ``std_board_info`` is the JSON text itself: nobody on the way reads it."""
+
+    id: int
+    uuid: str
+    type: str
+    vendor: str
+    model: str
+    std_board_info: str
+    vendor_board_info: str
+    node: str
+    status: str
+    created_at: datetime
+    updated_at: datetime | None
+    address: str | None
+    identity: str
+    serial: str | None
+    product: str
+    driver: str
+    kernel_driver: str | None
+    numa_node: int | None
+    presence: str
+    health: str
+    reason: str
+    lost_at: datetime | None
+
+
+_COLUMNS: dict[str, Any] = {
+    **{name: getattr(Device, name) for name in DeviceRow._fields if name != "node"},
+    "std_board_info": cast(Device.std_board_info, Text),
+    "node": Node.name,
+}
+_SELECT: AnySelect = select(*(_COLUMNS[name] for name in DeviceRow._fields)).join_from(
+    Device, Node, Device.node_id == Node.id
+)
+
+
+def _equal(column: InstrumentedAttribute[Any]) -> Callable[[Any], ColumnElement[bool]]:
+    return lambda value: column == value
+
+
+def _is_free(wanted: bool) -> ColumnElement[bool]:  # noqa: FBT001 - a filter takes its value
+    free_handle = exists(
+        select(AttachHandle.id)
+        .join(Deployable, AttachHandle.deployable_id == Deployable.id)
+        .outerjoin(Holder, Holder.attach_handle_id == AttachHandle.id)
+        .where(Deployable.device_id == Device.id, counts.is_free())
+        .correlate(Device)
+    )
+    return free_handle if wanted else ~free_handle
+
+
+def _may_be_called(text: str) -> ColumnElement[bool]:
+    """Devices that a person may mean: the start of a UUID, identity, serial number, PCI address, ``node/address``."""
+    node, slash, place = text.rpartition("/")
+    at_address = Device.address == _address(place)
+    if slash:
+        return and_(Node.name == node, or_(at_address, Device.identity == place))
+    return or_(
+        Device.uuid.startswith(text.lower(), autoescape=True) if len(text) >= SHORTEST_UUID_PREFIX else false(),
+        Device.identity == text,
+        Device.serial == text,
+        at_address,
+    )
+
+
+def _address(text: str) -> str:
+    """The text as addresses are stored; what is no address is left as it is, and found nowhere."""
+    try:
+        return str(PciAddress.parse(text))
+    except InvalidAddress:
+        return text
+
+
+LISTING = Listing(
+    key=Device.id,
+    uuid=Device.uuid,
+    filters={
+        **{
+            name: _equal(getattr(Device, name))
+            for name in ("type", "vendor", "model", "status", "health", "presence", "driver", "numa_node", "identity")
+        },
+        "address": lambda text: Device.address == _address(text),
+        "hostname": _equal(Node.name),
+        "node": _equal(Node.name),
+        "free": _is_free,
+        "ref": _may_be_called,
+    },
+    sort_keys={
+        **{
+            name: getattr(Device, name)
+            for name in (
+                *("uuid", "type", "vendor", "model", "product", "status", "health", "presence", "driver"),
+                *("identity", "address", "serial", "numa_node", "created_at", "updated_at", "lost_at"),
+            )
+        },
+        "hostname": Node.name,
+        "node": Node.name,
+    },
+    newest_first_when_filtered="created_at",
+)
+
+
+def find(connection: Connection, query: ListQuery) -> Page[DeviceRow]:
+    """The devices of a list.
+
+    :raises InvalidValue: marker or sort key are wrong
+    """
+    return LISTING.read(connection, _SELECT, query, make=DeviceRow._make)
+
+
+def get(connection: Connection, uuid: str) -> DeviceRow:
+    """One device.
+
+    :raises NotFound: there is no such device
+    """
+    row = connection.execute(_SELECT.where(Device.uuid == uuid.lower())).one_or_none()
+    if row is None:
+        raise NotFound("device", uuid)
+    return DeviceRow._make(row)
+
+
+def handles_of(connection: Connection, rows: list[DeviceRow]) -> dict[int, HandleCounts]:
+    """The attach handles of devices, counted, by ``DeviceRow.id``; a device without handles is left out."""
+    return counts.handles_by(connection, Device.id, [row.id for row in rows])
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    kind: EventKind
+    before: DeviceStatus
+
+
+_CHANGES = {
+    DeviceStatus.ENABLED: _Change(EventKind.DEVICE_ENABLED, DeviceStatus.MAINTAINING),
+    DeviceStatus.MAINTAINING: _Change(EventKind.DEVICE_DISABLED, DeviceStatus.ENABLED),
+}
+
+
+def set_status(connection: Connection, uuid: str, status: DeviceStatus, *, origin: Origin) -> None:
+    """Enable or disable a device, with its event. A device that is so already is left as it is, without an event.
+
+    :raises NotFound: there is no such device
+    """
+    change = _CHANGES[status]
+    changed = connection.execute(
+        update(Device)
+        .where(Device.uuid == uuid.lower(), Device.status == change.before)
+        .values(status=status, updated_at=origin.at)
+    )
+    device = get(connection, uuid)
+    if changed.rowcount:
+        events.record(
+            connection,
+            change.kind,
+            origin=origin,
+            about=events.Subject(node=device.node, device_uuid=device.uuid, name=f"{device.type} {device.model}"),
+            before={"status": change.before},
+            after={"status": status},
+        )

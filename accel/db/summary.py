@@ -1,0 +1,75 @@
+"""The fleet in figures: devices and attach handles by what they are, nodes by whether they are heard."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import ColumnElement, Connection, and_, func, select
+
+from accel.db import counts
+from accel.db.counts import HandleCounts, counted
+from accel.db.tables import Device, Node
+from accel.model.device import Health, Presence
+from accel.model.node import DeviceStatus, NodeState
+
+GROUPS: Mapping[str, Any] = {"type": Device.type, "vendor": Device.vendor, "model": Device.model}
+"""What devices can be grouped by."""
+
+FIGURES = ("devices", "total", "free", "held", "unhealthy", "unknown", "lost", "disabled")
+"""What is counted: devices, their attach handles (total, free, held), devices by what is the matter with them."""
+
+
+class DeviceCounts(NamedTuple):
+    """Devices of one group. A lost one is neither unhealthy nor unknown: there is nothing to be healthy."""
+
+    devices: int = 0
+    unhealthy: int = 0
+    unknown: int = 0
+    lost: int = 0
+    disabled: int = 0
+
+
+class Group(NamedTuple):
+    """One group: its values of the columns grouped by, its devices, their attach handles."""
+
+    values: tuple[str, ...]
+    devices: DeviceCounts
+    handles: HandleCounts
+
+    def figures(self) -> dict[str, int]:
+        """What ``FIGURES`` names."""
+        figures = {**self.devices._asdict(), **self.handles._asdict()}
+        return {name: figures[name] for name in FIGURES}
+
+
+def device_columns() -> tuple[ColumnElement[int], ...]:
+    """The columns of ``DeviceCounts``, for a statement over devices."""
+    is_present = Device.presence == Presence.PRESENT
+    return (
+        func.count(Device.id),
+        counted(and_(is_present, Device.health == Health.UNHEALTHY)),
+        counted(and_(is_present, Device.health == Health.UNKNOWN)),
+        counted(Device.presence == Presence.LOST),
+        counted(Device.status == DeviceStatus.MAINTAINING),
+    )
+
+
+def groups(connection: Connection, names: Sequence[str]) -> list[Group]:
+    """All devices in groups, sorted; without names, everything in one group.
+
+    :param names: keys of ``GROUPS``
+    """
+    columns = [GROUPS[name] for name in names]
+    width = len(columns)
+    handle_statement = counts.joined_to_handles(select(*columns, *counts.handle_columns())).group_by(*columns)
+    handles = {tuple(row[:width]): HandleCounts._make(row[width:]) for row in connection.execute(handle_statement)}
+    device_statement = select(*columns, *device_columns()).group_by(*columns).order_by(*columns)
+    return [
+        Group(tuple(row[:width]), DeviceCounts._make(row[width:]), handles.get(tuple(row[:width]), HandleCounts()))
+        for row in connection.execute(device_statement)
+    ]
+
+
+def nodes_by_state(connection: Connection) -> dict[str, int]:
+    """How many nodes are in each state; every state is there."""
+    found = connection.execute(select(Node.state, func.count(Node.id)).group_by(Node.state))
+    return {**dict.fromkeys(map(str, NodeState), 0), **dict(found.tuples().all())}
