@@ -13,8 +13,8 @@ OPTIONS: list[cfg.Opt] = [
         "node_offline_after_seconds",
         default=180,
         min=1,
-        help="A node whose agent has not been heard for this long is offline, in seconds. Its devices stay as they are. "
-        "At least twice the heartbeat interval of the agents.",
+        help="A node whose agent has not been heard for this long is offline, in seconds. Its devices stay as they "
+        "are. At least twice the heartbeat interval of the agents.",
     ),
     cfg.IntOpt(
         "lost_device_grace_seconds",

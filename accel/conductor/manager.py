@@ -1,0 +1,69 @@
+"""What the conductor does with the messages of agents, and what it concludes from silence.
+
+Any number of managers may work on one database at once: each message is one transaction that first locks the row of
+its node. The manager keeps nothing between two calls.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from accel.db import expiry, heard
+from accel.db.engine import Database
+from accel.model.report import Acknowledgement, Heartbeat, NodeReport
+from accel.rpc.wire import content_hash
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How long the conductor waits before it concludes something; option group ``conductor`` explains each."""
+
+    node_offline_after: timedelta = timedelta(seconds=180)
+    lost_device_grace: timedelta = timedelta(hours=1)
+
+
+class Manager:
+    """The conductor's work, without messages and threads.
+
+    :param clock: tells the time, with zone
+    """
+
+    def __init__(self, database: Database, clock: Callable[[], datetime], limits: Limits) -> None:
+        self._database = database
+        self._clock = clock
+        self._limits = limits
+
+    def report(self, report: NodeReport) -> Acknowledgement:
+        """Take the whole report of a node. Taking it twice, or an old one, does nothing.
+
+        :raises DatabaseUnavailable: nothing was recorded; send it again
+        """
+        digest = content_hash(report)
+        return self._database.write(
+            lambda connection: heard.take_report(connection, report, content_hash=digest, now=self._clock())
+        )
+
+    def heartbeat(self, heartbeat: Heartbeat) -> Acknowledgement:
+        """Take a sign of life; asks for the whole report when its content is not the recorded one.
+
+        :raises DatabaseUnavailable: nothing was recorded
+        """
+        return self._database.write(lambda connection: heard.take_heartbeat(connection, heartbeat, now=self._clock()))
+
+    def mark_offline_nodes(self) -> list[str]:
+        """Mark nodes that were not heard for too long; gives their names.
+
+        :raises DatabaseUnavailable: nothing was recorded
+        """
+        now = self._clock()
+        limit = now - self._limits.node_offline_after
+        return self._database.write(lambda connection: heard.mark_offline(connection, heard_before=limit, now=now))
+
+    def remove_expired_devices(self) -> expiry.Removed:
+        """Remove devices that are lost for longer than the grace time, and lost parts, as far as nobody holds them.
+
+        :raises DatabaseUnavailable: nothing was removed
+        """
+        now = self._clock()
+        limit = now - self._limits.lost_device_grace
+        return self._database.write(lambda connection: expiry.remove_expired(connection, lost_before=limit, now=now))

@@ -1,0 +1,211 @@
+"""Events from changes: one row for each, written in the transaction of the change.
+
+A new device or deployable is one event that tells of all its parts; so is a removed one. Of a change the event has
+only what differs.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TypeVar
+from uuid import uuid4
+
+from sqlalchemy import Connection, insert
+
+from accel.db.rows import Values, deployable_values, device_values, node_values
+from accel.db.tables import Event
+from accel.model.device import AttachHandle, Attribute, Deployable, Device, Presence
+from accel.model.diff import (
+    AttributeChange,
+    Change,
+    DeployableChange,
+    DeviceChange,
+    DriverChange,
+    HandleChange,
+    NodeChange,
+)
+from accel.model.event import EventKind
+from accel.model.record import RecordedAttribute, RecordedDeployable, RecordedDevice, RecordedHandle
+from accel.model.report import Failure
+
+T = TypeVar("T")
+
+AGENT = "agent"
+CONDUCTOR = "conductor"
+_SUBJECT_LENGTH = 255
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One event, before it has a row."""
+
+    kind: EventKind
+    subject: str
+    source: str
+    node: str | None
+    device_uuid: str | None = None
+    before: Values | None = None
+    after: Values | None = None
+
+
+def write(connection: Connection, entries: Iterable[Entry], now: datetime) -> None:
+    """Add the events in one statement; none when there are none."""
+    rows = [
+        {
+            "uuid": str(uuid4()),
+            "kind": entry.kind,
+            "node": entry.node,
+            "device_uuid": entry.device_uuid,
+            "subject": entry.subject[:_SUBJECT_LENGTH],
+            "before": entry.before,
+            "after": entry.after,
+            "source": entry.source,
+            "occurred_at": now,
+        }
+        for entry in entries
+    ]
+    if rows:
+        connection.execute(insert(Event), rows)
+
+
+def entries(changes: Iterable[Change], *, node: str, new_devices: Mapping[str, str]) -> list[Entry]:
+    """The events of a difference, in its order.
+
+    :param new_devices: the UUIDs that new devices were given, by identity
+    """
+    return [entry for change in changes if (entry := _entry(change, node, new_devices)) is not None]
+
+
+def device_name(device: Device) -> str:
+    """How a person would name a device: its model and where it is."""
+    return f"{device.model} {device.address or device.identity}"
+
+
+def _entry(change: Change, node: str, new_devices: Mapping[str, str]) -> Entry | None:
+    kind = EventKind.NODE_CHANGED if isinstance(change, NodeChange) else change.kind
+    if kind is None:
+        return None
+    before, after = _differing(*_described(change))
+    return Entry(
+        kind=kind,
+        subject=_subject(change, node),
+        source=AGENT if isinstance(change, NodeChange | DriverChange) else f"driver:{change.driver}",
+        node=node,
+        device_uuid=_device_uuid(change, new_devices),
+        before=before,
+        after=after,
+    )
+
+
+def _subject(change: Change, node: str) -> str:
+    match change:
+        case NodeChange():
+            return node
+        case DriverChange():
+            return change.driver
+        case DeviceChange():
+            return device_name(change.after)
+        case DeployableChange():
+            known = change.before.part if change.before is not None else change.after
+            return known.name if known is not None else ""
+        case AttributeChange():
+            attribute = change.before.attribute if change.before is not None else change.after
+            return " ".join((change.deployable.part.name, attribute.key if attribute is not None else ""))
+        case HandleChange():
+            handle = change.before.handle if change.before is not None else change.after
+            return " ".join((change.deployable.part.name, handle.key if handle is not None else ""))
+
+
+def _device_uuid(change: Change, new_devices: Mapping[str, str]) -> str | None:
+    match change:
+        case NodeChange() | DriverChange():
+            return None
+        case DeviceChange():
+            return change.before.uuid if change.before is not None else new_devices[change.after.identity]
+        case _:
+            return change.device.uuid
+
+
+def _described(change: Change) -> tuple[Values | None, Values | None]:
+    match change:
+        case NodeChange():
+            before = node_values(change.before) | {"boot_id": change.boot_id_before}
+            return before, node_values(change.after) | {"boot_id": change.boot_id_after}
+        case DriverChange():
+            return _given(_failure, change.before), _given(_failure, change.after)
+        case DeviceChange():
+            return _given(_recorded_device, change.before), _device(change.after, change.driver)
+        case DeployableChange():
+            after = _given(_deployable, change.after)
+            return _given(_recorded_deployable, change.before), _with_presence(after, change.kind)
+        case AttributeChange():
+            return _given(_recorded_attribute, change.before), _given(_attribute, change.after)
+        case HandleChange():
+            after = _given(_handle, change.after)
+            return _given(_recorded_handle, change.before), _with_presence(after, change.kind)
+
+
+def _given(describe: Callable[[T], Values], value: T | None) -> Values | None:
+    return describe(value) if value is not None else None
+
+
+def _differing(before: Values | None, after: Values | None) -> tuple[Values | None, Values | None]:
+    """Of two states what differs; of one state all."""
+    if before is None or after is None:
+        return before, after
+    names = [name for name in after if before.get(name) != after[name]]
+    return {name: before.get(name) for name in names}, {name: after[name] for name in names}
+
+
+def _failure(failure: Failure) -> Values:
+    return {"kind": failure.kind, "message": failure.message, "hint": failure.hint}
+
+
+def _recorded_device(recorded: RecordedDevice) -> Values:
+    return _device(recorded.device, recorded.driver)
+
+
+def _device(device: Device, driver: str) -> Values:
+    values = device_values(device) | {"driver": driver}
+    if device.deployables:
+        values["deployables"] = [_deployable(part) for part in device.deployables]
+    return values
+
+
+def _recorded_deployable(recorded: RecordedDeployable) -> Values:
+    attributes = tuple(known.attribute for known in recorded.attributes)
+    handles = tuple(known.handle for known in recorded.handles)
+    whole = replace(recorded.part, attributes=attributes, handles=handles)
+    return _deployable(whole) | {"presence": recorded.presence}
+
+
+def _deployable(part: Deployable) -> Values:
+    values = deployable_values(part) | {"parent": part.parent}
+    if part.attributes:
+        values["attributes"] = [_attribute(attribute) for attribute in part.attributes]
+    if part.handles:
+        values["handles"] = [_handle(handle) for handle in part.handles]
+    return values
+
+
+def _recorded_attribute(recorded: RecordedAttribute) -> Values:
+    return _attribute(recorded.attribute)
+
+
+def _attribute(attribute: Attribute) -> Values:
+    return {"key": attribute.key, "value": attribute.value}
+
+
+def _recorded_handle(recorded: RecordedHandle) -> Values:
+    return _handle(recorded.handle) | {"presence": recorded.presence}
+
+
+def _handle(handle: AttachHandle) -> Values:
+    return {"type": handle.type, "info": dict(handle.info)}
+
+
+def _with_presence(after: Values | None, kind: EventKind) -> Values | None:
+    if after is None:
+        return None
+    lost = kind in {EventKind.DEPLOYABLE_LOST, EventKind.HANDLE_LOST}
+    return after | {"presence": Presence.LOST if lost else Presence.PRESENT}
