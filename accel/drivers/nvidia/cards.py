@@ -110,7 +110,7 @@ def join(functions: Sequence[PciFunction], gpus: Sequence[Gpu]) -> list[Card]:
     return seen + unseen + gone
 
 
-def links(cards: Sequence[Card]) -> Mapping[str, tuple[Link, ...]]:
+def nvlinks(cards: Sequence[Card]) -> Mapping[str, tuple[Link, ...]]:
     """The NVLinks of each card, by its identity.
 
     Cards with links into an NVSwitch are connected with each other, as with the lesser number of links of the two:

@@ -13,8 +13,9 @@ from oslo_config import cfg
 
 from accel.drivers.base import Host
 from accel.drivers.nvidia import nvml
-from accel.drivers.nvidia.cards import VENDOR, Card, Record, join, links, without_nvml
+from accel.drivers.nvidia.cards import VENDOR, Card, Record, join, nvlinks, without_nvml
 from accel.drivers.nvidia.parts import deployables
+from accel.drivers.pci_names import pci_names
 from accel.drivers.sysfs import PciFunction, pci_functions, read_text
 from accel.errors import DriverUnavailable
 from accel.model.address import PciAddress
@@ -60,8 +61,18 @@ class NvidiaDriver:
 
     def _devices(self, cards: Sequence[Card], *, versions: Mapping[str, str]) -> tuple[Device, ...]:
         recorded = [replace(card, record=_record(self._host, card.address)) for card in sorted(cards, key=_order)]
-        links_of = links(recorded)
-        return tuple(_device(self._host.name, card, links_of[card.identity], versions) for card in recorded)
+        models = pci_names(self._host, {(VENDOR, card.product) for card in recorded if not card.name})
+        links_of = nvlinks(recorded)
+        return tuple(
+            _device(
+                self._host.name,
+                card,
+                model=card.name or models.get((VENDOR, card.product)) or f"{VENDOR}:{card.product}",
+                links=links_of[card.identity],
+                versions=versions,
+            )
+            for card in recorded
+        )
 
 
 def _order(card: Card) -> tuple[bool, PciAddress | None, str]:
@@ -92,20 +103,20 @@ def _versions(reading: nvml.Reading) -> Mapping[str, str]:
     return {"driver_version": reading.driver_version, "cuda_version": reading.cuda_version}
 
 
-def _device(node: str, card: Card, links_of_card: tuple[Link, ...], versions: Mapping[str, str]) -> Device:
+def _device(node: str, card: Card, *, model: str, links: tuple[Link, ...], versions: Mapping[str, str]) -> Device:
     function, gpu, condition = card.function, card.gpu, card.condition
     return Device(
         identity=card.identity,
         type=DeviceType.GPU,
         vendor=VENDOR,
         product=card.product,
-        model=card.name or f"{VENDOR}:{card.product}",
+        model=model,
         address=card.address,
         serial=gpu.serial if gpu else None,
         kernel_driver=card.kernel_driver,
         numa_node=function.numa_node if function else None,
         pci_path=function.pci_path if function else (),
-        links=links_of_card,
+        links=links,
         presence=condition.presence,
         health=condition.health,
         reason=condition.reason,

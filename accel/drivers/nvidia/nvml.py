@@ -237,7 +237,7 @@ def _mig_instance(about: _Questions, handle: object, card_memory_bytes: int | No
         return None
     memory_bytes = size.memorySizeMB << 20
     # Newer drivers name the profile themselves, "NVIDIA A100-SXM4-40GB MIG 1g.5gb", and know its extras such as "+me".
-    _, _, profile = (about.ask("nvmlDeviceGetName", handle) or "").rpartition(" MIG ")
+    _, _, profile = (about.ask("nvmlDeviceGetName", handle) or "").partition(" MIG ")
     return MigInstance(
         uuid=uuid,
         profile=profile
