@@ -32,6 +32,7 @@ _GROUP = "driver"
 def options(driver: type[Driver], **values: object) -> cfg.ConfigOpts.GroupAttr:
     """The option group of a driver, with the defaults it declares but for the given values."""
     conf = cfg.ConfigOpts()
+    conf.register_group(cfg.OptGroup(_GROUP))  # also of a driver without options
     conf.register_opts(list(driver.options), group=_GROUP)
     conf([], default_config_files=[], default_config_dirs=[])
     for name, value in values.items():
