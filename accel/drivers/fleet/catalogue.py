@@ -194,15 +194,3 @@ MODELS: Mapping[str, CardModel] = {
     ),
 }
 """The built-in models, by the name that a fleet file uses."""
-
-VENDOR_NAMES: Mapping[str, str] = {
-    "10de": "NVIDIA",
-    "1002": "AMD",
-    "10ee": "XILINX",
-    "1da3": "HABANA",
-    "19e5": "HUAWEI",
-    "8086": "INTEL",
-    "144d": "SAMSUNG",
-    "1344": "MICRON",
-}
-"""What traits call a vendor; a vendor that is not here is called by its id."""

@@ -4,9 +4,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from accel.drivers.fleet.catalogue import MIG_MEMORY_SLICES, VENDOR_NAMES, CardModel
+from accel.drivers.fleet.catalogue import MIG_MEMORY_SLICES, CardModel
 from accel.drivers.fleet.layout import Place
 from accel.drivers.fleet.schema import Fault, State
+from accel.drivers.pci_kinds import RESOURCE_CLASSES, VENDOR_WORDS
 from accel.model.address import PciAddress
 from accel.model.attribute import custom_trait, resource_class, traits
 from accel.model.device import (
@@ -20,11 +21,11 @@ from accel.model.device import (
     Health,
     Link,
     Presence,
+    pci_handle,
 )
 from accel.model.report import NodeInfo, NumaNode
 
 _NAMESPACE = uuid5(NAMESPACE_URL, "accel:simulated-fleet")
-_RESOURCE_CLASSES = {DeviceType.GPU: "PGPU", DeviceType.FPGA: "FPGA"}
 _NVIDIA = "10de"
 
 
@@ -54,18 +55,20 @@ class SimulatedNode:
 
     def devices(self) -> tuple[Device, ...]:
         """The cards that are there, in the order of the file."""
-        return tuple(self._device(place) for place in self.places if not self._is_absent(place.number))
+        present = [place for place in self.places if not self._is_absent(place.number)]
+        identities = {place.number: _identity(place.model, _uuid(self.name, place.number)) for place in present}
+        return tuple(self._device(place, identities) for place in present)
 
     def _is_absent(self, number: int) -> bool:
         fault = self.faults.get(number)
         return fault is not None and fault.state is State.ABSENT
 
-    def _device(self, place: Place) -> Device:
+    def _device(self, place: Place, identities: Mapping[int, str]) -> Device:
         model = place.model
         uuid = _uuid(self.name, place.number)
         fault = self.faults.get(place.number)
         return Device(
-            identity=_identity(model, uuid),
+            identity=identities[place.number],
             type=model.type,
             vendor=model.vendor,
             product=model.product,
@@ -75,7 +78,7 @@ class SimulatedNode:
             kernel_driver=model.kernel_driver,
             numa_node=place.numa_node,
             pci_path=place.pci_path,
-            links=tuple(self._links(place)),
+            links=tuple(_links(place, identities)),
             presence=Presence.LOST if fault and fault.state is State.LOST else Presence.PRESENT,
             health=_health(fault),
             reason=fault.reason if fault else "",
@@ -83,13 +86,16 @@ class SimulatedNode:
             deployables=_deployables(f"{self.name}_{place.address}", place, uuid),
         )
 
-    def _links(self, place: Place) -> Iterator[Link]:
-        """The direct links to the cards that are there."""
-        model = place.model
-        for peer in place.peers:
-            if model.link is not None and not self._is_absent(peer):
-                identity = _identity(model, _uuid(self.name, peer))
-                yield Link(peer=identity, kind=model.link, width=model.link_width)
+
+def _links(place: Place, identities: Mapping[int, str]) -> Iterator[Link]:
+    """The direct links to the cards that are there.
+
+    :param identities: of the cards that are there, by number
+    """
+    model = place.model
+    for peer in place.peers:
+        if model.link is not None and peer in identities:
+            yield Link(peer=identities[peer], kind=model.link, width=model.link_width)
 
 
 def _uuid(node: str, *parts: object) -> UUID:
@@ -118,7 +124,7 @@ def _deployables(name: str, place: Place, uuid: UUID) -> tuple[Deployable, ...]:
         return (_card(name, place, handles=()), *_mig_instances(name, place, uuid))
     if place.vfs:
         return _card(name, place, handles=()), _vf_pool(name, place)
-    return (_card(name, place, handles=(_pci_handle(_function(place.address, place.model.handed_function)),)),)
+    return (_card(name, place, handles=(pci_handle(_function(place.address, place.model.handed_function)),)),)
 
 
 def _card(name: str, place: Place, *, handles: tuple[AttachHandle, ...]) -> Deployable:
@@ -127,54 +133,66 @@ def _card(name: str, place: Place, *, handles: tuple[AttachHandle, ...]) -> Depl
         name=name,
         kind=DeployableKind.CARD,
         num_accelerators=len(handles),
-        attributes=_attributes(model, _RESOURCE_CLASSES.get(model.type, f"CUSTOM_{model.type}"), model.memory_bytes),
+        attributes=_attributes(
+            model, _resource_class(model), memory_bytes=model.memory_bytes, capacity_bytes=model.capacity_bytes
+        ),
         handles=handles,
     )
 
 
 def _mig_instances(card: str, place: Place, uuid: UUID) -> Iterator[Deployable]:
-    for number, profile in enumerate(place.mig):
+    for number, profile in enumerate(place.mig, start=1):
         instance = f"MIG-{_uuid(str(uuid), 'mig', number)}"
         shape = (place.model.mig or {})[profile]
         memory_bytes = place.model.memory_bytes * shape.memory // MIG_MEMORY_SLICES
+        info = {
+            "uuid": instance,
+            "parent": f"GPU-{uuid}",
+            "gpu_instance_id": str(number),
+            "compute_instance_id": "0",
+            "profile": profile,
+        }
         yield Deployable(
-            name=f"{card}_mig{number}",
+            name=f"{card}_{instance}",
             kind=DeployableKind.MIG,
             parent=card,
             num_accelerators=1,
-            attributes=_attributes(place.model, custom_trait("MIG", profile), memory_bytes),
-            handles=(
-                AttachHandle(type=HandleType.MIG, info={"uuid": instance, "profile": profile, "parent": f"GPU-{uuid}"}),
-            ),
+            attributes=_attributes(place.model, custom_trait("MIG", profile), memory_bytes=memory_bytes),
+            handles=(AttachHandle(type=HandleType.MIG, info=info),),
         )
 
 
 def _vf_pool(card: str, place: Place) -> Deployable:
     handles = tuple(
-        _pci_handle(_function(place.address, place.model.handed_function + number))
-        for number in range(1, place.vfs + 1)
+        pci_handle(_function(place.address, place.model.handed_function + number)) for number in range(1, place.vfs + 1)
     )
     return Deployable(
         name=f"{card}_vfs",
         kind=DeployableKind.VF_POOL,
         parent=card,
         num_accelerators=len(handles),
-        attributes=_attributes(place.model, f"CUSTOM_{place.model.type}_VF", 0),
+        attributes=_attributes(
+            place.model, "VGPU" if place.model.type is DeviceType.GPU else _resource_class(place.model)
+        ),
         handles=handles,
     )
 
 
-def _attributes(model: CardModel, rc: str, memory_bytes: int) -> tuple[Attribute, ...]:
-    figures = (("memory_bytes", memory_bytes), ("capacity_bytes", model.capacity_bytes))
+def _resource_class(model: CardModel) -> str:
+    return RESOURCE_CLASSES.get(model.type, f"CUSTOM_{model.type}")
+
+
+def _attributes(model: CardModel, rc: str, **figures: int) -> tuple[Attribute, ...]:
+    """Resource class, traits, and the figures that say something."""
     return (
         resource_class(rc),
         *traits(
             (
-                custom_trait(model.type, VENDOR_NAMES.get(model.vendor, model.vendor)),
+                custom_trait(model.type, VENDOR_WORDS.get(model.vendor, model.vendor)),
                 custom_trait(model.type, "PRODUCT_ID", model.product),
             )
         ),
-        *(Attribute(key=key, value=str(value)) for key, value in figures if value),
+        *(Attribute(key=key, value=str(value)) for key, value in figures.items() if value),
     )
 
 
@@ -182,13 +200,3 @@ def _function(address: PciAddress, offset: int) -> PciAddress:
     """The function that many routing ids further: virtual functions go on into the next device numbers."""
     device, function = divmod(address.device * 8 + address.function + offset, 8)
     return PciAddress(address.domain, address.bus, device, function)
-
-
-def _pci_handle(address: PciAddress) -> AttachHandle:
-    info = {
-        "domain": f"{address.domain:04x}",
-        "bus": f"{address.bus:02x}",
-        "device": f"{address.device:02x}",
-        "function": f"{address.function:x}",
-    }
-    return AttachHandle(type=HandleType.PCI, info=info)
