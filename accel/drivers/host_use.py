@@ -10,9 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from accel.drivers.base import Host
-from accel.drivers.sysfs import link_name, names_in
+from accel.drivers.sysfs import link_name, link_parts, names_in
+from accel.model.address import PciAddress
 
 _ESCAPED = re.compile(r"\\([0-7]{3})")
+_NVME_PATH = re.compile(r"(nvme\d+)c\d+(n\d+)")
+"""The hidden name of one way to a namespace, ``nvme1c2n1``; what is used is ``nvme1n1``."""
 _MOUNT_TABLES = ("1/mountinfo", "self/mountinfo")
 """Of the first process, whose mounts are the host's where ours are those of a container, and of our own."""
 _OLD_MOUNT_TABLES = ("self/mounts", "mounts")
@@ -36,6 +39,16 @@ class HostUse:
         names = self._stacked_on(directory)
         uses = {use for name in names for use in self._uses.get(name, ())}
         return tuple(sorted(uses | {f"/dev/{name}" for name in names if not self._is_part_of(name, directory)}))
+
+    def of_controller(self, address: PciAddress) -> tuple[str, ...]:
+        """What the host uses the disks behind a PCI function for, as ``of_disk``."""
+        blocks = self._host.sysfs / "class/block"
+        disks = (
+            blocks / _NVME_PATH.sub(r"\1\2", name)
+            for name in names_in(blocks)
+            if str(address) in link_parts(blocks / name)
+        )
+        return tuple(sorted({use for disk in disks for use in self.of_disk(disk)}))
 
     def _is_part_of(self, name: str, directory: Path) -> bool:
         return name == directory.name or (directory / name).is_dir()

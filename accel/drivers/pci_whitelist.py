@@ -87,7 +87,7 @@ def _objects(text: str, *, where: str) -> Iterable[tuple[str, object]]:
 def _entry(given: object, *, where: str) -> Entry:
     if not isinstance(given, dict):
         raise InvalidValue(where, given, "a JSON object, or a list of them")
-    for name in given.keys() - set(_FIELDS):
+    for name in sorted(given.keys() - set(_FIELDS)):
         raise InvalidValue(f"{where}.{name}", given[name], f"known here: an entry has {', '.join(_FIELDS)}")
     if "address" in given and "devname" in given:
         raise InvalidValue(f"{where}.devname", given["devname"], "allowed beside address: give one of the two")
@@ -145,7 +145,7 @@ def _glob_patterns(given: str, *, where: str) -> Iterator[re.Pattern[str]]:
 
 
 def _regular_expressions(given: dict[str, object], *, where: str) -> Iterator[re.Pattern[str]]:
-    for name in given.keys() - _ADDRESS_PARTS.keys():
+    for name in sorted(given.keys() - _ADDRESS_PARTS.keys()):
         raise InvalidValue(f"{where}.{name}", given[name], f"known here: an address has {', '.join(_ADDRESS_PARTS)}")
     for name in _ADDRESS_PARTS:
         expression = given.get(name, "")

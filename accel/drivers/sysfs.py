@@ -87,10 +87,16 @@ def read_numa_node(path: Path) -> int | None:
 
 def link_name(path: Path) -> str | None:
     """The last part of what a symbolic link points to, whether or not that exists; None when it is no link."""
+    parts = link_parts(path)
+    return parts[-1] if parts else None
+
+
+def link_parts(path: Path) -> tuple[str, ...]:
+    """The parts of what a symbolic link points to, whether or not that exists; none when it is no link."""
     try:
-        return path.readlink().name
+        return path.readlink().parts
     except OSError:
-        return None
+        return ()
 
 
 def names_in(path: Path) -> list[str]:
@@ -186,7 +192,15 @@ class PciFunction:
     @property
     def link_speed(self) -> str:
         """The speed the PCIe link runs at, ``16.0 GT/s PCIe``; empty when there is none or it is not known."""
-        speed = read_text(self.path / "current_link_speed")
+        return self._speed("current_link_speed")
+
+    @property
+    def max_link_speed(self) -> str:
+        """The greatest speed the PCIe link can run at, as ``link_speed``."""
+        return self._speed("max_link_speed")
+
+    def _speed(self, attribute: str) -> str:
+        speed = read_text(self.path / attribute)
         return "" if speed.startswith("Unknown") else speed
 
     @property

@@ -1,0 +1,160 @@
+"""Any accelerator on the PCI bus that no driver of its own looks after, and whatever else the operator admits.
+
+A device is a physical function; its virtual functions are parts of it. A virtual function whose physical function
+is not to be seen, as in a virtual machine, is a device.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import ClassVar
+
+from oslo_config import cfg
+
+from accel.drivers.base import Host
+from accel.drivers.host_use import HostUse
+from accel.drivers.pci_board import UNKNOWN_ID, board_info, card, condition, virtual_function_pool
+from accel.drivers.pci_kinds import RESOURCE_CLASSES, UNKNOWN, VENDOR_WORDS, Kind, kind_of
+from accel.drivers.pci_names import pci_names
+from accel.drivers.pci_whitelist import Entry, parse_whitelist
+from accel.drivers.sysfs import PciFunction, pci_functions, read_number, read_text
+from accel.model.address import PciAddress
+from accel.model.attribute import custom_trait, resource_class, traits
+from accel.model.device import (
+    Attribute,
+    Deployable,
+    Device,
+    DeviceType,
+    pci_handle,
+    weak_identity,
+)
+
+_MASS_STORAGE = 0x01
+"""The upper byte of the class code of everything that has disks behind it."""
+
+
+class PciDriver:
+    """Reports the accelerators that their ids or class tell; with a whitelist, exactly what it admits."""
+
+    options: ClassVar[Sequence[cfg.Opt]] = (
+        cfg.MultiStrOpt(
+            "passthrough_whitelist",
+            default=[],
+            help="Which PCI functions are offered; may be given several times. Each is a JSON object, or a list of "
+            "them, with any of vendor_id, product_id (hex digits without 0x), address (a text such as *:0a:00.*, or "
+            "an object of regular expressions for domain, bus, slot, function) and devname (a network interface, "
+            'instead of address): {"vendor_id": "8086", "product_id": "0b25"}. A physical function that is admitted '
+            "is offered with all its virtual functions; if only virtual functions are admitted, those are offered. "
+            "Without any entry, what is known as an accelerator by its ids or class is offered.",
+        ),
+    )
+
+    def __init__(self, host: Host, options: cfg.ConfigOpts.GroupAttr) -> None:
+        self._host = host
+        self._whitelist = parse_whitelist(options.passthrough_whitelist, option="passthrough_whitelist")
+
+    def discover(self) -> tuple[Device, ...]:
+        """The accelerators, by address."""
+        boards = list(_boards(self._host, self._whitelist))
+        names = pci_names(self._host, [(board.function.vendor, board.function.product) for board in boards])
+        return tuple(board.device(names.get((board.function.vendor, board.function.product), "")) for board in boards)
+
+
+def _boards(host: Host, whitelist: Sequence[Entry]) -> Iterator["_Board"]:
+    """What is admitted, virtual functions with their physical function."""
+    functions = {function.address: function for function in pci_functions(host)}
+    parts: dict[PciAddress, list[PciFunction]] = {}
+    for function in functions.values():
+        if _is_admitted(host, function, whitelist):
+            physical = function.physical_function
+            owner = physical if physical in functions else function.address
+            parts.setdefault(owner, []).append(function)
+    for address in sorted(parts):
+        yield _Board(host, functions[address], admitted=parts[address], is_chosen=bool(whitelist))
+
+
+def _is_admitted(host: Host, function: PciFunction, whitelist: Sequence[Entry]) -> bool:
+    if whitelist:
+        return any(entry.admits(host, function) for entry in whitelist)
+    return kind_of(function) is not None
+
+
+class _Board:
+    """One physical function and what of it is admitted: itself, or some of its virtual functions."""
+
+    def __init__(self, host: Host, function: PciFunction, *, admitted: Sequence[PciFunction], is_chosen: bool) -> None:
+        self.function = function
+        self._host = host
+        self._admitted = admitted
+        self._is_chosen = is_chosen
+
+    def device(self, name: str) -> Device:
+        """The device as it is reported.
+
+        :param name: what the host's list of ids calls it; empty when it does not
+        """
+        function = self.function
+        vendor, product = function.vendor or UNKNOWN_ID, function.product or UNKNOWN_ID
+        state = condition(function)
+        return Device(
+            identity=weak_identity(function.address),
+            type=self._kind.type,
+            vendor=vendor,
+            product=product,
+            model=self._kind.model or name or f"{vendor}:{product}",
+            address=function.address,
+            kernel_driver=function.kernel_driver,
+            numa_node=function.numa_node,
+            pci_path=function.pci_path,
+            presence=state.presence,
+            health=state.health,
+            reason=state.reason,
+            std_board_info=board_info(function),
+            deployables=tuple(self._deployables()),
+        )
+
+    @property
+    def _kind(self) -> Kind:
+        return next(filter(None, map(kind_of, (self.function, *self._admitted))), UNKNOWN)
+
+    def _deployables(self) -> Iterator[Deployable]:
+        virtual = self._virtual_functions()
+        uses = self._host_uses()
+        whole = card(
+            f"{self._host.name}_{self.function.address}",
+            handle=pci_handle(self.function.address),
+            attributes=self._attributes(RESOURCE_CLASSES[self._kind.type]),
+            is_divided=bool(virtual),
+            host_uses=uses,
+        )
+        yield whole
+        if virtual:
+            shared = "VGPU" if self._kind.type is DeviceType.GPU else RESOURCE_CLASSES[self._kind.type]
+            yield virtual_function_pool(whole, addresses=virtual, attributes=self._attributes(shared), host_uses=uses)
+
+    def _virtual_functions(self) -> Sequence[PciAddress]:
+        if self.function in self._admitted:
+            return self.function.virtual_functions
+        return [function.address for function in self._admitted]
+
+    def _attributes(self, resource_class_name: str) -> tuple[Attribute, ...]:
+        kind, vendor = self._kind.type, self.function.vendor or UNKNOWN_ID
+        names = (
+            custom_trait(kind, VENDOR_WORDS.get(vendor, vendor)),
+            custom_trait(kind, "product id", self.function.product or UNKNOWN_ID),
+        )
+        memory = read_number(self.function.path / "mem_info_vram_total")
+        figures = () if memory is None else (Attribute(key="memory_bytes", value=str(memory)),)
+        return (resource_class(resource_class_name), *traits(names), *figures)
+
+    def _host_uses(self) -> tuple[str, ...]:
+        """What the host needs the function for.
+
+        An operator's entry overrules that it draws the console or manages the board, never that a disk is in use.
+        """
+        code = self.function.class_code
+        if code is not None and code >> 16 == _MASS_STORAGE:
+            return HostUse(self._host).of_controller(self.function.address)
+        if self._is_chosen:
+            return ()
+        if read_text(self.function.path / "boot_vga") == "1":
+            return ("console",)
+        return ("board management",) if (self.function.path / "mgmt_pf").exists() else ()
