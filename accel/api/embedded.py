@@ -1,9 +1,10 @@
 """The API inside another process: the server of the all-in-one and of tests."""
 
 import threading
+from typing import Any
 from wsgiref.types import WSGIApplication
 
-from waitress import create_server
+from waitress import create_server, wasyncore
 
 
 class EmbeddedServer:
@@ -16,14 +17,23 @@ class EmbeddedServer:
         ...
         server.stop()
 
-    :param port: 0 takes a free one; ``port`` says which
+    :param port: 0 takes a free one; after ``start`` the attribute ``port`` says which
     """
 
     def __init__(self, application: WSGIApplication, host: str, port: int, *, threads: int = 4) -> None:
+        self.host = host
+        self.port = port
         self._application = application
-        self._host = host
-        self._wanted_port = port
         self._threads = threads
+        self._sockets: dict[int, Any] = {}
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="accel-api", daemon=True)
+
+    @property
+    def url(self) -> str:
+        """Where clients reach it."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
 
     def start(self) -> None:
         """Listen, and answer from now on.
@@ -31,23 +41,19 @@ class EmbeddedServer:
         :raises OSError: the address is in use or not ours
         """
         self._server = create_server(
-            self._application,
-            host=self._host,
-            port=self._wanted_port,
-            threads=self._threads,
-            clear_untrusted_proxy_headers=False,
+            self._application, map=self._sockets, host=self.host, port=self.port, threads=self._threads, ident=None
         )
         self.port = int(self._server.effective_port)
-        self._thread = threading.Thread(target=self._server.run, name="accel-api", daemon=True)
         self._thread.start()
-
-    @property
-    def url(self) -> str:
-        """Where clients reach it."""
-        host = f"[{self._host}]" if ":" in self._host else self._host
-        return f"http://{host}:{self.port}"
 
     def stop(self) -> None:
         """Finish what is being answered and listen no more."""
-        self._server.close()
+        self._stopping.set()
+        self._server.pull_trigger()
         self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            wasyncore.loop(timeout=1, use_poll=True, map=self._sockets, count=1)
+        self._server.task_dispatcher.shutdown()
+        wasyncore.close_all(self._sockets, ignore_all=True)

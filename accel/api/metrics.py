@@ -5,11 +5,12 @@ inventory is counted by SQL when it is asked for; when the database is away, ``a
 inventory is left out, which is something else than an empty one.
 """
 
+import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, exposition
+from prometheus_client import CollectorRegistry, Counter, Histogram, exposition, multiprocess
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
@@ -29,7 +30,8 @@ class Metrics:
     def __init__(self, application: WSGIApplication, *, database: Database) -> None:
         self._application = application
         self._registry = CollectorRegistry()
-        self._registry.register(Inventory(database))
+        self._inventory = CollectorRegistry()
+        self._inventory.register(Inventory(database))
         self._requests = Counter(
             "accel_api_requests",
             "Requests answered, by method, route and status.",
@@ -64,10 +66,18 @@ class Metrics:
         return answer
 
     def _show(self, start_response: StartResponse) -> list[bytes]:
-        body = exposition.generate_latest(self._registry)
+        body = exposition.generate_latest(self._inventory) + exposition.generate_latest(self._requests_of_all())
         headers = [("Content-Type", exposition.CONTENT_TYPE_LATEST), ("Content-Length", str(len(body)))]
         start_response("200 OK", headers)
         return [body]
+
+    def _requests_of_all(self) -> CollectorRegistry:
+        """The figures of all processes where they share them (``PROMETHEUS_MULTIPROC_DIR``), else our own."""
+        if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+            return self._registry
+        registry = CollectorRegistry()
+        multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call] # the library left it out
+        return registry
 
 
 class Inventory(Collector):
@@ -83,27 +93,47 @@ class Inventory(Collector):
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """The gauges."""
         is_up = GaugeMetricFamily("accel_database_up", "Whether the database answered when this was collected.")
-        yield is_up
         try:
             groups, nodes = self._database.read(_count)
         except DatabaseUnavailable:
             is_up.add_metric([], 0)
+            yield is_up
             return
         is_up.add_metric([], 1)
-        yield _gauge("accel_nodes", "Nodes by state.", "state", nodes)
-        kinds = [group.values[0] for group in groups]
-        for name in summary.FIGURES:
-            subject = "Attach handles" if name in {"total", "free", "held"} else "Devices"
-            figures = {kind: group.figures()[name] for kind, group in zip(kinds, groups, strict=True)}
-            yield _gauge(f"accel_inventory_{name}", f"{subject} ({name}) by type of device.", "type", figures)
+        yield is_up
+        yield _gauge("accel_nodes", "Nodes by state.", ["state"], {(state,): count for state, count in nodes.items()})
+        kinds = {group.values[0]: group for group in groups}
+        yield _gauge("accel_devices", "Devices by type and state.", ["type", "state"], _devices(kinds))
+        yield _gauge("accel_attach_handles", "Attach handles by type and state.", ["type", "state"], _handles(kinds))
+        disabled: dict[tuple[str, ...], int] = {(kind,): group.devices.disabled for kind, group in kinds.items()}
+        yield _gauge("accel_devices_disabled", "Devices that an operator has disabled, by type.", ["type"], disabled)
 
 
 def _count(connection: Connection) -> tuple[list[summary.Group], dict[str, int]]:
     return summary.groups(connection, ["type"]), summary.nodes_by_state(connection)
 
 
-def _gauge(name: str, text: str, label: str, figures: dict[str, int]) -> GaugeMetricFamily:
-    gauge = GaugeMetricFamily(name, text, labels=[label])
-    for value, figure in figures.items():
-        gauge.add_metric([value], figure)
+def _devices(kinds: Mapping[str, summary.Group]) -> dict[tuple[str, ...], int]:
+    figures: dict[tuple[str, ...], int] = {}
+    for kind, (_values, devices, _handles) in kinds.items():
+        figures[kind, "healthy"] = devices.devices - devices.unhealthy - devices.unknown - devices.lost
+        figures[kind, "unhealthy"] = devices.unhealthy
+        figures[kind, "unknown"] = devices.unknown
+        figures[kind, "lost"] = devices.lost
+    return figures
+
+
+def _handles(kinds: Mapping[str, summary.Group]) -> dict[tuple[str, ...], int]:
+    figures: dict[tuple[str, ...], int] = {}
+    for kind, (_values, _devices, handles) in kinds.items():
+        figures[kind, "free"] = handles.free
+        figures[kind, "held"] = handles.held
+        figures[kind, "unusable"] = handles.total - handles.free - handles.held
+    return figures
+
+
+def _gauge(name: str, text: str, labels: list[str], figures: Mapping[tuple[str, ...], int]) -> GaugeMetricFamily:
+    gauge = GaugeMetricFamily(name, text, labels=labels)
+    for values, figure in figures.items():
+        gauge.add_metric(values, figure)
     return gauge

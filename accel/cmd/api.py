@@ -1,0 +1,88 @@
+"""``accel-api``: the REST API, in gunicorn's processes and threads."""
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from typing import Any
+from wsgiref.types import WSGIApplication
+
+from gunicorn.app.base import BaseApplication
+from oslo_config import cfg
+from oslo_log import log
+
+from accel import conf as configuration
+from accel.api.layers import is_loopback
+from accel.db.engine import Database, DatabaseOptions
+from accel.errors import AccelError, ConfigurationError
+
+PROG = "accel-api"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Serve until a signal says stop.
+
+    :return: the exit status: 1 when the service cannot start as it is configured
+    """
+    try:
+        conf = configuration.load(sys.argv[1:] if argv is None else argv, prog=PROG)
+        check_listening(conf)
+    except AccelError as error:
+        sys.stderr.write(f"{PROG}: {error}\n")
+        return 1
+    log.setup(conf, PROG)
+    # Workers share their figures through files: /metrics tells of all of them, whichever is asked.
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = shared = tempfile.mkdtemp(prefix=f"{PROG}-")
+    _Gunicorn(conf, on_exit=lambda _arbiter: shutil.rmtree(shared)).run()
+    return 0
+
+
+def check_listening(conf: cfg.ConfigOpts) -> None:
+    """Refuse to serve everybody what only an administrator may do.
+
+    :raises ConfigurationError: without authentication, the address to listen on is not a loopback address
+    """
+    if conf.api.auth_strategy == "none" and not is_loopback(conf.api.host):
+        raise ConfigurationError(
+            f"[api] host = {conf.api.host} can be reached from other machines, and with auth_strategy = none whoever "
+            "reaches the service is an administrator; listen on 127.0.0.1 or ::1"
+        )
+
+
+def make_application(conf: cfg.ConfigOpts) -> WSGIApplication:
+    """The WSGI application of a configuration; it connects to its database when the first request comes."""
+    # Where prometheus_client keeps its figures is decided when it is imported.
+    from accel.api.app import make_app  # noqa: PLC0415
+
+    options = DatabaseOptions(**{name: conf.database[name] for name in DatabaseOptions.__dataclass_fields__})
+    return make_app(Database(conf.database.connection, options), conf)
+
+
+class _Gunicorn(BaseApplication):  # type: ignore[misc] # gunicorn publishes no types
+    """Gunicorn with settings from our configuration; each worker makes its own application."""
+
+    def __init__(self, conf: cfg.ConfigOpts, *, on_exit: Callable[[object], None]) -> None:
+        self._conf = conf
+        self._on_exit = on_exit
+        super().__init__(prog=PROG)
+
+    def load_config(self) -> None:
+        """Gunicorn's question for its settings."""
+        api = self._conf.api
+        host = f"[{api.host}]" if ":" in api.host else api.host
+        settings: dict[str, Any] = {
+            "bind": f"{host}:{api.port}",
+            "workers": api.workers,
+            "threads": api.threads,
+            "worker_class": "gthread",
+            "proc_name": PROG,
+            "control_socket_disable": True,
+            "on_exit": self._on_exit,
+        }
+        for name, value in settings.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> WSGIApplication:
+        """A worker's question for its application."""
+        return make_application(self._conf)
