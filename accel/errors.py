@@ -13,6 +13,8 @@
     ├── Unavailable             a part we depend on is away: try again later
     │   ├── DatabaseUnavailable
     │   └── ConductorUnavailable
+    ├── ConductorRefused        the conductor takes a message for wrong
+    ├── IncompatibleVersion     two services have no version of the messages in common
     └── DriverFailure           a driver could not say what is there
         └── DriverUnavailable   its library or interface is not on this host
 
@@ -20,6 +22,7 @@
 is known in ``accel.api.faults`` only.
 """
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 
@@ -113,6 +116,31 @@ class ConductorUnavailable(Unavailable):
     """No conductor answers, or the broker between us is away."""
 
     code = "accel.conductor_unavailable"
+
+
+class ConductorRefused(AccelError):
+    """The conductor understood the message and answered that it is wrong; the same message will not do later.
+
+    :param remote_code: the ``code`` of the error over there
+    """
+
+    code = "accel.conductor_refused"
+
+    def __init__(self, message: str, remote_code: str) -> None:
+        super().__init__(message)
+        self.remote_code = remote_code
+
+
+class IncompatibleVersion(AccelError):
+    """Two services have no version of the messages in common: they are more than one release apart."""
+
+    code = "accel.incompatible_version"
+
+    def __init__(self, ours: Sequence[str], theirs: Sequence[str]) -> None:
+        super().__init__(
+            f"no common version of the messages: {', '.join(ours)} here, {', '.join(theirs) or 'none'} there; upgrade "
+            "the older side, one release at a time"
+        )
 
 
 class DriverFailure(AccelError):

@@ -1,0 +1,158 @@
+"""The agent's side of the messages."""
+
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future
+from typing import Any
+
+from accel.errors import (
+    AccelError,
+    ConductorRefused,
+    ConductorUnavailable,
+    DatabaseUnavailable,
+    Unavailable,
+)
+from accel.model.report import Acknowledgement, Heartbeat, NodeReport
+from accel.rpc import wire
+from accel.rpc.api import CONDUCTOR_TOPIC, VERSIONS
+from accel.rpc.messaging import oslo_messaging
+
+_FIRST_VERSION = "1.0"
+"""Every conductor understands ``hello`` in this version."""
+
+_CONNECT_PATIENCE_SECONDS = 5.0
+"""How long a call waits for the first connection; the attempt goes on while callers do something else."""
+
+_NO_ANSWER = (
+    oslo_messaging.MessagingException,
+    oslo_messaging.MessageUndeliverable,
+    OSError,
+    # A mistake in the conductor arrives as the built-in error that was raised there.
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    NameError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+"""What the library raises where there is no answer; these have no common ancestor of their own."""
+
+_AWAY = frozenset(kind.code for kind in (Unavailable, DatabaseUnavailable, ConductorUnavailable))
+
+
+class ConductorClient:
+    """The ``Conductor`` for callers that reach it over a broker. Threads may share one.
+
+    The first call, and the first after a failure, agrees on a version with whichever conductor answers, so agents and
+    conductors may be upgraded in any order.
+
+    :param timeout_seconds: how long a call waits for its answer
+    :param versions: what this agent speaks, the newest first
+    """
+
+    def __init__(
+        self,
+        transport: oslo_messaging.Transport,
+        *,
+        timeout_seconds: float = 30,
+        topic: str = CONDUCTOR_TOPIC,
+        versions: Sequence[str] = VERSIONS,
+    ) -> None:
+        target = oslo_messaging.Target(topic=topic, version=_FIRST_VERSION)
+        # Whoever calls tries again in his own time, so the library tries once, and fails at once where nobody listens.
+        self._calls = oslo_messaging.get_rpc_client(
+            transport,
+            target,
+            timeout=timeout_seconds,
+            retry=0,
+            transport_options=oslo_messaging.TransportOptions(at_least_once=True),
+        )
+        self._patience_seconds = min(timeout_seconds, _CONNECT_PATIENCE_SECONDS)
+        self._versions = versions
+        self._lock = threading.Lock()
+        self._agreement: Future[str] | None = None
+
+    def report(self, report: NodeReport) -> Acknowledgement:
+        """See ``Conductor.report``.
+
+        :raises ConductorUnavailable: no conductor took the report
+        :raises ConductorRefused: the conductor takes the report for wrong, or is too many releases apart from us
+        """
+        return wire.decode(Acknowledgement, self._call("report", report=wire.encode(report)))
+
+    def heartbeat(self, heartbeat: Heartbeat) -> Acknowledgement:
+        """See ``Conductor.heartbeat``; raises what ``report`` raises."""
+        return wire.decode(Acknowledgement, self._call("heartbeat", heartbeat=wire.encode(heartbeat)))
+
+    def _call(self, method: str, **arguments: Any) -> Any:
+        version = self._agreed_version()
+        try:
+            return self._send(version, method, arguments)
+        except AccelError:
+            self._forget_agreement()
+            raise
+
+    def _agreed_version(self) -> str:
+        """The version to speak.
+
+        The library connects without a time limit when it sends for the first time, so that happens in a thread, and all
+        calls share the one attempt.
+        """
+        with self._lock:
+            if self._agreement is None:
+                self._agreement = Future()
+                threading.Thread(
+                    target=self._agree, args=(self._agreement,), name="conductor-hello", daemon=True
+                ).start()
+            agreement = self._agreement
+        try:
+            return agreement.result(timeout=self._patience_seconds)
+        except TimeoutError as error:
+            raise ConductorUnavailable("neither the broker nor a conductor has answered yet") from error
+        except AccelError:
+            self._forget_agreement()
+            raise
+
+    def _agree(self, agreement: Future[str]) -> None:
+        try:
+            version = self._send(_FIRST_VERSION, "hello", {"versions": list(self._versions)})
+            agreement.set_result(wire.decode(str, version))
+        except AccelError as error:
+            agreement.set_exception(error)
+
+    def _forget_agreement(self) -> None:
+        """Agree anew at the next call: another release of the conductor may answer it. An attempt under way goes on."""
+        with self._lock:
+            if self._agreement is not None and self._agreement.done():
+                self._agreement = None
+
+    def _send(self, version: str, method: str, arguments: dict[str, Any]) -> Any:
+        try:
+            answer = self._calls.prepare(version=version).call({}, method, **arguments)
+        except _NO_ANSWER as error:
+            raise ConductorUnavailable(f"no conductor answered {method}: {_first_line(error)}") from error
+        return _result(answer)
+
+
+def _result(answer: object) -> Any:
+    """What the conductor answered, or its error raised.
+
+    A conductor that itself lacks something is as good as none: it is away.
+    """
+    if not isinstance(answer, dict) or not answer.keys() & {"result", "error"}:
+        raise ConductorUnavailable(f"the conductor answered something that is no answer: {answer!r}")
+    if "result" in answer:
+        return answer["result"]
+    error = wire.decode(dict[str, str], answer["error"])
+    code, message = error.get("code", ""), error.get("message", "")
+    if code in _AWAY:
+        raise ConductorUnavailable(message)
+    raise ConductorRefused(message, code)
+
+
+def _first_line(error: Exception) -> str:
+    """Without the traceback of the other process, which is in the log over there."""
+    lines = str(error).splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

@@ -1,0 +1,56 @@
+"""oslo.messaging, for threads. Every other module of ours that needs it imports it from here.
+
+Some of the libraries below it import eventlet wherever they find it, and they always do, because oslo.service requires
+it. It would cost a node daemon 20 MiB and could patch the standard library, so here it counts as not installed.
+"""
+
+import sys
+
+sys.modules.setdefault("eventlet", None)  # type: ignore[arg-type]  # None is how Python spells "not to be found"
+
+from oslo_service.backend import BackendType, init_backend  # noqa: E402  # after eventlet is out of the way
+
+init_backend(BackendType.THREADING)
+
+import oslo_messaging  # noqa: E402  # it takes the backend that is chosen when it is imported
+from oslo_config import cfg  # noqa: E402  # with the others
+from oslo_messaging import opts  # noqa: E402  # with the others
+from oslo_messaging._metrics.client import oslo_messaging_metrics  # noqa: E402  # see _register_options
+from oslo_messaging._tracing.client import oslo_messaging_tracing  # noqa: E402  # see _register_options
+
+__all__ = ["oslo_messaging", "transport_of"]
+
+_EXCHANGE = "accel"
+_RECONNECT_INTERVAL_SECONDS = 10
+"""At most this long after the broker is back, everybody has noticed."""
+
+
+def transport_of(conf: cfg.ConfigOpts) -> oslo_messaging.Transport:
+    """The way to the broker of ``transport_url``; nothing is connected yet.
+
+    :param conf: read already, with the groups of accel registered
+    """
+    _register_options(conf)
+    return oslo_messaging.get_rpc_transport(conf)
+
+
+def _register_options(conf: cfg.ConfigOpts) -> None:
+    """Make the library's options known to our object, with defaults that suit us.
+
+    It registers tracing and metrics with its global object only, though it reads them from ours.
+    """
+    for group, options in opts.list_opts():
+        conf.register_opts(options, group=group)
+    conf.register_opts(oslo_messaging_tracing, group="oslo_messaging_tracing")
+    conf.register_opts(oslo_messaging_metrics, group="oslo_messaging_metrics")
+    conf.set_default("control_exchange", _EXCHANGE)
+    conf.set_default("executor_thread_pool_size", conf.rpc.conductor_threads)
+    # A message taken from the queue is lost if the broker falls over before the reply, so few are taken ahead.
+    conf.set_default("rabbit_qos_prefetch_count", conf.rpc.conductor_threads, group="oslo_messaging_rabbit")
+    # A queue that outlives a broker of a cluster, and the only kind for all to share that later brokers keep.
+    conf.set_default("rabbit_quorum_queue", default=True, group="oslo_messaging_rabbit")
+    conf.set_default("rabbit_interval_max", _RECONNECT_INTERVAL_SECONDS, group="oslo_messaging_rabbit")
+    # Nobody waits longer for a reply than the caller does.
+    conf.set_default(
+        "kombu_missing_consumer_retry_timeout", conf.rpc.call_timeout_seconds, group="oslo_messaging_rabbit"
+    )

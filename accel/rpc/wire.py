@@ -1,0 +1,76 @@
+"""The wire form of the model: what crosses a process border, and how it is read back.
+
+A value travels as plain dictionaries, lists, strings and numbers with the names of the model. Members the reader does
+not know are ignored and members that are missing take their defaults, so an agent and a conductor of neighbouring
+releases understand each other. Everything else that is wrong is an ``InvalidValue`` that says where.
+"""
+
+import hashlib
+from dataclasses import replace
+from typing import Any, TypeVar
+
+import msgspec
+
+from accel.errors import InvalidValue
+from accel.model.report import NodeReport
+
+Value = TypeVar("Value")
+
+_ENCODER = msgspec.json.Encoder(order="sorted")
+_EMPTY: tuple[object, ...] = (None, "", [], {})
+
+
+def encode(value: object) -> Any:
+    """A model value as what any serializer can carry."""
+    return msgspec.to_builtins(value)
+
+
+def decode(kind: type[Value], data: object) -> Value:
+    """Read a model value from its wire form.
+
+    :raises InvalidValue: the data is no such value; the text says at which member
+    """
+    try:
+        return msgspec.convert(data, kind)
+    except msgspec.ValidationError as error:
+        raise _invalid(kind, data, error) from error
+
+
+def encode_bytes(value: object) -> bytes:
+    """A model value as JSON; equal values give equal bytes."""
+    return _ENCODER.encode(value)
+
+
+def decode_bytes(kind: type[Value], data: bytes) -> Value:
+    """Read a model value from JSON.
+
+    :raises InvalidValue: the data is not JSON, or no such value
+    """
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except msgspec.DecodeError as error:
+        raise _invalid(kind, data, error) from error
+
+
+def content_hash(report: NodeReport) -> str:
+    """A fingerprint of what the report says about the node, whenever and after whatever restart it says so.
+
+    What is empty counts as not said, so a release that knows one more member finds the same fingerprint in the report
+    of an agent that does not know it.
+    """
+    content = encode(replace(report, boot_id="", sequence=0))
+    return hashlib.sha256(_ENCODER.encode(_without_empty(content))).hexdigest()
+
+
+def _without_empty(data: Any) -> Any:
+    if isinstance(data, dict):
+        members = ((key, _without_empty(member)) for key, member in data.items())
+        return {key: member for key, member in members if member not in _EMPTY}
+    if isinstance(data, list):
+        return [_without_empty(item) for item in data]
+    return data
+
+
+def _invalid(kind: type[object], data: object, error: msgspec.DecodeError) -> InvalidValue:
+    shown = repr(data)
+    return InvalidValue(kind.__name__, shown if len(shown) <= 80 else f"{shown[:77]}…", f"a {kind.__name__}: {error}")
