@@ -266,7 +266,7 @@ def test_no_card_is_named_lost_where_two_may_be_it(host_nvml: Nvml, root: Path) 
         ("pci:0000:07:00.0", Presence.PRESENT, Health.UNKNOWN),
         ("pci:0000:0f:00.0", Presence.PRESENT, Health.UNKNOWN),
     ]
-    assert "GPU is lost" in devices[0].reason
+    assert devices[0].reason.startswith("NVML cannot read 1 of 2 cards")
 
 
 @pytest.mark.parametrize(("state", "word"), [("noperm", "Permission"), ("unknown", "Unknown Error")])
@@ -299,7 +299,7 @@ def test_cards_without_the_kernel_module_are_devices_without_a_driver(host_nvml:
     assert problems(devices, node="node-1") == []
     assert {device.health for device in devices} == {Health.UNKNOWN}
     assert len(devices) == 4
-    assert all("the nvidia kernel module is not loaded" in device.reason for device in devices)
+    assert all("modprobe nvidia" in device.reason for device in devices)
 
 
 def test_cards_without_the_library_say_which_one(tmp_path: Path, root: Path) -> None:
@@ -309,7 +309,7 @@ def test_cards_without_the_library_say_which_one(tmp_path: Path, root: Path) -> 
     (device,) = Nvml(library=tmp_path, directory=tmp_path).devices(root, "")
 
     assert device.health is Health.UNKNOWN
-    assert device.reason == "no driver answers for it: libnvidia-ml.so.1 is not installed"
+    assert "libnvidia-ml.so.1 is not installed: install" in device.reason
 
 
 def test_without_cards_nothing_is_missing(host_nvml: Nvml, root: Path) -> None:

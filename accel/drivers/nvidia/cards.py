@@ -86,7 +86,8 @@ def without_nvml(functions: Sequence[PciFunction], reason: str) -> list[Card]:
 
     :param reason: why it cannot
     """
-    return [Card(function=function, gpu=None, condition=_unread(function, reason)) for function in functions]
+    unknown = Condition(health=Health.UNKNOWN, reason=reason)
+    return [_unread(function, unknown) for function in functions]
 
 
 def join(functions: Sequence[PciFunction], gpus: Sequence[Gpu]) -> list[Card]:
@@ -98,12 +99,9 @@ def join(functions: Sequence[PciFunction], gpus: Sequence[Gpu]) -> list[Card]:
         if gpu.address is not None
     ]
     nameless = [gpu for gpu in gpus if gpu.address is None]
-    silent = [function for function in free.values() if function.kernel_driver == KERNEL_DRIVER]
-    reason = _condition_of_silent(len(silent), nameless)
-    unseen = [
-        Card(function=function, gpu=None, condition=reason if function in silent else _unread(function, ""))
-        for function in free.values()
-    ]
+    silent = sum(function.kernel_driver == KERNEL_DRIVER for function in free.values())
+    condition = _condition_of_silent(silent, nameless)
+    unseen = [_unread(function, condition) for function in free.values()]
     # Where the kernel shows NVIDIA cards, a nameless one that it does not show has left the bus: like everything that
     # is gone, it is not reported. Where it shows none, it is no witness.
     gone = [] if functions else [Card(function=None, gpu=gpu, condition=_at_best_unknown(gpu)) for gpu in nameless]
@@ -147,7 +145,7 @@ def _condition_of_silent(count: int, nameless: Sequence[Gpu]) -> Condition:
     reasons = "; ".join(sorted({condition.reason for condition in conditions}))
     return Condition(
         health=Health.UNKNOWN,
-        reason=f"of {count} cards that NVML gives no address for it cannot read {len(nameless)}: {reasons}",
+        reason=f"NVML cannot read {min(count, len(nameless))} of {count} cards, and does not say which: {reasons}",
     )
 
 
@@ -158,11 +156,16 @@ def _at_best_unknown(gpu: Gpu) -> Condition:
     return Condition(health=Health.UNKNOWN, reason="NVML counts it and does not say where it is")
 
 
-def _unread(function: PciFunction, reason: str) -> Condition:
-    """The condition of a card that NVML was not asked about, or does not see because of the driver it is bound to."""
+def _unread(function: PciFunction, condition: Condition) -> Card:
+    """A card that NVML tells nothing of.
+
+    :param condition: the card's, where it is bound to the driver whose cards NVML sees
+    """
     bound = function.kernel_driver
     if bound is None:
         reason = "no driver is bound to it: load the nvidia module to use it on this host"
+        condition = Condition(health=Health.UNKNOWN, reason=reason)
     elif bound != KERNEL_DRIVER:
         reason = f"no driver that can read it: it is bound to {bound}, and NVML sees what is bound to nvidia"
-    return Condition(health=Health.UNKNOWN, reason=reason)
+        condition = Condition(health=Health.UNKNOWN, reason=reason)
+    return Card(function=function, gpu=None, condition=condition)

@@ -51,7 +51,8 @@ class NvidiaDriver:
         try:
             reading = self._read_nvml()
         except DriverUnavailable as error:
-            return self._devices(without_nvml(functions, f"no driver answers for it: {error}"), versions={})
+            reason = ": ".join(filter(None, ("no driver answers for it", str(error), error.hint)))
+            return self._devices(without_nvml(functions, reason), versions={})
         return self._devices(join(functions, reading.gpus), versions=_versions(reading))
 
     def _read_nvml(self) -> nvml.Reading:

@@ -40,13 +40,20 @@ _NOTHING_THERE = frozenset(
 )
 """Refusals that are an answer: this card, or this driver, has no such thing."""
 _ABSENT = {
-    pynvml.NVML_ERROR_LIBRARY_NOT_FOUND: "libnvidia-ml.so.1 is not installed",
-    pynvml.NVML_ERROR_DRIVER_NOT_LOADED: "the nvidia kernel module is not loaded",
+    pynvml.NVML_ERROR_LIBRARY_NOT_FOUND: (
+        "libnvidia-ml.so.1 is not installed",
+        "install the libraries of the NVIDIA driver, in the version of its kernel module",
+    ),
+    pynvml.NVML_ERROR_DRIVER_NOT_LOADED: (
+        "NVML finds no loaded nvidia kernel module",
+        "load it with modprobe nvidia; in a container, let the agent see /dev/nvidiactl and /dev/nvidia*",
+    ),
 }
+"""What is missing, and how to get it."""
 _HINTS = {
     pynvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH: (
         "libnvidia-ml.so.1 and the loaded kernel module are of different versions, as after an upgrade: "
-        "reload the nvidia modules, or reboot"
+        "reload the nvidia modules or reboot, and restart the agent"
     ),
     pynvml.NVML_ERROR_NO_PERMISSION: "let the agent's user read and write /dev/nvidiactl and /dev/nvidia*",
     pynvml.NVML_ERROR_FUNCTION_NOT_FOUND: "the NVIDIA driver is too old: version 450 or newer is needed",
@@ -181,7 +188,7 @@ def _session(nvml: ModuleType) -> Iterator[None]:
                 nvml.nvmlShutdown()
     except nvml.NVMLError as error:
         if error.value in _ABSENT:
-            raise DriverUnavailable(_ABSENT[error.value], hint="install the NVIDIA driver") from error
+            raise DriverUnavailable(*_ABSENT[error.value]) from error
         raise DriverFailure(f"NVML does not work: {error}", hint=_HINTS.get(error.value, _GENERAL_HINT)) from error
 
 
