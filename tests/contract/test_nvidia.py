@@ -281,6 +281,29 @@ def test_a_card_that_nvml_may_not_or_cannot_read_is_of_unknown_health(
     assert word in device.reason
 
 
+def test_a_card_whose_mig_mode_is_not_known_is_of_unknown_health(host_nvml: Nvml, root: Path) -> None:
+    (device,) = host_nvml.devices(root, SYSTEM + _gpu(1, "0000:07:00.0", "migerr=999"))
+
+    assert (device.identity, device.health) == (GPU.format(1), Health.UNKNOWN)
+    assert "nvmlDeviceGetMigMode" in device.reason
+
+
+def test_a_card_that_needs_a_reset_is_unhealthy(host_nvml: Nvml, root: Path) -> None:
+    (device,) = host_nvml.devices(root, SYSTEM + _gpu(1, "0000:07:00.0", "migerr=16"))
+
+    assert (device.presence, device.health) == (Presence.PRESENT, Health.UNHEALTHY)
+
+
+def test_a_card_that_came_after_the_first_look_is_seen_by_the_next(host_nvml: Nvml, root: Path) -> None:
+    one = SYSTEM + _gpu(1, "0000:07:00.0")
+
+    before, after = host_nvml.look(root, one, one + _gpu(2, "0000:0f:00.0"))
+
+    assert not isinstance(before, DriverFailure)
+    assert not isinstance(after, DriverFailure)
+    assert (len(before), len(after)) == (1, 2)
+
+
 def test_a_card_that_nvml_does_not_count_is_of_unknown_health(host_nvml: Nvml, root: Path) -> None:
     add_function(root, "0000:07:00.0")
 

@@ -24,7 +24,7 @@ struct dev {
 	int magic, idx, is_mig, parent, state; /* state: 0 ok, else nvml return code */
 	char uuid[96], name[96], pci[32], serial[32], part[32];
 	unsigned devid, subsys, cc_major, cc_minor, arch, temp, util, minor;
-	u64 mem, used; int numa, mig_mode, maxmig, nmig, vmode, late; struct mig m[MAXM];
+	u64 mem, used; int numa, mig_mode, maxmig, nmig, vmode, late, migerr; struct mig m[MAXM];
 	char link[MAXL][32]; /* the PCI address of the peer, "switch", or empty */
 };
 static struct dev G[MAXG], M[MAXG * MAXM];
@@ -62,7 +62,7 @@ static void load(int full)
 			kv(l, "serial", d->serial, sizeof d->serial); kv(l, "part", d->part, sizeof d->part);
 			d->devid = kvu(l, "devid", 0); d->subsys = kvu(l, "subsys", 0); d->mem = kvu(l, "mem", 0); d->used = kvu(l, "used", 0);
 			d->numa = (int)kvu(l, "numa", (u64)-1); d->mig_mode = (int)kvu(l, "mig", (u64)-1); d->maxmig = kvu(l, "maxmig", 7); d->minor = kvu(l, "minor", g);
-			d->cc_major = kvu(l, "ccmajor", 8); d->cc_minor = kvu(l, "ccminor", 0); d->arch = kvu(l, "arch", 7); d->temp = kvu(l, "temp", 35); d->util = kvu(l, "util", 0); d->vmode = kvu(l, "vmode", 0); d->late = kvu(l, "late", 0);
+			d->cc_major = kvu(l, "ccmajor", 8); d->cc_minor = kvu(l, "ccminor", 0); d->arch = kvu(l, "arch", 7); d->temp = kvu(l, "temp", 35); d->util = kvu(l, "util", 0); d->vmode = kvu(l, "vmode", 0); d->late = kvu(l, "late", 0); d->migerr = kvu(l, "migerr", 0);
 			g++;
 		} else if (!strncmp(l, "mig", 3) && full) {
 			unsigned i = kvu(l, "gpu", 0); if (i >= (unsigned)g || G[i].nmig >= MAXM) continue;
@@ -119,7 +119,7 @@ API nvmlDeviceGetMemoryInfo(void *h, u64 *m) { PRE(h); m[0] = d->mem; m[1] = d->
 struct mem2 { unsigned v; u64 total, reserved, free, used; };
 API nvmlDeviceGetMemoryInfo_v2(void *h, struct mem2 *m) { PRE(h); if (m->v != 0x02000028) return 25; m->total = d->mem; m->reserved = 0; m->free = d->mem - d->used; m->used = d->used; return OK; }
 #ifndef OLD
-API nvmlDeviceGetMigMode(void *h, unsigned *c, unsigned *p) { PRE(h); NOMIG; if (d->mig_mode < 0) return NOTSUP; *c = *p = d->mig_mode; return OK; }
+API nvmlDeviceGetMigMode(void *h, unsigned *c, unsigned *p) { PRE(h); NOMIG; if (d->migerr) return d->migerr; if (d->mig_mode < 0) return NOTSUP; *c = *p = d->mig_mode; return OK; }
 API nvmlDeviceGetMaxMigDeviceCount(void *h, unsigned *c) { PRE(h); *c = d->mig_mode < 0 ? 0 : d->maxmig; return OK; }
 API nvmlDeviceGetMigDeviceHandleByIndex(void *h, unsigned i, void **o) { PRE(h); if (d->is_mig) return INVAL; if (d->mig_mode < 0) return NOTSUP; if (i >= (unsigned)d->maxmig) return INVAL; if (i >= (unsigned)d->nmig) return NOTFOUND; *o = &M[d->idx * MAXM + i]; return OK; }
 API nvmlDeviceIsMigDeviceHandle(void *h, unsigned *o) { PRE(h); *o = d->is_mig; return OK; }
