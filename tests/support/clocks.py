@@ -1,0 +1,17 @@
+"""Time for tests: it stands still until a test lets it pass."""
+
+from datetime import UTC, datetime, timedelta
+
+
+class Clock:
+    """Call it for the time."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def pass_(self, **duration: float) -> None:
+        """Let time pass: ``clock.pass_(minutes=5)``."""
+        self.now += timedelta(**duration)

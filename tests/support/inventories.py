@@ -1,0 +1,75 @@
+"""Looking into the inventory, for tests."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import func, select
+from support.reports import NODE
+
+from accel.db import heard, holders, recorded
+from accel.db.engine import Database
+from accel.db.tables import AttachHandle, Base, Deployable, Event, Holder, Node
+from accel.model.record import RecordedDevice, RecordedNode
+
+
+def load(database: Database, name: str = NODE) -> RecordedNode:
+    """What is recorded of a node."""
+    with database.writer() as connection:
+        node = heard.lock(connection, name)
+        assert node is not None
+        return recorded.load(connection, node.id, info=node.info, boot_id=node.boot_id)
+
+
+def device(database: Database, identity: str) -> RecordedDevice:
+    """One device of the node."""
+    return {known.device.identity: known for known in load(database).devices}[identity]
+
+
+def state(database: Database, name: str = NODE) -> str:
+    """Whether a node is online."""
+    with database.reader() as connection:
+        return connection.execute(select(Node.state).where(Node.name == name)).scalar_one()
+
+
+def events(database: Database) -> list[Any]:
+    """All events, in order."""
+    with database.reader() as connection:
+        return list(connection.execute(select(*Event.__table__.columns).order_by(Event.id)))
+
+
+def event_kinds(database: Database) -> list[str]:
+    """The kinds of all events, in order."""
+    return [event.kind for event in events(database)]
+
+
+def rows_in(database: Database, *tables: type[Base]) -> list[int]:
+    """How many rows are in each of the tables."""
+    with database.reader() as connection:
+        return [connection.scalar(select(func.count()).select_from(table)) or 0 for table in tables]
+
+
+def handle_uuids(database: Database, deployable: str) -> Sequence[str]:
+    """The UUIDs of the attach handles of a deployable."""
+    handles = select(AttachHandle.uuid).join(Deployable).where(Deployable.name == deployable)
+    with database.reader() as connection:
+        return connection.scalars(handles.order_by(AttachHandle.id)).all()
+
+
+def hold(database: Database, deployable: str) -> str:
+    """Have an instance hold the first handle of a deployable; gives the holder's UUID."""
+    uuid = handle_uuids(database, deployable)[0]
+    now = datetime.now(UTC)
+    return database.write(
+        lambda connection: holders.hold(connection, uuid, kind="instance", name="vm", project_id="p", now=now)
+    )
+
+
+def release(database: Database, holder: str) -> None:
+    """Give it back."""
+    database.write(lambda connection: holders.release(connection, holder))
+
+
+def held_handles(database: Database) -> int:
+    """How many attach handles have a holder."""
+    return rows_in(database, Holder)[0]
