@@ -11,7 +11,7 @@ from oslo_config import cfg
 
 from accel.drivers.base import Host
 from accel.drivers.host_use import HostUse
-from accel.drivers.pci_board import UNKNOWN_ID, board_info, card, condition, virtual_function_pool
+from accel.drivers.pci_board import UNKNOWN_ID, Board, pci_device
 from accel.drivers.pci_kinds import RESOURCE_CLASSES, UNKNOWN, VENDOR_WORDS, Kind, kind_of
 from accel.drivers.pci_names import pci_names
 from accel.drivers.pci_whitelist import Entry, parse_whitelist
@@ -20,11 +20,9 @@ from accel.model.address import PciAddress
 from accel.model.attribute import custom_trait, resource_class, traits
 from accel.model.device import (
     Attribute,
-    Deployable,
     Device,
     DeviceType,
     pci_handle,
-    weak_identity,
 )
 
 _MASS_STORAGE = 0x01
@@ -53,12 +51,12 @@ class PciDriver:
 
     def discover(self) -> tuple[Device, ...]:
         """The accelerators, by address."""
-        boards = list(_boards(self._host, self._whitelist))
-        names = pci_names(self._host, [(board.function.vendor, board.function.product) for board in boards])
-        return tuple(board.device(names.get((board.function.vendor, board.function.product), "")) for board in boards)
+        candidates = list(_candidates(self._host, self._whitelist))
+        names = pci_names(self._host, [candidate.function.ids for candidate in candidates])
+        return tuple(candidate.device(names.get(candidate.function.ids, "")) for candidate in candidates)
 
 
-def _boards(host: Host, whitelist: Sequence[Entry]) -> Iterator["_Board"]:
+def _candidates(host: Host, whitelist: Sequence[Entry]) -> Iterator["_Candidate"]:
     """What is admitted, virtual functions with their physical function."""
     functions = {function.address: function for function in pci_functions(host)}
     parts: dict[PciAddress, list[PciFunction]] = {}
@@ -68,7 +66,7 @@ def _boards(host: Host, whitelist: Sequence[Entry]) -> Iterator["_Board"]:
             owner = physical if physical in functions else function.address
             parts.setdefault(owner, []).append(function)
     for address in sorted(parts):
-        yield _Board(host, functions[address], admitted=parts[address], is_chosen=bool(whitelist))
+        yield _Candidate(host, functions[address], admitted=parts[address], is_chosen=bool(whitelist))
 
 
 def _is_admitted(host: Host, function: PciFunction, whitelist: Sequence[Entry]) -> bool:
@@ -77,7 +75,7 @@ def _is_admitted(host: Host, function: PciFunction, whitelist: Sequence[Entry]) 
     return kind_of(function) is not None
 
 
-class _Board:
+class _Candidate:
     """One physical function and what of it is admitted: itself, or some of its virtual functions."""
 
     def __init__(self, host: Host, function: PciFunction, *, admitted: Sequence[PciFunction], is_chosen: bool) -> None:
@@ -91,44 +89,28 @@ class _Board:
 
         :param name: what the host's list of ids calls it; empty when it does not
         """
-        function = self.function
-        vendor, product = function.vendor or UNKNOWN_ID, function.product or UNKNOWN_ID
-        state = condition(function)
-        return Device(
-            identity=weak_identity(function.address),
-            type=self._kind.type,
-            vendor=vendor,
-            product=product,
-            model=self._kind.model or name or f"{vendor}:{product}",
-            address=function.address,
-            kernel_driver=function.kernel_driver,
-            numa_node=function.numa_node,
-            pci_path=function.pci_path,
-            presence=state.presence,
-            health=state.health,
-            reason=state.reason,
-            std_board_info=board_info(function),
-            deployables=tuple(self._deployables()),
+        return pci_device(
+            self.function,
+            kind=self._kind.type,
+            model=self._kind.model or name,
+            deployables=tuple(self._board().deployables()),
         )
 
     @property
     def _kind(self) -> Kind:
         return next(filter(None, map(kind_of, (self.function, *self._admitted))), UNKNOWN)
 
-    def _deployables(self) -> Iterator[Deployable]:
-        virtual = self._virtual_functions()
-        uses = self._host_uses()
-        whole = card(
-            f"{self._host.name}_{self.function.address}",
+    def _board(self) -> Board:
+        kind = self._kind.type
+        whole = RESOURCE_CLASSES[kind]
+        return Board(
+            name=f"{self._host.name}_{self.function.address}",
             handle=pci_handle(self.function.address),
-            attributes=self._attributes(RESOURCE_CLASSES[self._kind.type]),
-            is_divided=bool(virtual),
-            host_uses=uses,
+            attributes=self._attributes(whole),
+            virtual_functions=self._virtual_functions(),
+            pool_attributes=self._attributes("VGPU" if kind is DeviceType.GPU else whole),
+            host_uses=self._host_uses(),
         )
-        yield whole
-        if virtual:
-            shared = "VGPU" if self._kind.type is DeviceType.GPU else RESOURCE_CLASSES[self._kind.type]
-            yield virtual_function_pool(whole, addresses=virtual, attributes=self._attributes(shared), host_uses=uses)
 
     def _virtual_functions(self) -> Sequence[PciAddress]:
         if self.function in self._admitted:

@@ -1,6 +1,6 @@
 """What every device on PCI has in common: facts of the board, its condition, and the parts that are handed out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from accel.drivers.sysfs import PciFunction
@@ -10,9 +10,12 @@ from accel.model.device import (
     Attribute,
     Deployable,
     DeployableKind,
+    Device,
+    DeviceType,
     Health,
     Presence,
     pci_handle,
+    weak_identity,
 )
 
 UNKNOWN_ID = "unknown"
@@ -40,6 +43,33 @@ def condition(function: PciFunction) -> Condition:
     return Condition()
 
 
+def pci_device(
+    function: PciFunction, *, kind: DeviceType, model: str, deployables: Sequence[Deployable] = ()
+) -> Device:
+    """A device that is one PCI function, known by where it sits.
+
+    :param model: the name a person knows it by; empty where only the ids are known
+    """
+    state = condition(function)
+    vendor, product = function.vendor or UNKNOWN_ID, function.product or UNKNOWN_ID
+    return Device(
+        identity=weak_identity(function.address),
+        type=kind,
+        vendor=vendor,
+        product=product,
+        model=model or f"{vendor}:{product}",
+        address=function.address,
+        kernel_driver=function.kernel_driver,
+        numa_node=function.numa_node,
+        pci_path=function.pci_path,
+        presence=state.presence,
+        health=state.health,
+        reason=state.reason,
+        std_board_info=board_info(function),
+        deployables=tuple(deployables),
+    )
+
+
 def board_info(function: PciFunction) -> Mapping[str, str]:
     """The facts of the board that the host says, as text.
 
@@ -63,39 +93,46 @@ def _text(number: int | None) -> str:
     return "" if number is None else str(number)
 
 
-def card(
-    name: str, *, handle: AttachHandle, attributes: Sequence[Attribute], is_divided: bool, host_uses: Sequence[str] = ()
-) -> Deployable:
-    """The whole card. It is handed out unless it is cut into virtual functions, or the host itself needs it.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Board:
+    """What of a board is handed out, and how. Whole, unless it is cut into virtual functions."""
 
-    :param host_uses: what the host needs it for; kept as the attribute ``in_use_by_host``
-    """
-    offered = () if is_divided or host_uses else (handle,)
-    return Deployable(
-        name=name,
-        kind=DeployableKind.CARD,
-        num_accelerators=len(offered),
-        attributes=(*attributes, *in_use_by_host(host_uses)),
-        handles=offered,
-    )
+    name: str
+    """The name of the card's deployable; the pool's begins with it."""
+    handle: AttachHandle
+    """How the whole card is handed out."""
+    attributes: Sequence[Attribute]
+    """The card's."""
+    virtual_functions: Sequence[PciAddress] = ()
+    pool_attributes: Sequence[Attribute] = ()
+    """The virtual functions'."""
+    host_uses: Sequence[str] = ()
+    """What the host itself needs the board for; then nothing is handed out, and the attribute ``in_use_by_host`` says
+    why."""
+
+    def deployables(self) -> Iterator[Deployable]:
+        """The card, then the pool of its virtual functions if it has any."""
+        whole = () if self.virtual_functions else (self.handle,)
+        yield self._part(DeployableKind.CARD, self.attributes, whole)
+        if self.virtual_functions:
+            virtual = tuple(map(pci_handle, self.virtual_functions))
+            yield self._part(DeployableKind.VF_POOL, self.pool_attributes, virtual)
+
+    def _part(
+        self, kind: DeployableKind, attributes: Sequence[Attribute], handles: tuple[AttachHandle, ...]
+    ) -> Deployable:
+        offered = () if self.host_uses else handles
+        is_card = kind is DeployableKind.CARD
+        return Deployable(
+            name=self.name if is_card else f"{self.name}_vfs",
+            kind=kind,
+            parent=None if is_card else self.name,
+            num_accelerators=len(offered),
+            attributes=(*attributes, *_in_use_by_host(self.host_uses)),
+            handles=offered,
+        )
 
 
-def virtual_function_pool(
-    card: Deployable, *, addresses: Sequence[PciAddress], attributes: Sequence[Attribute], host_uses: Sequence[str] = ()
-) -> Deployable:
-    """The virtual functions of a card, handed out one by one unless the host itself needs the card."""
-    offered = () if host_uses else tuple(map(pci_handle, addresses))
-    return Deployable(
-        name=f"{card.name}_vfs",
-        kind=DeployableKind.VF_POOL,
-        parent=card.name,
-        num_accelerators=len(offered),
-        attributes=(*attributes, *in_use_by_host(host_uses)),
-        handles=offered,
-    )
-
-
-def in_use_by_host(uses: Sequence[str]) -> tuple[Attribute, ...]:
-    """The attribute that says why the host keeps something for itself; none when it does not."""
+def _in_use_by_host(uses: Sequence[str]) -> tuple[Attribute, ...]:
     value = ", ".join(uses)[:_MAX_ATTRIBUTE_LENGTH]
     return (Attribute(key="in_use_by_host", value=value),) if uses else ()

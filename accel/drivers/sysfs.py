@@ -124,6 +124,11 @@ class PciFunction:
     """Which of the three could not be read, and why."""
 
     @property
+    def ids(self) -> tuple[str, str]:
+        """Vendor and product."""
+        return self.vendor, self.product
+
+    @property
     def base_class(self) -> int | None:
         """The upper 16 bits of the class code, which say what kind of device it is."""
         return None if self.class_code is None else self.class_code >> 8
