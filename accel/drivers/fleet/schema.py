@@ -40,8 +40,8 @@ KEYS: Mapping[str, tuple[str, ...]] = {
 MAX_NODES = 100_000
 """How many nodes one entry may stand for."""
 
-_NODE_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]|\{0(?::0\d+d)?\}){0,200}", re.ASCII)
-_NUMBERED_NAME = re.compile(r"(?:[A-Za-z0-9._-]|\{0(?::0\d+d)?\})+", re.ASCII)
+_NODE_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]|\{0(?::0\d\d?d)?\}){0,200}", re.ASCII)
+_NUMBERED_NAME = re.compile(r"(?:[A-Za-z0-9._-]|\{0(?::0\d\d?d)?\})+", re.ASCII)
 _HEX_ID = re.compile(r"[0-9a-f]{4}", re.ASCII)
 _CLASS = re.compile(r"[0-9a-f]{6}", re.ASCII)
 _CPU_LIST = re.compile(r"\d+(?:-\d+)?(?:,\d+(?:-\d+)?)*", re.ASCII)
