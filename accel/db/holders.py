@@ -43,7 +43,8 @@ def hold(
     )
     columns = ["attach_handle_id", "uuid", "kind", "name", "project_id", "created_at"]
     try:
-        taken = connection.execute(insert(Holder).from_select(columns, offered))
+        statement = insert(Holder).from_select(columns, offered)
+        taken = connection.execute(statement, execution_options={"preserve_rowcount": True})
     except exc.IntegrityError as error:
         raise Conflict(f"attach handle {handle_uuid} has a holder already") from error
     if taken.rowcount != 1:
