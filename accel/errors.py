@@ -138,8 +138,8 @@ class IncompatibleVersion(AccelError):
 
     def __init__(self, ours: Sequence[str], theirs: Sequence[str]) -> None:
         super().__init__(
-            f"no common version of the messages: {', '.join(ours)} here, {', '.join(theirs) or 'none'} there; upgrade "
-            "the older side, one release at a time"
+            f"no common version of the messages: one side speaks {', '.join(ours)}, the other "
+            f"{', '.join(theirs) or 'none'}; upgrade the older side, one release at a time"
         )
 
 

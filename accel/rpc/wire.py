@@ -6,6 +6,7 @@ releases understand each other. Everything else that is wrong is an ``InvalidVal
 """
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -16,13 +17,21 @@ from accel.model.report import NodeReport
 
 Value = TypeVar("Value")
 
-_ENCODER = msgspec.json.Encoder(order="sorted")
+
+def _plain(value: object) -> object:
+    """Whatever kind of mapping a driver has used, as a dictionary."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{type(value).__name__} values have no wire form")
+
+
+_ENCODER = msgspec.json.Encoder(order="sorted", enc_hook=_plain)
 _EMPTY: tuple[object, ...] = (None, "", [], {})
 
 
 def encode(value: object) -> Any:
     """A model value as what any serializer can carry."""
-    return msgspec.to_builtins(value)
+    return msgspec.to_builtins(value, enc_hook=_plain)
 
 
 def decode(kind: type[Value], data: object) -> Value:
