@@ -12,7 +12,7 @@ from accel.api import environment, microversion, old_filters, validation
 from accel.api.call import Call
 from accel.api.environment import Input
 from accel.api.refusals import NoSuchRoute, NotAcceptable
-from accel.api.routes import Route
+from accel.api.route import Route
 from accel.api.routing import Place, Router
 from accel.db.engine import Database
 from accel.db.events import Origin

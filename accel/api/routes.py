@@ -4,14 +4,14 @@ Requests are answered from this table, and the OpenAPI document is made from it.
 whatever stands there in the request.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
+from accel.api import openapi
 from accel.api.call import Call
 from accel.api.handlers import attributes, deployables, devices, events, nodes, summary, versions
-from accel.api.microversion import OLDEST, SAYS_MORE, Version
+from accel.api.microversion import SAYS_MORE
+from accel.api.route import Route
 from accel.api.schemas import attributes as attribute_schemas
 from accel.api.schemas import deployables as deployable_schemas
 from accel.api.schemas import devices as device_schemas
@@ -19,35 +19,24 @@ from accel.api.schemas import events as event_schemas
 from accel.api.schemas import nodes as node_schemas
 from accel.api.schemas import summary as summary_schemas
 from accel.api.schemas import versions as version_schemas
-from accel.api.schemas.common import NO_QUERY, Schema
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Route:
-    """One method of one path."""
-
-    method: str
-    path: str
-    handler: Callable[[Call], Any]
-    policy: str | None = None
-    """The rule that says who may; None: everybody who can reach the service."""
-    since: Version = OLDEST
-    query: Schema = field(default_factory=lambda: NO_QUERY)
-    body: Schema | None = None
-    """None: a body is not looked at."""
-    answer: Schema | None = None
-    """None: the answer has no body."""
-    success: HTTPStatus = HTTPStatus.OK
-    has_version: bool = True
-    """Whether the version header is looked at."""
-    old_filters: tuple[str, ...] | None = None
-    """What ``filters.field`` may name and acts here; None: there is no such parameter."""
+def describe(call: Call) -> dict[str, Any]:
+    """This document: the API in the words of OpenAPI 3.1."""
+    return openapi.document(ROUTES, base_url=call.base_url)
 
 
 _PAGING_FILTERS = ("limit", "marker", "sort_key", "sort_dir")
 
 ROUTES: tuple[Route, ...] = (
     Route(method="GET", path="/", handler=versions.root, answer=version_schemas.ROOT, has_version=False),
+    Route(
+        method="GET",
+        path="/openapi.json",
+        handler=describe,
+        answer=version_schemas.OPENAPI,
+        has_version=False,
+    ),
     Route(method="GET", path="/v2", handler=versions.version, answer=version_schemas.VERSION),
     Route(
         method="GET",

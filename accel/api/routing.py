@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from accel.api.refusals import MethodNotAllowed, NoSuchRoute
-from accel.api.routes import Route
+from accel.api.route import Route
 
 _VERSION = "v2"
 
@@ -46,7 +46,7 @@ class Router:
 
         :raises NoSuchRoute: nothing
         """
-        asked = _segments(path.rstrip("/").removesuffix(".json"))
+        asked = _segments(path)
         for segments in (asked, [_VERSION, *asked]):
             for template, routes in self._templates.items():
                 arguments = _match(template, segments)
@@ -61,7 +61,7 @@ class Router:
 
 
 def _segments(path: str) -> list[str]:
-    return [segment for segment in path.split("/") if segment]
+    return [segment for segment in path.rstrip("/").removesuffix(".json").split("/") if segment]
 
 
 def _match(template: Sequence[str], segments: Sequence[str]) -> dict[str, str] | None:

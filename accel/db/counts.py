@@ -62,5 +62,5 @@ def handles_by(
 ) -> dict[int, HandleCounts]:
     """Handles grouped by a column of devices, for the given values of it; what has no handle is left out."""
     statement = joined_to_handles(select(column, *handle_columns())).group_by(column)
-    rows = connection.execute(belonging_to(keys, statement, column))
+    rows = connection.execute(belonging_to(keys, statement, column)).all()
     return {row[0]: HandleCounts._make(row[1:]) for row in rows}

@@ -67,8 +67,7 @@ class Listing:
         :param make: makes what is returned from a row
         :raises InvalidValue: no such sort key, or no row has the marker
         """
-        rows = connection.execute(self._apply(statement, query, connection))
-        found = [make(row) for row in rows]
+        found = [make(row) for row in connection.execute(self._apply(statement, query, connection)).all()]
         return Page(found[: query.limit], query.limit is not None and len(found) > query.limit)
 
     def _apply(self, statement: AnySelect, query: ListQuery, connection: Connection) -> AnySelect:

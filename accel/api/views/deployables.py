@@ -1,8 +1,9 @@
 """The body of a deployable."""
 
-import json
 from collections.abc import Iterable, Sequence
 from typing import Any
+
+import orjson
 
 from accel.db.deployables import DeployableRow, HandleRow
 
@@ -47,7 +48,7 @@ def render_more(
 
 def attributes_list(attributes: Iterable[tuple[str, str]]) -> str:
     """Attributes as the wire contract has them: a JSON text, a list of objects with one key each."""
-    return json.dumps([{key: value} for key, value in attributes])
+    return orjson.dumps([{key: value} for key, value in attributes]).decode()
 
 
 def attributes_object(attributes: Iterable[tuple[str, str]]) -> dict[str, str | list[str]]:

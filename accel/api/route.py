@@ -1,0 +1,32 @@
+"""One method of one path: what the table of routes is made of."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+
+from accel.api.call import Call
+from accel.api.microversion import OLDEST, Version
+from accel.api.schemas.common import NO_QUERY, Schema
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """One method of one path."""
+
+    method: str
+    path: str
+    handler: Callable[[Call], Any]
+    policy: str | None = None
+    """The rule that says who may; None: everybody who can reach the service."""
+    since: Version = OLDEST
+    query: Schema = field(default_factory=lambda: NO_QUERY)
+    body: Schema | None = None
+    """None: a body is not looked at."""
+    answer: Schema | None = None
+    """None: the answer has no body."""
+    success: HTTPStatus = HTTPStatus.OK
+    has_version: bool = True
+    """Whether the version header is looked at."""
+    old_filters: tuple[str, ...] | None = None
+    """What ``filters.field`` may name and acts here; None: there is no such parameter."""
