@@ -27,12 +27,13 @@ import logging
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from threading import Event
 from typing import Any, TypeVar
 
 import orjson
 import tenacity
+from oslo_config import cfg
 from sqlalchemy import URL, Connection, Engine, create_engine, event, exc, make_url
 
 from accel.errors import ConfigurationError, Conflict, DatabaseUnavailable, InvalidValue
@@ -84,6 +85,16 @@ class Database:
             reraise=True,
         )
 
+    @classmethod
+    def configured(cls, group: cfg.ConfigOpts.GroupAttr) -> "Database":
+        """The database of option group ``database``.
+
+        :raises ConfigurationError: see above
+        """
+        return cls(
+            group.connection, DatabaseOptions(**{field.name: group[field.name] for field in fields(DatabaseOptions)})
+        )
+
     @property
     def name(self) -> str:
         """The URL without its password, for people."""
@@ -116,13 +127,14 @@ class Database:
         """Run a function that writes, repeating it as the module's text says; raises what ``writer`` raises."""
         return self._repeat(self.writer, transaction)
 
-    def wait_until_ready(self, stop: Event, *, longest_pause_seconds: float = 10) -> bool:
+    def wait_until_ready(self, stop: Event, *, pause_seconds: float = 0.5, longest_pause_seconds: float = 10) -> bool:
         """Wait for the database to answer, saying so in the log at every attempt.
 
         :param stop: ends the waiting when it is set
+        :param pause_seconds: between the first two attempts; it doubles from one to the next
         :return: whether the database answers
         """
-        pause = 0.5
+        pause = pause_seconds
         while not stop.is_set():
             try:
                 with self.reader():
