@@ -8,8 +8,8 @@ from inspect import getmembers, isclass, isfunction
 from pathlib import Path
 
 import pytest
+from support.host_trees import captured
 from support.nvml import LIBRARY_NAME, SAMPLE, Nvml, build_library
-from support.pci_tree import add_function, add_virtual_function
 
 from accel.drivers.base import Driver, Host
 from accel.drivers.nvidia import NvidiaDriver, cards, driver, nvml, parts
@@ -20,6 +20,7 @@ from accel.model.device import Deployable, DeployableKind, Device, HandleType, H
 from accel.model.topology import matrix
 from accel.model.validate import problems
 from accel.testing.driver_contract import DriverContract, options
+from accel.testing.host_tree import HostTree, PciRow
 
 GPU = "GPU-6f1c5f1a-28b3-5d0b-b5ba-0c1a5a4a000{}"
 MIG = "MIG-a9e9d6a1-7d5f-5a7e-8a2a-0c1a5a4a100{}"
@@ -59,28 +60,51 @@ def host_nvml(library: Path, tmp_path: Path) -> Nvml:
 
 
 @pytest.fixture
-def root(tmp_path: Path) -> Path:
+def hardware(tmp_path: Path) -> HostTree:
     """A host without anything."""
-    path = tmp_path / "root"
-    path.mkdir()
-    return path
+    root = tmp_path / "root"
+    root.mkdir()
+    return HostTree(root)
 
 
 @pytest.fixture
-def sample_root(root: Path) -> Path:
-    """A host with the cards of sample.conf: two behind a switch, one in a domain of its own, one behind a VMD."""
-    switch = "pci0000:00/0000:00:01.0/0000:05:00.0"
-    add_function(root, "0000:07:00.0", below=f"{switch}/0000:06:00.0", numa_node=3)
-    add_function(root, "0000:0f:00.0", below=f"{switch}/0000:06:01.0", numa_node=3)
-    add_function(root, "0002:01:00.0", below="pci0002:00/0002:00:00.0", ids="10de:15f9", numa_node=-1)
-    add_function(root, LOST_ADDRESS, below="pci0000:80/0000:80:05.5/pci10001:00/10001:00:01.0", numa_node=1)
-    return root
+def sample(hardware: HostTree) -> HostTree:
+    """A host with the cards of sample.conf; the first two are behind one switch."""
+    bridges = {"0000:05:00.0": "", "0000:06:00.0": "0000:05:00.0", "0000:06:01.0": "0000:05:00.0", "0002:00:00.0": ""}
+    for address, above in bridges.items():
+        hardware.pci_function(PciRow(address=address, vendor="10b5", class_code=0x060400, above=above))
+    _add_gpu(hardware, "0000:07:00.0", above="0000:06:00.0", numa_node=3)
+    _add_gpu(hardware, "0000:0f:00.0", above="0000:06:01.0", numa_node=3)
+    _add_gpu(hardware, "0002:01:00.0", product="15f9", above="0002:00:00.0", numa_node=-1)
+    _add_gpu(hardware, LOST_ADDRESS, numa_node=1)
+    return hardware
 
 
-def _add_record(root: Path, address: str, uuid: str, model: str = "NVIDIA A100-SXM4-40GB") -> None:
-    directory = root / "proc/driver/nvidia/gpus" / address
-    directory.mkdir(parents=True)
-    (directory / "information").write_text(f"Model: \t\t {model}\nIRQ:   \t\t 118\nGPU UUID: \t {uuid}\n")
+def _add_gpu(
+    hardware: HostTree,
+    address: str,
+    *,
+    product: str = "20b0",
+    driver: str = "nvidia",
+    above: str = "",
+    numa_node: int | None = None,
+) -> None:
+    hardware.pci_function(
+        PciRow(
+            address=address,
+            vendor="10de",
+            product=product,
+            class_code=0x030200,
+            driver=driver,
+            above=above,
+            numa_node=numa_node,
+        )
+    )
+
+
+def _add_record(hardware: HostTree, address: str, uuid: str, model: str = "NVIDIA A100-SXM4-40GB") -> None:
+    text = f"Model: \t\t {model}\nIRQ:   \t\t 118\nGPU UUID: \t {uuid}\n"
+    hardware.write(f"proc/driver/nvidia/gpus/{address}/information", text)
 
 
 def _parts(device: Device, kind: DeployableKind) -> list[Deployable]:
@@ -103,8 +127,8 @@ def _conditions(devices: Sequence[Device]) -> list[tuple[str, Presence, Health]]
 # --- the sample host ---
 
 
-def test_each_card_is_one_device_known_by_its_uuid_or_else_its_slot(host_nvml: Nvml, sample_root: Path) -> None:
-    devices = host_nvml.devices(sample_root, SAMPLE)
+def test_each_card_is_one_device_known_by_its_uuid_or_else_its_slot(host_nvml: Nvml, sample: HostTree) -> None:
+    devices = host_nvml.devices(sample.root, SAMPLE)
 
     assert problems(devices, node="node-1") == []
     assert _conditions(devices) == [
@@ -117,8 +141,8 @@ def test_each_card_is_one_device_known_by_its_uuid_or_else_its_slot(host_nvml: N
     assert "lost" in devices[3].reason
 
 
-def test_nvml_tells_what_a_card_is_and_sysfs_where(host_nvml: Nvml, sample_root: Path) -> None:
-    first, second, third, lost = host_nvml.devices(sample_root, SAMPLE)
+def test_nvml_tells_what_a_card_is_and_sysfs_where(host_nvml: Nvml, sample: HostTree) -> None:
+    first, second, third, lost = host_nvml.devices(sample.root, SAMPLE)
 
     assert (first.model, first.product, first.serial) == ("NVIDIA A100-SXM4-40GB", "20b0", "1324821083812")
     assert (third.model, third.product, third.serial) == ("Tesla P100-SXM2-16GB", "15f9", None)
@@ -129,14 +153,14 @@ def test_nvml_tells_what_a_card_is_and_sysfs_where(host_nvml: Nvml, sample_root:
         "cuda_version": "12.4",
         "minor": "0",
     }
-    assert first.pci_path == ("pci0000:00", "0000:00:01.0", "0000:05:00.0", "0000:06:00.0")
+    assert first.pci_path == ("pci0000:05", "0000:05:00.0", "0000:06:00.0")
     assert [device.numa_node for device in (first, second, third, lost)] == [3, 3, None, 1]
     assert {device.kernel_driver for device in (first, second, third, lost)} == {"nvidia"}
     assert matrix((first, second, lost)) == (("X", "PIX", "SYS"), ("PIX", "X", "SYS"), ("SYS", "SYS", "X"))
 
 
-def test_a_whole_card_is_one_accelerator_with_a_pci_handle(host_nvml: Nvml, sample_root: Path) -> None:
-    _, _, third, _ = host_nvml.devices(sample_root, SAMPLE)
+def test_a_whole_card_is_one_accelerator_with_a_pci_handle(host_nvml: Nvml, sample: HostTree) -> None:
+    _, _, third, _ = host_nvml.devices(sample.root, SAMPLE)
 
     (card,) = third.deployables
     (handle,) = card.handles
@@ -154,8 +178,8 @@ def test_a_whole_card_is_one_accelerator_with_a_pci_handle(host_nvml: Nvml, samp
     }
 
 
-def test_a_card_in_mig_mode_offers_its_instances_and_not_itself(host_nvml: Nvml, sample_root: Path) -> None:
-    first, *_ = host_nvml.devices(sample_root, SAMPLE)
+def test_a_card_in_mig_mode_offers_its_instances_and_not_itself(host_nvml: Nvml, sample: HostTree) -> None:
+    first, *_ = host_nvml.devices(sample.root, SAMPLE)
 
     card, instances = _card(first), _parts(first, DeployableKind.MIG)
     assert (card.num_accelerators, card.handles) == (0, ())
@@ -181,16 +205,16 @@ def test_a_card_in_mig_mode_offers_its_instances_and_not_itself(host_nvml: Nvml,
     ]
 
 
-def test_a_card_in_mig_mode_without_instances_offers_nothing(host_nvml: Nvml, root: Path) -> None:
-    (device,) = host_nvml.devices(root, SYSTEM + _gpu(1, "0000:07:00.0").replace("mig=0", "mig=1"))
+def test_a_card_in_mig_mode_without_instances_offers_nothing(host_nvml: Nvml, hardware: HostTree) -> None:
+    (device,) = host_nvml.devices(hardware.root, SYSTEM + _gpu(1, "0000:07:00.0").replace("mig=0", "mig=1"))
 
     assert [(part.kind, part.num_accelerators) for part in device.deployables] == [(DeployableKind.CARD, 0)]
 
 
 def test_nvml_knows_its_cards_where_sysfs_shows_none_and_a_lost_one_by_its_index_alone(
-    host_nvml: Nvml, root: Path
+    host_nvml: Nvml, hardware: HostTree
 ) -> None:
-    devices = host_nvml.devices(root, SAMPLE)
+    devices = host_nvml.devices(hardware.root, SAMPLE)
 
     assert problems(devices, node="node-1") == []
     assert [device.identity for device in devices] == [*(GPU.format(number) for number in (1, 2, 3)), "nvml-index:3"]
@@ -207,13 +231,13 @@ def test_a_driver_asks_nvml_on_the_machine_it_runs_on(host_nvml: Nvml) -> None:
 # --- cards that go ---
 
 
-def test_a_card_that_falls_off_the_bus_is_lost_at_its_slot(host_nvml: Nvml, root: Path) -> None:
-    add_function(root, "0000:07:00.0", ids="10de:2330")
-    add_function(root, "0000:0f:00.0", ids="10de:2330", below="pci0000:00/0000:00:02.0")
+def test_a_card_that_falls_off_the_bus_is_lost_at_its_slot(host_nvml: Nvml, hardware: HostTree) -> None:
+    _add_gpu(hardware, "0000:07:00.0", product="2330")
+    _add_gpu(hardware, "0000:0f:00.0", product="2330")
     ok = SYSTEM + _gpu(1, "0000:07:00.0") + _gpu(2, "0000:0f:00.0")
     lost = SYSTEM + _gpu(1, "0000:07:00.0") + _gpu(2, "0000:0f:00.0", "state=lost")
 
-    before, after, again = host_nvml.look(root, ok, lost, ok)
+    before, after, again = host_nvml.look(hardware.root, ok, lost, ok)
 
     assert not isinstance(after, DriverFailure)
     assert _conditions(after) == [
@@ -224,43 +248,43 @@ def test_a_card_that_falls_off_the_bus_is_lost_at_its_slot(host_nvml: Nvml, root
     assert before == again
 
 
-def test_a_lost_card_keeps_the_uuid_that_the_kernel_module_remembers(host_nvml: Nvml, sample_root: Path) -> None:
-    _add_record(sample_root, LOST_ADDRESS, GPU.format(4))
+def test_a_lost_card_keeps_the_uuid_that_the_kernel_module_remembers(host_nvml: Nvml, sample: HostTree) -> None:
+    _add_record(sample, LOST_ADDRESS, GPU.format(4))
 
-    *_, lost = host_nvml.devices(sample_root, SAMPLE)
+    *_, lost = host_nvml.devices(sample.root, SAMPLE)
 
     assert (lost.identity, lost.model, lost.presence) == (GPU.format(4), "NVIDIA A100-SXM4-40GB", Presence.LOST)
 
 
-def test_a_uuid_that_the_kernel_module_does_not_know_yet_is_none(host_nvml: Nvml, sample_root: Path) -> None:
-    _add_record(sample_root, LOST_ADDRESS, "GPU-????????-????-????-????-????????????", model="Unknown")
+def test_a_uuid_that_the_kernel_module_does_not_know_yet_is_none(host_nvml: Nvml, sample: HostTree) -> None:
+    _add_record(sample, LOST_ADDRESS, "GPU-????????-????-????-????-????????????", model="Unknown")
 
-    *_, lost = host_nvml.devices(sample_root, SAMPLE)
+    *_, lost = host_nvml.devices(sample.root, SAMPLE)
 
     assert (lost.identity, lost.model) == (f"pci:{LOST_ADDRESS}", "10de:20b0")
 
 
-def test_what_nvml_still_tells_of_a_lost_card_is_kept(host_nvml: Nvml, root: Path) -> None:
-    (device,) = host_nvml.devices(root, SYSTEM + _gpu(1, "0000:07:00.0", "state=lost late=1"))
+def test_what_nvml_still_tells_of_a_lost_card_is_kept(host_nvml: Nvml, hardware: HostTree) -> None:
+    (device,) = host_nvml.devices(hardware.root, SYSTEM + _gpu(1, "0000:07:00.0", "state=lost late=1"))
 
     assert (device.identity, device.presence) == (GPU.format(1), Presence.LOST)
     assert device.address == PciAddress.parse("0000:07:00.0")
     assert device.product == "2330"
 
 
-def test_a_lost_card_that_sysfs_does_not_show_any_more_is_gone(host_nvml: Nvml, root: Path) -> None:
-    add_function(root, "0000:07:00.0", ids="10de:2330")
+def test_a_lost_card_that_sysfs_does_not_show_any_more_is_gone(host_nvml: Nvml, hardware: HostTree) -> None:
+    _add_gpu(hardware, "0000:07:00.0", product="2330")
 
-    devices = host_nvml.devices(root, SYSTEM + _gpu(1, "0000:07:00.0") + _gpu(2, "0000:0f:00.0", "state=lost"))
+    devices = host_nvml.devices(hardware.root, SYSTEM + _gpu(1, "0000:07:00.0") + _gpu(2, "0000:0f:00.0", "state=lost"))
 
     assert [device.identity for device in devices] == [GPU.format(1)]
 
 
-def test_no_card_is_named_lost_where_two_may_be_it(host_nvml: Nvml, root: Path) -> None:
-    add_function(root, "0000:07:00.0")
-    add_function(root, "0000:0f:00.0", below="pci0000:00/0000:00:02.0")
+def test_no_card_is_named_lost_where_two_may_be_it(host_nvml: Nvml, hardware: HostTree) -> None:
+    _add_gpu(hardware, "0000:07:00.0")
+    _add_gpu(hardware, "0000:0f:00.0")
 
-    devices = host_nvml.devices(root, SYSTEM + _gpu(2, "0000:0f:00.0", "state=lost"))
+    devices = host_nvml.devices(hardware.root, SYSTEM + _gpu(2, "0000:0f:00.0", "state=lost"))
 
     assert _conditions(devices) == [
         ("pci:0000:07:00.0", Presence.PRESENT, Health.UNKNOWN),
@@ -271,43 +295,43 @@ def test_no_card_is_named_lost_where_two_may_be_it(host_nvml: Nvml, root: Path) 
 
 @pytest.mark.parametrize(("state", "word"), [("noperm", "Permission"), ("unknown", "Unknown Error")])
 def test_a_card_that_nvml_may_not_or_cannot_read_is_of_unknown_health(
-    host_nvml: Nvml, root: Path, state: str, word: str
+    host_nvml: Nvml, hardware: HostTree, state: str, word: str
 ) -> None:
-    add_function(root, "0000:07:00.0")
+    _add_gpu(hardware, "0000:07:00.0")
 
-    (device,) = host_nvml.devices(root, SYSTEM + _gpu(1, "0000:07:00.0", f"state={state}"))
+    (device,) = host_nvml.devices(hardware.root, SYSTEM + _gpu(1, "0000:07:00.0", f"state={state}"))
 
     assert (device.identity, device.presence, device.health) == ("pci:0000:07:00.0", Presence.PRESENT, Health.UNKNOWN)
     assert word in device.reason
 
 
-def test_a_card_whose_mig_mode_is_not_known_is_of_unknown_health(host_nvml: Nvml, root: Path) -> None:
-    (device,) = host_nvml.devices(root, SYSTEM + _gpu(1, "0000:07:00.0", "migerr=999"))
+def test_a_card_whose_mig_mode_is_not_known_is_of_unknown_health(host_nvml: Nvml, hardware: HostTree) -> None:
+    (device,) = host_nvml.devices(hardware.root, SYSTEM + _gpu(1, "0000:07:00.0", "migerr=999"))
 
     assert (device.identity, device.health) == (GPU.format(1), Health.UNKNOWN)
     assert "nvmlDeviceGetMigMode" in device.reason
 
 
-def test_a_card_that_needs_a_reset_is_unhealthy(host_nvml: Nvml, root: Path) -> None:
-    (device,) = host_nvml.devices(root, SYSTEM + _gpu(1, "0000:07:00.0", "migerr=16"))
+def test_a_card_that_needs_a_reset_is_unhealthy(host_nvml: Nvml, hardware: HostTree) -> None:
+    (device,) = host_nvml.devices(hardware.root, SYSTEM + _gpu(1, "0000:07:00.0", "migerr=16"))
 
     assert (device.presence, device.health) == (Presence.PRESENT, Health.UNHEALTHY)
 
 
-def test_a_card_that_came_after_the_first_look_is_seen_by_the_next(host_nvml: Nvml, root: Path) -> None:
+def test_a_card_that_came_after_the_first_look_is_seen_by_the_next(host_nvml: Nvml, hardware: HostTree) -> None:
     one = SYSTEM + _gpu(1, "0000:07:00.0")
 
-    before, after = host_nvml.look(root, one, one + _gpu(2, "0000:0f:00.0"))
+    before, after = host_nvml.look(hardware.root, one, one + _gpu(2, "0000:0f:00.0"))
 
     assert not isinstance(before, DriverFailure)
     assert not isinstance(after, DriverFailure)
     assert (len(before), len(after)) == (1, 2)
 
 
-def test_a_card_that_nvml_does_not_count_is_of_unknown_health(host_nvml: Nvml, root: Path) -> None:
-    add_function(root, "0000:07:00.0")
+def test_a_card_that_nvml_does_not_count_is_of_unknown_health(host_nvml: Nvml, hardware: HostTree) -> None:
+    _add_gpu(hardware, "0000:07:00.0")
 
-    (device,) = host_nvml.devices(root, SYSTEM)
+    (device,) = host_nvml.devices(hardware.root, SYSTEM)
 
     assert (device.health, device.presence) == (Health.UNKNOWN, Presence.PRESENT)
     assert "does not count it" in device.reason
@@ -316,8 +340,8 @@ def test_a_card_that_nvml_does_not_count_is_of_unknown_health(host_nvml: Nvml, r
 # --- cards without a driver ---
 
 
-def test_cards_without_the_kernel_module_are_devices_without_a_driver(host_nvml: Nvml, sample_root: Path) -> None:
-    devices = host_nvml.devices(sample_root, "system init=9\n")
+def test_cards_without_the_kernel_module_are_devices_without_a_driver(host_nvml: Nvml, sample: HostTree) -> None:
+    devices = host_nvml.devices(sample.root, "system init=9\n")
 
     assert problems(devices, node="node-1") == []
     assert {device.health for device in devices} == {Health.UNKNOWN}
@@ -325,54 +349,55 @@ def test_cards_without_the_kernel_module_are_devices_without_a_driver(host_nvml:
     assert all("modprobe nvidia" in device.reason for device in devices)
 
 
-def test_cards_without_the_library_say_which_one(tmp_path: Path, root: Path) -> None:
+def test_cards_without_the_library_say_which_one(tmp_path: Path, hardware: HostTree) -> None:
     (tmp_path / LIBRARY_NAME).write_text("not a library")
-    add_function(root, "0000:07:00.0")
+    _add_gpu(hardware, "0000:07:00.0")
 
-    (device,) = Nvml(library=tmp_path, directory=tmp_path).devices(root, "")
+    (device,) = Nvml(library=tmp_path, directory=tmp_path).devices(hardware.root, "")
 
     assert device.health is Health.UNKNOWN
     assert "libnvidia-ml.so.1 is not installed: install" in device.reason
 
 
-def test_without_cards_nothing_is_missing(host_nvml: Nvml, root: Path) -> None:
-    assert host_nvml.devices(root, "system init=9\n") == ()
+def test_without_cards_nothing_is_missing(host_nvml: Nvml, hardware: HostTree) -> None:
+    assert host_nvml.devices(hardware.root, "system init=9\n") == ()
 
 
 @pytest.mark.parametrize(
     ("bound", "words"),
     [
-        (None, "no driver is bound to it"),
+        ("", "no driver is bound to it"),
         ("vfio-pci", "bound to vfio-pci"),
         ("nouveau", "bound to nouveau"),
     ],
 )
 def test_a_card_that_nvml_cannot_see_has_a_handle_and_unknown_health(
-    host_nvml: Nvml, root: Path, bound: str | None, words: str
+    host_nvml: Nvml, hardware: HostTree, bound: str, words: str
 ) -> None:
-    add_function(root, "0000:07:00.0", driver=bound)
+    _add_gpu(hardware, "0000:07:00.0", driver=bound)
 
-    (device,) = host_nvml.devices(root, SYSTEM)
+    (device,) = host_nvml.devices(hardware.root, SYSTEM)
 
-    assert (device.identity, device.health, device.kernel_driver) == ("pci:0000:07:00.0", Health.UNKNOWN, bound)
+    assert (device.identity, device.health, device.kernel_driver) == ("pci:0000:07:00.0", Health.UNKNOWN, bound or None)
     assert words in device.reason
     assert [handle.type for handle in _card(device).handles] == [HandleType.PCI]
 
 
-def test_a_host_other_than_this_one_is_read_from_its_files_alone(root: Path) -> None:
-    add_function(root, "0000:07:00.0", ids="10de:15f8")
+def test_a_captured_host_is_read_from_its_files_alone() -> None:
+    host = Host(name="node-1", root=captured("ghw-accel-nvidia"))
 
-    (device,) = NvidiaDriver(Host(name="node-1", root=root), options(NvidiaDriver)).discover()
+    (device,) = NvidiaDriver(host, options(NvidiaDriver)).discover()
 
-    assert (device.identity, device.health) == ("pci:0000:07:00.0", Health.UNKNOWN)
+    assert (device.identity, device.product, device.kernel_driver) == ("pci:0000:06:00.0", "15f8", "nvidia")
+    assert (device.numa_node, device.health) == (None, Health.UNKNOWN)
+    assert device.reason
 
 
-def test_a_card_has_the_name_that_the_host_knows_its_ids_by(root: Path) -> None:
-    add_function(root, "0000:07:00.0", ids="10de:15f8")
-    (root / "usr/share/misc").mkdir(parents=True)
-    (root / "usr/share/misc/pci.ids").write_text("10de  NVIDIA\n\t15f8  GP100GL [Tesla P100 PCIe 16GB]\n")
+def test_a_card_has_the_name_that_the_host_knows_its_ids_by(hardware: HostTree) -> None:
+    _add_gpu(hardware, "0000:07:00.0", product="15f8")
+    hardware.write("usr/share/misc/pci.ids", "10de  NVIDIA\n\t15f8  GP100GL [Tesla P100 PCIe 16GB]\n")
 
-    (device,) = NvidiaDriver(Host(name="node-1", root=root), options(NvidiaDriver)).discover()
+    (device,) = NvidiaDriver(hardware.host(), options(NvidiaDriver)).discover()
 
     assert device.model == "GP100GL [Tesla P100 PCIe 16GB]"
 
@@ -381,22 +406,25 @@ def test_a_card_has_the_name_that_the_host_knows_its_ids_by(root: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("ids", "class_code"),
-    [("10de:1aef", "0x040300"), ("10de:1af1", "0x068000"), ("1af4:1050", "0x030000")],
+    ("vendor", "product", "class_code"),
+    [("10de", "1aef", 0x040300), ("10de", "1af1", 0x068000), ("1af4", "1050", 0x030000)],
     ids=["audio function", "NVSwitch", "another vendor's display"],
 )
-def test_other_functions_are_no_cards(root: Path, ids: str, class_code: str) -> None:
-    add_function(root, "0000:07:00.1", ids=ids, class_code=class_code)
+def test_other_functions_are_no_cards(hardware: HostTree, vendor: str, product: str, class_code: int) -> None:
+    hardware.pci_function(
+        PciRow(address="0000:07:00.1", vendor=vendor, product=product, class_code=class_code, driver="nvidia")
+    )
 
-    assert NvidiaDriver(Host(name="node-1", root=root), options(NvidiaDriver)).discover() == ()
+    assert NvidiaDriver(hardware.host(), options(NvidiaDriver)).discover() == ()
 
 
-def test_virtual_functions_are_a_pool_of_their_card(host_nvml: Nvml, root: Path) -> None:
-    physical = add_function(root, "0000:07:00.0", ids="10de:2330")
-    for number, address in enumerate(("0000:07:00.4", "0000:07:00.5", "0000:07:01.2")):
-        add_virtual_function(root, physical, address, number=number)
+def test_virtual_functions_are_a_pool_of_their_card(host_nvml: Nvml, hardware: HostTree) -> None:
+    _add_gpu(hardware, "0000:07:00.0", product="2330")
+    for address in ("0000:07:00.4", "0000:07:00.5", "0000:07:01.2"):
+        row = PciRow(address=address, vendor="10de", product="2330", class_code=0x030200)
+        hardware.virtual_function(row, of="0000:07:00.0")
 
-    (device,) = host_nvml.devices(root, SYSTEM + _gpu(1, "0000:07:00.0"))
+    (device,) = host_nvml.devices(hardware.root, SYSTEM + _gpu(1, "0000:07:00.0"))
 
     card, pool = device.deployables
     assert (card.num_accelerators, card.handles) == (0, ())
@@ -412,23 +440,23 @@ def test_virtual_functions_are_a_pool_of_their_card(host_nvml: Nvml, root: Path)
 # --- NVLink ---
 
 
-def test_nvlinks_to_a_card_are_bonded(host_nvml: Nvml, root: Path) -> None:
+def test_nvlinks_to_a_card_are_bonded(host_nvml: Nvml, hardware: HostTree) -> None:
     cards_of_host = _gpu(1, "0000:07:00.0") + _gpu(2, "0000:0f:00.0") + _gpu(3, "0000:17:00.0")
     straight = [f"nvlink gpu=0 link={link} peer=0000:0F:00.0\n" for link in range(4)]
     back = [f"nvlink gpu=1 link={link} peer=0000:07:00.0\n" for link in range(4)]
 
-    devices = host_nvml.devices(root, SYSTEM + cards_of_host + "".join(straight + back))
+    devices = host_nvml.devices(hardware.root, SYSTEM + cards_of_host + "".join(straight + back))
 
     assert devices[0].links == (Link(peer=GPU.format(2), kind=LinkKind.NVLINK, width=4),)
     assert matrix(devices) == (("X", "NV4", "?"), ("NV4", "X", "?"), ("?", "?", "X"))
 
 
-def test_cards_on_nvswitches_are_linked_with_each_other(host_nvml: Nvml, root: Path) -> None:
+def test_cards_on_nvswitches_are_linked_with_each_other(host_nvml: Nvml, hardware: HostTree) -> None:
     numbers = range(1, 4)
     cards_of_host = [_gpu(number, f"0000:{number:02x}:00.0") for number in numbers]
     switched = [f"nvlink gpu={number - 1} link={link} peer=switch\n" for number in numbers for link in range(18)]
 
-    devices = host_nvml.devices(root, "".join([SYSTEM, *cards_of_host, *switched]))
+    devices = host_nvml.devices(hardware.root, "".join([SYSTEM, *cards_of_host, *switched]))
 
     assert matrix(devices) == (("X", "NV18", "NV18"), ("NV18", "X", "NV18"), ("NV18", "NV18", "X"))
 
@@ -436,17 +464,17 @@ def test_cards_on_nvswitches_are_linked_with_each_other(host_nvml: Nvml, root: P
 # --- NVML that is old, or does not work ---
 
 
-def test_an_old_driver_tells_less_and_is_no_failure(old_library: Path, tmp_path: Path, root: Path) -> None:
-    (device,) = Nvml(library=old_library, directory=tmp_path).devices(root, SYSTEM + _gpu(1, "0000:07:00.0"))
+def test_an_old_driver_tells_less_and_is_no_failure(old_library: Path, tmp_path: Path, hardware: HostTree) -> None:
+    (device,) = Nvml(library=old_library, directory=tmp_path).devices(hardware.root, SYSTEM + _gpu(1, "0000:07:00.0"))
 
     assert (device.health, device.links) == (Health.HEALTHY, ())
     assert _card(device).num_accelerators == 1
 
 
 def test_nvml_that_does_not_work_is_a_failure_with_a_hint_and_the_next_look_may_succeed(
-    host_nvml: Nvml, sample_root: Path
+    host_nvml: Nvml, sample: HostTree
 ) -> None:
-    failure, devices = host_nvml.look(sample_root, "system init=18\n", SAMPLE)
+    failure, devices = host_nvml.look(sample.root, "system init=18\n", SAMPLE)
 
     assert isinstance(failure, DriverFailure)
     assert "version mismatch" in str(failure)
@@ -487,12 +515,12 @@ def test_a_mig_profile_has_nvidias_name(
     ids=["named by NVML", "named like its card, by an old NVML"],
 )
 def test_a_mig_profile_is_named_by_nvml_or_else_by_its_size(
-    host_nvml: Nvml, root: Path, name: str, profile: str
+    host_nvml: Nvml, hardware: HostTree, name: str, profile: str
 ) -> None:
     card = _gpu(1, "0000:07:00.0").replace("mig=0", "mig=1")
     instance = f'mig gpu=0 uuid={MIG.format(1)} gi=1 ci=0 slices=1 mem_mb=9728 name="{name}"\n'
 
-    (device,) = host_nvml.devices(root, SYSTEM + card + instance)
+    (device,) = host_nvml.devices(hardware.root, SYSTEM + card + instance)
 
     (part,) = _parts(device, DeployableKind.MIG)
     assert part.handles[0].info["profile"] == profile
@@ -502,6 +530,8 @@ def test_a_mig_profile_is_named_by_nvml_or_else_by_its_size(
 
 
 class TestNvidiaDriver(DriverContract):
+    trees = (captured("ghw-accel-nvidia"),)
+
     def make_driver(self, host: Host) -> Driver:
         return NvidiaDriver(host, options(NvidiaDriver))
 
