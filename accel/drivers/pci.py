@@ -11,6 +11,7 @@ from oslo_config import cfg
 
 from accel.drivers.base import Host
 from accel.drivers.host_use import HostUse
+from accel.drivers.kfd import kfd_functions
 from accel.drivers.pci_board import UNKNOWN_ID, Board, pci_device
 from accel.drivers.pci_kinds import RESOURCE_CLASSES, UNKNOWN, VENDOR_WORDS, Kind, kind_of
 from accel.drivers.pci_names import pci_names
@@ -58,7 +59,7 @@ class PciDriver:
 
 def _candidates(host: Host, whitelist: Sequence[Entry]) -> Iterator["_Candidate"]:
     """What is admitted, virtual functions with their physical function."""
-    functions = {function.address: function for function in pci_functions(host)}
+    functions = {function.address: function for function in pci_functions(host) or kfd_functions(host)}
     parts: dict[PciAddress, list[PciFunction]] = {}
     for function in functions.values():
         if _is_admitted(host, function, whitelist):

@@ -51,6 +51,9 @@ UNKNOWN = Kind(DeviceType.PCI)
 _GPU, _FPGA, _AICHIP, _QAT, _PCI = DeviceType.GPU, DeviceType.FPGA, DeviceType.AICHIP, DeviceType.QAT, DeviceType.PCI
 
 _PRODUCTS: Mapping[str, Kind] = {
+    "1002:6860": Kind(_GPU, "Radeon Instinct MI25"),
+    "1002:740c": Kind(_GPU, "Instinct MI250X/MI250"),
+    "1002:740f": Kind(_GPU, "Instinct MI210"),
     "8086:56c0": Kind(_GPU, "Data Center GPU Flex 170"),
     "8086:56c1": Kind(_GPU, "Data Center GPU Flex 140"),
     "8086:0bd5": Kind(_GPU, "Data Center GPU Max 1550"),
