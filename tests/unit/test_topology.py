@@ -123,23 +123,6 @@ def test_every_word_is_in_the_legend() -> None:
     assert {word.removesuffix("#") for word in LEGEND} == words
 
 
-def test_matrix_of_a_host_with_two_root_buses_and_a_switch() -> None:
-    # The layout of the captured qemu-2numa-boot host: a switch on NUMA node 0, two root ports on NUMA node 1.
-    devices = (
-        _device("display", path=f"{_SWITCH} 0000:22:00.0", numa=0, address="23:00.0"),
-        _device("nvme1", path=f"{_SWITCH} 0000:22:01.0", numa=0, address="24:00.0"),
-        _device("nvme0", path="pci0000:80 0000:80:00.0", numa=1, address="81:00.0"),
-        _device("bochs", path="pci0000:80 0000:80:01.0", numa=1, address="82:00.0"),
-    )
-
-    assert matrix(devices) == (
-        ("X", "PIX", "SYS", "SYS"),
-        ("PIX", "X", "SYS", "SYS"),
-        ("SYS", "SYS", "X", "PHB"),
-        ("SYS", "SYS", "PHB", "X"),
-    )
-
-
 def test_matrix_of_64_linked_devices_has_a_word_for_each_pair() -> None:
     names = [f"gpu{number}" for number in range(64)]
     cards = [_device(name, links=tuple(_nvlink(peer, 18) for peer in names if peer != name)) for name in names]
