@@ -1,0 +1,158 @@
+"""The API as the command line uses it.
+
+Every foreign failure becomes one of ``accel.cli.errors`` here, so that a command only says what it wants.
+``requests`` takes a tenth of a second to import: it is imported with the first request, not with ``accel --help``.
+"""
+
+import ipaddress
+import json
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from accel.cli.errors import (
+    CommandFailed,
+    NoAnswerInTime,
+    NoServer,
+    NotAuthorised,
+    NothingFound,
+    WrongState,
+    WrongUse,
+)
+
+if TYPE_CHECKING:
+    import requests
+
+DEFAULT_ENDPOINT = "http://127.0.0.1:6666"
+ENDPOINT_VARIABLE = "ACCEL_ENDPOINT"
+MICROVERSION = "2.4"
+PAGE_SIZE = 1000
+
+_FAILURES: Mapping[int, type[CommandFailed]] = {
+    400: WrongUse,
+    401: NotAuthorised,
+    403: NotAuthorised,
+    404: NothingFound,
+    409: WrongState,
+    504: NoAnswerInTime,
+}
+
+Item = dict[str, Any]
+"""A thing as the API shows it."""
+
+
+class Client:
+    """Requests to one endpoint.
+
+    :param endpoint: where the API is, with or without ``/v2``
+    :param timeout_seconds: how long to wait for the server to accept, and for each part of its answer
+    """
+
+    def __init__(self, endpoint: str, *, timeout_seconds: float = 30) -> None:
+        self.endpoint = endpoint.rstrip("/").removesuffix("/v2")
+        self._timeout_seconds = timeout_seconds
+        self._session: requests.Session | None = None
+
+    def get(self, path: str, query: Mapping[str, Any] | None = None) -> Item:
+        """Read one document below ``/v2``."""
+        return self._request("GET", path, query or {})
+
+    def post(self, path: str) -> None:
+        """Act on what is at a path below ``/v2``."""
+        self._request("POST", path, {})
+
+    def items(self, path: str, query: Mapping[str, Any] | None = None, *, limit: int | None = None) -> Iterator[Item]:
+        """Read a collection page by page; its name is the last part of the path.
+
+        :param limit: at most so many; None for all
+        """
+        name = path.rpartition("/")[2]
+        asked = dict(query or {})
+        left = limit
+        while left is None or left > 0:
+            asked["limit"] = PAGE_SIZE if left is None else min(left, PAGE_SIZE)
+            body = self.get(path, asked)
+            page = body[name]
+            yield from page
+            if not page or f"{name}_links" not in body:
+                return
+            left = None if left is None else left - len(page)
+            asked["marker"] = page[-1]["uuid"]
+
+    def _request(self, method: str, path: str, query: Mapping[str, Any]) -> Item:
+        import requests  # noqa: PLC0415 - imported with the first request: see the module's docstring
+
+        try:
+            answer = self._opened().request(
+                method, f"{self.endpoint}/v2{path}", params=query, timeout=self._timeout_seconds
+            )
+        except requests.exceptions.ReadTimeout as error:
+            raise NoAnswerInTime(f"{self.endpoint} did not answer within {self._timeout_seconds:g} s") from error
+        except requests.exceptions.SSLError as error:
+            raise NoServer(f"{self.endpoint}: TLS does not work: {error}") from error
+        except requests.exceptions.ConnectionError as error:
+            raise NoServer(
+                f"no accel server answers at {self.endpoint}\n"
+                f"Start one with `accel up`, or say where it is: --endpoint URL or {ENDPOINT_VARIABLE}=URL"
+            ) from error
+        except ValueError as error:  # what requests makes of an address that is none
+            raise WrongUse(f"--endpoint {self.endpoint}: not an address such as {DEFAULT_ENDPOINT}") from error
+        return self._read(answer)
+
+    def _opened(self) -> "requests.Session":
+        if self._session is None:
+            import requests  # noqa: PLC0415 - imported with the first request: see the module's docstring
+
+            self._session = requests.Session()
+            self._session.trust_env = not _is_loopback(self.endpoint)  # no proxy reaches this machine for us
+            self._session.headers["OpenStack-API-Version"] = f"accelerator {MICROVERSION}"
+            self._session.headers["Accept"] = "application/json"
+        return self._session
+
+    def _read(self, answer: "requests.Response") -> Item:
+        body = _body(answer)
+        if answer.status_code == 406:
+            newest = answer.headers.get("OpenStack-API-Maximum-Version", "").removeprefix("accelerator ")
+            speaks = f"speaks version {newest} of the API at most" if newest else "speaks an older version of the API"
+            raise CommandFailed(f"{self.endpoint} {speaks}; this command needs {MICROVERSION}: upgrade the server")
+        if answer.status_code >= 400:
+            failure = _FAILURES.get(answer.status_code, CommandFailed)
+            raise failure(_sentence(body) or f"{self.endpoint} answered {answer.status_code} {answer.reason}")
+        if body is None:
+            raise CommandFailed(f"what answers at {self.endpoint} is not an accel server")
+        return body
+
+
+def _is_loopback(endpoint: str) -> bool:
+    host = urlsplit(endpoint).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _body(answer: "requests.Response") -> Item | None:
+    """The answer's JSON object; None when it is something else. No content is an empty object."""
+    if not answer.content:
+        return {}
+    try:
+        body = answer.json()
+    except ValueError:
+        return None
+    return body if isinstance(body, dict) else None
+
+
+def _sentence(body: Item | None) -> str:
+    """What an error's body says: ``detail`` from 2.4, before it the old message, a JSON text in a string."""
+    if not body:
+        return ""
+    if body.get("detail"):
+        return str(body["detail"])
+    message = body.get("error_message") or ""
+    try:
+        inner = json.loads(message) if isinstance(message, str) else message
+    except ValueError:
+        return str(message)
+    if isinstance(inner, dict):
+        return str(inner.get("faultstring") or inner.get("message") or inner.get("title") or message)
+    return str(message)

@@ -1,0 +1,38 @@
+"""The commands, by the entry points of the group ``accel.cli``. None is imported before it is run.
+
+cliff's own manager imports every command of the group to find one; ``accel up`` alone would bring the whole server along.
+"""
+
+import ast
+from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
+from pathlib import Path
+
+from cliff.commandmanager import CommandManager, EntryPointWrapper
+
+GROUP = "accel.cli"
+
+
+class Commands(CommandManager):
+    """Finds a command by its words, or by the beginnings of its words where only one command has them."""
+
+    def __init__(self) -> None:
+        super().__init__(GROUP)
+
+    def load_commands(self, namespace: str) -> None:
+        """Note which commands there are."""
+        self.group_list.append(namespace)
+        for entry_point in entry_points(group=namespace):
+            self.commands[entry_point.name.replace("_", " ")] = entry_point
+
+
+def summary(entry: EntryPoint | EntryPointWrapper) -> str:
+    """The first line of a command's docstring, read from its source without running it; empty where it has none."""
+    module, _, name = entry.value.partition(":")
+    spec = find_spec(module)
+    if spec is None or spec.origin is None:
+        return ""
+    for statement in ast.parse(Path(spec.origin).read_bytes()).body:
+        if isinstance(statement, ast.ClassDef) and statement.name == name:
+            return (ast.get_docstring(statement) or "").partition("\n")[0].rstrip(".")
+    return ""

@@ -1,0 +1,64 @@
+"""Short names for things: what a person types instead of a UUID."""
+
+import re
+
+from accel.cli.client import Client, Item
+from accel.cli.errors import NothingFound, WrongUse
+
+_SHOWN_CANDIDATES = 10
+_UUID_PREFIX = re.compile(r"[0-9a-f-]{4,36}", re.IGNORECASE)
+
+
+def device(client: Client, text: str) -> Item:
+    """The device that a UUID or its beginning, an identity, a serial number, a PCI address or node/address means.
+
+    :raises NothingFound: there is none
+    :raises WrongUse: there are several
+    """
+    return _one(client, "devices", text)
+
+
+def deployable(client: Client, text: str) -> Item:
+    """The deployable that a UUID or its beginning, or a name means.
+
+    :raises NothingFound: there is none
+    :raises WrongUse: there are several
+    """
+    return _one(client, "deployables", text)
+
+
+def node(client: Client, text: str) -> Item:
+    """The node that a name, a UUID or the beginning of one means; a name goes first.
+
+    :raises NothingFound: there is none
+    :raises WrongUse: there are several
+    """
+    named = list(client.items("/nodes", {"name": text}, limit=1))
+    if named or _UUID_PREFIX.fullmatch(text) is None:
+        return _only(named, "node", text)
+    return _only([item for item in client.items("/nodes") if item["uuid"].startswith(text.lower())], "node", text)
+
+
+def _one(client: Client, collection: str, text: str) -> Item:
+    found = list(client.items(f"/{collection}", {"ref": text}, limit=_SHOWN_CANDIDATES + 1))
+    return _only(found, collection.removesuffix("s"), text)
+
+
+def _only(found: list[Item], noun: str, text: str) -> Item:
+    exact = [item for item in found if item["uuid"] == text.lower()]
+    candidates = exact or found
+    if not candidates:
+        raise NothingFound(f"there is no {noun} {text}")
+    if len(candidates) > 1:
+        lines = [f"  {item['uuid']}  {_described(item)}" for item in candidates[:_SHOWN_CANDIDATES]]
+        if len(candidates) > _SHOWN_CANDIDATES:
+            lines.append("  …")
+        raise WrongUse("\n".join([f"{text} means several {noun}s; say which:", *lines]))
+    return candidates[0]
+
+
+def _described(item: Item) -> str:
+    if "address" in item:
+        where = "/".join(part for part in (item["node"], item["address"]) if part)
+        return f"{where}  {item['model']}"
+    return str(item["name"])
