@@ -53,7 +53,7 @@ _ABSENT = {
 _HINTS = {
     pynvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH: (
         "libnvidia-ml.so.1 and the loaded kernel module are of different versions, as after an upgrade: "
-        "reload the nvidia modules or reboot, and restart the agent"
+        "reload the nvidia modules, or reboot"
     ),
     pynvml.NVML_ERROR_NO_PERMISSION: "let the agent's user read and write /dev/nvidiactl and /dev/nvidia*",
     pynvml.NVML_ERROR_FUNCTION_NOT_FOUND: "the NVIDIA driver is too old: version 450 or newer is needed",
