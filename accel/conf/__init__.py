@@ -18,12 +18,18 @@ def load(argv: Sequence[str], *, prog: str, default_config_files: list[str] | No
         ``~/.accel``, ``~``, ``/etc/accel`` and ``/etc``
     :raises ConfigurationError: a file is missing or broken, or a value is out of bounds
     """
-    conf = cfg.ConfigOpts()
-    log.register_options(conf)
-    for group, options in opts.list_opts():
-        conf.register_opts(options, group=None if group == "DEFAULT" else group)
+    conf = unread()
     try:
         conf(list(argv), project="accel", prog=prog, default_config_files=default_config_files)
     except cfg.Error as error:
         raise ConfigurationError(str(error)) from error
+    return conf
+
+
+def unread() -> cfg.ConfigOpts:
+    """A fresh object that knows all groups of accel and has read nothing yet."""
+    conf = cfg.ConfigOpts()
+    log.register_options(conf)
+    for group, options in opts.list_opts():
+        conf.register_opts(options, group=None if group == "DEFAULT" else group)
     return conf

@@ -106,7 +106,7 @@ class Database:
 
         :raises DatabaseUnavailable: the database does not answer
         """
-        with _own_errors(), self.engine.begin() as connection:
+        with _own_errors(self.name), self.engine.begin() as connection:
             yield connection
 
     @contextmanager
@@ -116,7 +116,7 @@ class Database:
         :raises DatabaseUnavailable: the database does not answer, or other writers were in the way for too long
         :raises Conflict: a constraint does not allow what was written
         """
-        with _own_errors(), self._writing.begin() as connection:
+        with _own_errors(self.name), self._writing.begin() as connection:
             yield connection
 
     def read(self, transaction: Callable[[Connection], T]) -> T:
@@ -141,7 +141,7 @@ class Database:
                     LOG.info("database %s is ready", self.name)
                     return True
             except DatabaseUnavailable as error:
-                LOG.warning("database %s does not answer, next attempt in %g s: %s", self.name, pause, error)
+                LOG.warning("the database does not answer, next attempt in %g s: %s", pause, error)
             stop.wait(pause)
             pause = min(pause * 2, longest_pause_seconds)
         return False
@@ -172,7 +172,7 @@ def _log_repetition(state: tenacity.RetryCallState) -> None:
 
 
 @contextmanager
-def _own_errors() -> Iterator[None]:
+def _own_errors(name: str) -> Iterator[None]:
     """Make the errors of drivers and pool ours, here at the border."""
     try:
         yield
@@ -183,9 +183,9 @@ def _own_errors() -> Iterator[None]:
     except (exc.OperationalError, exc.InterfaceError) as error:
         if not _may_pass(error):
             raise
-        raise DatabaseUnavailable(str(error.orig)) from error
+        raise DatabaseUnavailable(f"database {name}: {' '.join(str(error.orig).split())}") from error
     except exc.TimeoutError as error:
-        raise DatabaseUnavailable("all connections of the pool are in use") from error
+        raise DatabaseUnavailable(f"database {name}: all connections of the pool are in use") from error
 
 
 def _may_pass(error: exc.DBAPIError) -> bool:
@@ -226,7 +226,7 @@ def _sqlite(url: URL, options: DatabaseOptions) -> Engine:
         try:
             driver.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
         except sqlite3.OperationalError as error:
-            raise DatabaseUnavailable(str(error)) from error
+            raise exc.OperationalError("BEGIN", None, error) from error
 
     return engine
 

@@ -7,6 +7,7 @@ be taken twice: what is not newer than what is recorded is stale.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 from uuid import uuid4
 
 from sqlalchemy import Connection, insert, select, update
@@ -38,6 +39,14 @@ class LockedNode:
     def has_heard(self, boot_id: str, sequence: int) -> bool:
         """Whether a message is not newer than what is recorded."""
         return boot_id in self.retired_boot_ids or (boot_id == self.boot_id and sequence <= self.sequence)
+
+
+class Agent(NamedTuple):
+    """What is known of the agent of a node."""
+
+    node: str
+    state: NodeState
+    version: str
 
 
 def take_report(connection: Connection, report: NodeReport, *, content_hash: str, now: datetime) -> Acknowledgement:
@@ -82,6 +91,12 @@ def mark_offline(connection: Connection, *, heard_before: datetime, now: datetim
         connection.execute(update(Node).where(Node.id.in_([node.id for node in nodes])).values(values))
         history.write(connection, [_offline(node.name, node.last_heartbeat_at) for node in nodes], now)
     return [node.name for node in nodes]
+
+
+def agents(connection: Connection) -> list[Agent]:
+    """The agents of all nodes, by name of the node."""
+    statement = select(Node.name, Node.state, Node.agent_version).order_by(Node.name)
+    return [Agent(node, NodeState(state), version) for node, state, version in connection.execute(statement)]
 
 
 def lock(connection: Connection, name: str) -> LockedNode | None:

@@ -1,0 +1,97 @@
+"""``accel-conductor``: takes the reports of agents into the database."""
+
+import signal
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from threading import Event
+
+from oslo_config import cfg
+from oslo_log import log
+
+from accel import conf as configuration
+from accel.cmd import systemd
+from accel.conductor.manager import Limits, Manager
+from accel.conductor.service import Periodic
+from accel.db import migrate
+from accel.db.engine import Database
+from accel.errors import AccelError, ConfigurationError
+from accel.rpc.messaging import transport_of
+from accel.rpc.server import serve
+
+PROG = "accel-conductor"
+_LOG = log.getLogger(__name__)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Serve until SIGTERM or SIGINT.
+
+    :return: the exit status: 1 when the service cannot start as it is configured, or ends by a mistake of its own
+    """
+    stop = Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        conf = configuration.load(sys.argv[1:] if argv is None else argv, prog=PROG)
+        log.setup(conf, PROG)
+        return run(conf, stop)
+    except AccelError as error:
+        sys.stderr.write(f"{PROG}: {error}\n")
+        return 1
+
+
+def run(conf: cfg.ConfigOpts, stop: Event) -> int:
+    """Wait for the database, then serve until ``stop`` is set.
+
+    :return: the exit status
+    :raises ConfigurationError: the database's schema is not the one of this release
+    """
+    database = Database.configured(conf.database)
+    if not database.wait_until_ready(stop):
+        return 0
+    check_schema(database)
+    manager = make_manager(database, conf)
+    periodic = make_periodic(manager, conf, stop)
+    server = serve(transport_of(conf), manager, conf.host, topic=conf.rpc.topic)
+    server.start()
+    periodic.start()
+    _LOG.info("conductor %s takes reports into %s", conf.host, database.name)
+    systemd.notify(systemd.READY)
+    stop.wait()
+    systemd.notify(systemd.STOPPING)
+    server.stop()
+    server.wait()
+    periodic.stop()
+    database.close()
+    return 1 if periodic.has_failed else 0
+
+
+def check_schema(database: Database) -> None:
+    """Refuse to work on a schema of another release.
+
+    :raises ConfigurationError: it is older or newer than ours
+    """
+    status = migrate.status(database)
+    if status.is_current:
+        return
+    if status.pending:
+        raise ConfigurationError(f"the schema of {database.name} is not up to date: run accel-manage db upgrade")
+    raise ConfigurationError(
+        f"the schema of {database.name} is at revision {status.current}, which this release does not know: "
+        "it was upgraded by a later release"
+    )
+
+
+def make_manager(database: Database, conf: cfg.ConfigOpts) -> Manager:
+    """The conductor's work, with the limits of the configuration."""
+    limits = Limits(
+        node_offline_after=timedelta(seconds=conf.conductor.node_offline_after_seconds),
+        lost_device_grace=timedelta(seconds=conf.conductor.lost_device_grace_seconds),
+    )
+    return Manager(database, lambda: datetime.now(UTC), limits)
+
+
+def make_periodic(manager: Manager, conf: cfg.ConfigOpts, stop: Event) -> Periodic:
+    """The conductor's periodic work, not started yet."""
+    tasks = (manager.mark_offline_nodes, manager.remove_expired_devices)
+    return Periodic(tasks, interval_seconds=conf.conductor.periodic_interval_seconds, stop=stop)
