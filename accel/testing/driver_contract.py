@@ -22,23 +22,15 @@ import pytest
 from oslo_config import cfg
 
 from accel.drivers.base import Driver, Host
+from accel.drivers.registry import options_of
 from accel.errors import DriverUnavailable
 from accel.model.device import Device
 from accel.model.validate import problems
 
-_GROUP = "driver"
-
 
 def options(driver: type[Driver], **values: object) -> cfg.ConfigOpts.GroupAttr:
     """The option group of a driver, with the defaults it declares but for the given values."""
-    conf = cfg.ConfigOpts()
-    conf.register_group(cfg.OptGroup(_GROUP))  # also of a driver without options
-    conf.register_opts(list(driver.options), group=_GROUP)
-    conf([], default_config_files=[], default_config_dirs=[])
-    for name, value in values.items():
-        conf.set_override(name, value, group=_GROUP)
-    group: cfg.ConfigOpts.GroupAttr = conf[_GROUP]
-    return group
+    return options_of("driver", driver, values)
 
 
 class DriverContract:

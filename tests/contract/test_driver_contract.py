@@ -1,15 +1,49 @@
 """Every driver of ours keeps the promises that ``accel.testing.driver_contract`` publishes."""
 
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
+import pytest
+
+from accel.drivers import registry
 from accel.drivers.base import Driver, Host
 from accel.drivers.fake import FakeDriver
 from accel.drivers.nvidia import NvidiaDriver
+from accel.drivers.nvme import NvmeDriver
+from accel.drivers.pci import PciDriver
 from accel.drivers.simulated import SimulatedDriver
 from accel.testing.driver_contract import DriverContract, options
+from accel.testing.host_tree import unpack
 
-_REPOSITORY = Path(__file__).parents[2]
-_FLEETS = _REPOSITORY / "etc/accel/fleets"
+_FLEETS = Path(__file__).parents[2] / "etc/accel/fleets"
+_HOSTS = Path(__file__).parents[1] / "data/hosts"
+
+Unpack = Callable[[Path], Path]
+
+
+def _captured(*names: str) -> tuple[Path, ...]:
+    return tuple(_HOSTS / name for name in names)
+
+
+@pytest.fixture(scope="module")
+def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Unpack:
+    """Unpacks a captured host, once for all tests."""
+
+    @cache
+    def root(directory: Path) -> Path:
+        (archive,) = directory.glob("*.tar.*")
+        return unpack(archive, tmp_path_factory.mktemp(directory.name))
+
+    return root
+
+
+class CapturedHosts(DriverContract):
+    """The contract, on hosts that are kept as archives."""
+
+    @pytest.fixture
+    def host(self, tree: Path | None, tmp_path: Path, unpacked: Unpack) -> Host:
+        return Host(name=self.node, root=unpacked(tree) if tree else tmp_path)
 
 
 class TestFakeDriver(DriverContract):
@@ -17,9 +51,25 @@ class TestFakeDriver(DriverContract):
         return FakeDriver(host, options(FakeDriver))
 
 
-class TestNvidiaDriver(DriverContract):
+class TestNvidiaDriver(CapturedHosts):
+    trees = _captured("ghw-accel-nvidia")
+
     def make_driver(self, host: Host) -> Driver:
         return NvidiaDriver(host, options(NvidiaDriver))
+
+
+class TestNvmeDriver(CapturedHosts):
+    trees = _captured("nvme-power10-multipath", "qemu-2numa-boot")
+
+    def make_driver(self, host: Host) -> Driver:
+        return NvmeDriver(host, options(NvmeDriver))
+
+
+class TestPciDriver(CapturedHosts):
+    trees = _captured("fpga-xilinx-alveo", "ghw-accel", "intel-gpu-fake", "mi250x-16gcd")
+
+    def make_driver(self, host: Host) -> Driver:
+        return PciDriver(host, options(PciDriver))
 
 
 class TestSimulatedDriver(DriverContract):
@@ -32,3 +82,10 @@ class TestSimulatedDriver(DriverContract):
 
 class TestSimulatedDriverWithFaults(TestSimulatedDriver):
     node = "mi300x-01"
+
+
+def test_each_driver_of_ours_is_held_to_the_contract() -> None:
+    held = {FakeDriver, NvidiaDriver, NvmeDriver, PciDriver, SimulatedDriver}
+    ours = [name for name, entry in registry.installed().items() if entry.value.startswith("accel.")]
+
+    assert set(registry.load(ours).values()) == held
