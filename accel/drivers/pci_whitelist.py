@@ -95,7 +95,7 @@ def _entry(given: object, *, where: str) -> Entry:
         vendor=_id(given.get("vendor_id", _ANY), where=f"{where}.vendor_id"),
         product=_id(given.get("product_id", _ANY), where=f"{where}.product_id"),
         address=_address(given.get("address", {}), where=f"{where}.address"),
-        network_device=_name(given.get("devname", ""), where=f"{where}.devname"),
+        network_device=_name(given["devname"], where=f"{where}.devname") if "devname" in given else "",
     )
 
 
@@ -116,7 +116,7 @@ def _number(given: str, *, largest: int, where: str) -> int:
 
 
 def _name(given: object, *, where: str) -> str:
-    if not isinstance(given, str) or "/" in given:
+    if not isinstance(given, str) or not given or "/" in given:
         raise InvalidValue(where, given, "the name of a network interface")
     return given
 

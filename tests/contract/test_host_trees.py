@@ -22,6 +22,8 @@ from accel.testing.driver_contract import DriverContract, options
 
 NODE = "node-1"
 
+GCD_BUSES = bytes.fromhex("0e111619 4e515659 8f92979a cfd2d7da")
+
 ACCELERATORS = {
     "fpga-a10-dfl": {"0000:05:00.0": "FPGA 8086:09c4"},
     "fpga-a10-oldriver": {"0000:05:00.0": "FPGA 8086:09c4"},
@@ -46,10 +48,7 @@ ACCELERATORS = {
     },
     "kfd-mi210x8": {f"0000:{bus}:00.0": "GPU 1002:740f" for bus in ("03", "26", "43", "63", "83", "a3", "c3", "e3")},
     "kfd-mi25x2": {"0000:19:00.0": "GPU 1002:6860"},
-    "mi250x-16gcd": {
-        f"0000:{bus}:00.0": "GPU 1002:740c"
-        for bus in ["0e", "11", "16", "19", "4e", "51", "56", "59", "8f", "92", "97", "9a", "cf", "d2", "d7", "da"]
-    },
+    "mi250x-16gcd": {f"0000:{bus:02x}:00.0": "GPU 1002:740c" for bus in GCD_BUSES},
     "nvme-power10-multipath": {},
     "qemu-2numa-boot": {},
 }
