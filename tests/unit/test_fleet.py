@@ -300,6 +300,19 @@ MISTAKES = {
     "a negative count": ("nodes: [{name: a, count: -1, cards: []}]", "count: '-1' is not a whole number from 1 to"),
     "a count that is a text": ("nodes: [{name: a, count: two, cards: []}]", "count: 'two' is not a whole number"),
     "a count with a fraction": ("nodes: [{name: a, count: 1.5, cards: []}]", "count: '1.5' is not a whole number"),
+    "a count of very many digits": (
+        f"nodes: [{{name: a, count: {'9' * 5000}, cards: []}}]",
+        "is not a whole number from",
+    ),
+    "a size of very many digits": (
+        f"nodes: [{{name: a, numa: [{{memory: {'9' * 500}GB}}], cards: []}}]",
+        "is not a size with its unit",
+    ),
+    "a name that is too long": (
+        f"nodes: [{{name: {'a' * 201}, cards: []}}]",
+        "is not a name of at most 200 characters",
+    ),
+    "nested too deep": ("nodes: " + "[" * 5000, "is nested too deep"),
     "many nodes of one name": (
         "nodes: [{name: a, count: 2, cards: []}]",
         "name: 'a' is not a pattern: several nodes need",

@@ -10,13 +10,13 @@ import yaml
 
 from accel.errors import InvalidFleet
 
-_SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([KMGTP]i?)?B", re.ASCII)
+_SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,9})?) ?([KMGTP]i?)?B", re.ASCII)
 _UNITS: dict[str | None, int] = {None: 1} | {
     prefix: base**power
     for power, letter in enumerate("KMGTP", start=1)
     for prefix, base in ((letter, 1000), (letter + "i", 1024))
 }
-_INTEGER = re.compile(r"-?\d+", re.ASCII)
+_INTEGER = re.compile(r"-?\d{1,18}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +124,8 @@ def read(path: Path) -> Entry:
         raise InvalidFleet(f"{path}:{line}: is no YAML: {error.problem}") from error
     except yaml.YAMLError as error:
         raise InvalidFleet(f"{path}: is no YAML: {error}") from error
+    except RecursionError as error:
+        raise InvalidFleet(f"{path}: is nested too deep") from error
     if node is None:
         raise InvalidFleet(f"{path}:1: the file is empty; it must have the key nodes")
     return Entry(path, "", node)

@@ -40,7 +40,10 @@ KEYS: Mapping[str, tuple[str, ...]] = {
 MAX_NODES = 100_000
 """How many nodes one entry may stand for."""
 
-_NODE_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]|\{0(?::0\d\d?d)?\}){0,200}", re.ASCII)
+MAX_NAME_LENGTH = 200
+"""Characters of a node's name; the names of its deployables are longer and have 255 at most."""
+
+_NODE_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]|\{0(?::0\d\d?d)?\})*", re.ASCII)
 _NUMBERED_NAME = re.compile(r"(?:[A-Za-z0-9._-]|\{0(?::0\d\d?d)?\})+", re.ASCII)
 _HEX_ID = re.compile(r"[0-9a-f]{4}", re.ASCII)
 _CLASS = re.compile(r"[0-9a-f]{6}", re.ASCII)
@@ -185,12 +188,15 @@ def _node_group(entry: Entry, models: Mapping[str, CardModel]) -> NodeGroup:
     numa = _numa(entries["numa"].items()) if "numa" in entries else DEFAULT_NUMA
     name = entries["name"].matching(_NODE_NAME, _NAME_EXPECTED)
     count = _integer(entries, "count", default=1, bounds=(1, MAX_NODES))
+    first = _integer(entries, "first", default=1, bounds=(0, 10**9))
+    if len(name.format(first + count)) > MAX_NAME_LENGTH:
+        raise entries["name"].error(f"a name of at most {MAX_NAME_LENGTH} characters")
     if count > 1 and "{0" not in name:
         raise entries["name"].error("a pattern: several nodes need {0} or {0:03d} where the number goes")
     return NodeGroup(
         name=name,
         count=count,
-        first=_integer(entries, "first", default=1, bounds=(0, 10**9)),
+        first=first,
         rack=entries["rack"].matching(_NUMBERED_NAME, _NAME_EXPECTED) if "rack" in entries else "",
         nodes_per_rack=_integer(entries, "nodes_per_rack", default=0, bounds=(1, MAX_NODES)),
         labels={key: value.text() for key, value in _optional_pairs(entries, "labels").items()},
