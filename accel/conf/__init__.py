@@ -1,5 +1,6 @@
 """Configuration: one module per option group. The config object is made here and passed in; nothing is global."""
 
+import copy
 from collections.abc import Sequence
 
 from oslo_config import cfg
@@ -31,5 +32,6 @@ def unread() -> cfg.ConfigOpts:
     conf = cfg.ConfigOpts()
     log.register_options(conf)
     for group, options in opts.list_opts():
-        conf.register_opts(options, group=None if group == "DEFAULT" else group)
+        # A group remembers what is set in it, and registering copies it but not its memory.
+        conf.register_opts(options, group=None if group == "DEFAULT" else copy.deepcopy(group))
     return conf

@@ -1,0 +1,57 @@
+"""The conductor's periodic work as a thread; outages of real databases are with the integration tests."""
+
+import threading
+from queue import Queue
+
+import pytest
+
+from accel.conductor.service import Periodic
+from accel.errors import DatabaseUnavailable
+
+PATIENCE_SECONDS = 10
+
+
+def test_tasks_run_at_once_in_order_and_again() -> None:
+    ran: Queue[str] = Queue()
+    tasks = (lambda: ran.put("first"), lambda: ran.put("second"))
+    periodic = Periodic(tasks, interval_seconds=0.001, stop=threading.Event())
+    periodic.start()
+    seen = [ran.get(timeout=PATIENCE_SECONDS) for _ in range(4)]
+    periodic.stop()
+    assert seen == ["first", "second", "first", "second"]
+
+
+def test_a_round_that_the_database_held_up_is_tried_again() -> None:
+    tries: list[int] = []
+    done = threading.Event()
+
+    def task() -> None:
+        tries.append(len(tries))
+        if len(tries) == 1:
+            raise DatabaseUnavailable("away")
+        done.set()
+
+    periodic = Periodic([task], interval_seconds=0.001, stop=threading.Event())
+    periodic.start()
+    assert done.wait(PATIENCE_SECONDS)
+    periodic.stop()
+    assert not periodic.has_failed
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_mistake_in_a_task_stops_the_service() -> None:
+    stop = threading.Event()
+    periodic = Periodic([lambda: 1 // 0], interval_seconds=0.001, stop=stop)
+    periodic.start()
+    assert stop.wait(PATIENCE_SECONDS)
+    periodic.stop()
+    assert periodic.has_failed
+
+
+def test_stopping_does_not_wait_for_the_interval() -> None:
+    ran = threading.Event()
+    periodic = Periodic([ran.set], interval_seconds=3600, stop=threading.Event())
+    periodic.start()
+    assert ran.wait(PATIENCE_SECONDS)
+    periodic.stop()
+    assert not periodic.has_failed
