@@ -66,7 +66,7 @@ class TestNvmeDriver(CapturedHosts):
 
 
 class TestPciDriver(CapturedHosts):
-    trees = _captured("fpga-xilinx-alveo", "ghw-accel", "intel-gpu-fake", "mi250x-16gcd")
+    trees = _captured("fpga-xilinx-alveo", "ghw-accel", "intel-gpu-fake", "kfd-mi210x8", "mi250x-16gcd")
 
     def make_driver(self, host: Host) -> Driver:
         return PciDriver(host, options(PciDriver))
