@@ -42,6 +42,7 @@ class AccelApp(App):
         self.wait = wait
         super().__init__(DESCRIPTION, version("accel"), Commands(), stdout=stdout, stderr=stderr)
         self.command_manager.add_command("help", usage.Help)
+        self.command_manager.add_command("complete", usage.Complete)
 
     @property
     def client(self) -> Client:
@@ -111,6 +112,10 @@ class AccelApp(App):
             found, name, rest = self.command_manager.find_command(argv)
         except ValueError as error:
             raise WrongUse(usage.unknown(argv, [name for name, _ in self.command_manager])) from error
+        except ImportError as error:
+            raise CommandFailed(
+                f"{' '.join(argv[:1])} needs what is not installed here ({error}): pip install 'accel[server]'"
+            ) from error
         return found(self, self.options), name, rest
 
 

@@ -46,6 +46,8 @@ class ListCommand(_OurFormats, Lister):
 
     noun: ClassVar[str]
     """What is listed, in the singular."""
+    order: ClassVar[Sequence[str]] = ()
+    """The keys of the columns to sort by unless asked otherwise; empty for the order of ``fetch``."""
     keeps_last: ClassVar[bool] = False
     """Whether the last rows are kept when there are more than asked for."""
     columns: ClassVar[Sequence[Column]]
@@ -65,6 +67,9 @@ class ListCommand(_OurFormats, Lister):
 
         :param limit: at most so many; None for all
         """
+
+    _note = ""
+    """What to say beside the rows: that there are more, or none."""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Add what every list has."""
@@ -87,12 +92,13 @@ class ListCommand(_OurFormats, Lister):
         stdout = self.app.stdout
         if parsed_args.watch is None:
             self._emit(parsed_args, stdout)
+            self.tell(self._note)
             return 0
         if not stdout.isatty():
             watch.check_format(parsed_args.formatter)
             parsed_args.formatter, parsed_args.noindent = "json", True
         return watch.watch(
-            lambda frame: self._emit(parsed_args, frame),
+            lambda frame: self._draw(parsed_args, frame),
             stdout=stdout,
             stderr=self.app.stderr,
             interval=parsed_args.watch,
@@ -104,16 +110,18 @@ class ListCommand(_OurFormats, Lister):
         columns = self.selected(parsed_args)
         limit = row_limit(parsed_args)
         by = chosen(self.columns, parsed_args.sort_columns)
-        # What is sorted here must be read whole: the first thousand of the server's order would not be the first of ours.
+        # What is sorted here must be read whole: the first thousand in the server's order are not the first in ours.
         wanted = None if limit is None or by else limit + 1
         items = list(self.fetch(parsed_args, limit=wanted))
         if by:
             items = ordered(items, by, descending=parsed_args.sort_direction == "desc")
+        self._note = "" if items else f"no {self.noun}s"
         if limit is not None and len(items) > limit:
             items = items[-limit:] if self.keeps_last else items[:limit]
-            self.tell(f"{limit} shown, there are more: --all, or --limit NUMBER")
+            self._note = f"{limit} shown, there are more: --all, or --limit NUMBER"
+        if self.order and not by:
+            items = ordered(items, chosen(self.columns, self.order))
         if not items and parsed_args.formatter == formats.TABLE:
-            self.tell(f"no {self.noun}s")
             return (), ()
         return headings(columns, parsed_args.formatter), [
             [value(column, item, parsed_args.formatter, is_long=parsed_args.long) for column in columns]
@@ -131,11 +139,18 @@ class ListCommand(_OurFormats, Lister):
     def _emit(self, parsed_args: argparse.Namespace, stream: TextIO) -> None:
         names, rows = self.take_action(parsed_args)
         if names:
-            self._formatter_plugins[parsed_args.formatter].obj.emit_list(names, rows, stream, parsed_args)
+            formats.formatters()[parsed_args.formatter].emit_list(names, rows, stream, parsed_args)
+
+    def _draw(self, parsed_args: argparse.Namespace, frame: watch.Frame) -> None:
+        self._emit(parsed_args, frame)
+        if frame.isatty() and self._note:
+            frame.write(f"{self._note}\n")
 
     def tell(self, note: str) -> None:
-        """Say something beside the output."""
-        self.app.stderr.write(f"{note}\n")
+        """Say something beside the output, where there is something to say."""
+        if note:
+            self.app.stderr.write(f"{note}\n")
+            self.app.stderr.flush()
 
 
 class ShowCommand(_OurFormats, ShowOne):

@@ -11,7 +11,7 @@ from typing import Any
 from accel.cli.client import Item
 from accel.cli.errors import WrongUse
 
-_NOT_A_WORD = {"uuid": "UUID", "numa": "NUMA", "cpus": "CPUs", "rc": "class"}
+_NOT_A_WORD = {"uuid": "UUID", "numa": "NUMA", "cpus": "CPUs", "rc": "class", "rp": "RP"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +33,9 @@ class Column:
     def cell(self, item: Item) -> Any:
         """What a table shows of the item."""
         value = self.raw(item) if self.readable is None else self.readable(item)
-        if value is None or value == "":
-            return "-"
-        return value if isinstance(value, int) and not isinstance(value, bool) else plain(value)
+        if isinstance(value, int) and not isinstance(value, bool):
+            return value
+        return plain(value) or "-"
 
 
 def member(key: str, readable: Callable[[Any], Any] | None = None) -> Column:
@@ -89,7 +89,7 @@ def chosen(columns: Sequence[Column], names: Iterable[str]) -> list[Column]:
     return [by_name[_normal(name)] for name in names]
 
 
-def ordered(items: Iterable[Item], by: Sequence[Column], *, descending: bool) -> list[Item]:
+def ordered(items: Iterable[Item], by: Sequence[Column], *, descending: bool = False) -> list[Item]:
     """Items sorted by the raw values of columns; what has no value comes last."""
     found = list(items)
     for column in reversed(by):

@@ -1,6 +1,6 @@
 """The commands, by the entry points of the group ``accel.cli``. None is imported before it is run.
 
-cliff's own manager imports every command of the group to find one; ``accel up`` alone would bring the whole server along.
+cliff's own manager imports every command of the group to find one; ``accel up`` alone would bring the whole server.
 """
 
 import ast

@@ -69,16 +69,17 @@ _ABOUT = (
     member("driver_name"),
     Column("attributes", lambda deployable: deployable["attributes"], _attributes),
     Column("handles", lambda deployable: deployable["handles"], _handles),
-    member("created_at", human.age),
-    member("updated_at", human.age),
+    member("created_at", human.ago),
+    member("updated_at", human.ago),
 )
 
 
 class DeployableList(ListCommand):
-    """List what can be scheduled alone: cards, MIG instances, pools of virtual functions, namespaces."""
+    """List what can be scheduled alone: cards, MIG instances, VF pools."""
 
     noun = "deployable"
     columns: ClassVar[tuple[Column, ...]] = _ABOUT
+    order = ("name",)
     shown = ("uuid", "name", "kind", "rc", "held", "presence")
     shown_long = (*shown, "node", "device_uuid", "parent_uuid", "driver_name")
 
@@ -94,14 +95,14 @@ class DeployableList(ListCommand):
     def fetch(self, parsed_args: argparse.Namespace, *, limit: int | None) -> Iterable[Item]:
         """Read the deployables."""
         client = client_of(self)
-        asked = query(parsed_args, ("node", "kind", "rc", "presence"))
+        asked = {"sort_key": "name", **query(parsed_args, ("node", "kind", "rc", "presence"))}
         if parsed_args.device:
             asked["device"] = refs.device(client, parsed_args.device)["uuid"]
         return client.items("/deployables", asked, limit=limit)
 
 
 class DeployableShow(ShowCommand):
-    """Show all about one deployable: its attributes and what is handed out of it."""
+    """Show all about one deployable: attributes, what is handed out."""
 
     columns: ClassVar[tuple[Column, ...]] = _ABOUT
     hidden = frozenset({"total"})

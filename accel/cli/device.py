@@ -69,9 +69,9 @@ _ABOUT = (
     member("reason"),
 )
 _TIMES = (
-    member("lost_at", human.age),
-    member("created_at", human.age),
-    member("updated_at", human.age),
+    member("lost_at", human.ago),
+    member("created_at", human.ago),
+    member("updated_at", human.ago),
 )
 
 
@@ -80,6 +80,7 @@ class DeviceList(ListCommand):
 
     noun = "device"
     columns: ClassVar[tuple[Column, ...]] = (*_ABOUT, *_TIMES)
+    order = ("node", "address")
     shown = ("uuid", "node", "address", "type", "model", "free", "state")
     shown_long = (*shown[:-2], "vendor", "driver", "kernel_driver", "numa_node", *shown[-2:], "held", "reason")
 
@@ -102,7 +103,7 @@ class DeviceList(ListCommand):
 
     def fetch(self, parsed_args: argparse.Namespace, *, limit: int | None) -> Iterable[Item]:
         """Read the devices."""
-        asked = query(parsed_args, _FILTERS)
+        asked = {"sort_key": "node", **query(parsed_args, _FILTERS)}
         if parsed_args.free:
             asked["free"] = "true"
         return client_of(self).items("/devices", asked, limit=limit)
@@ -161,7 +162,7 @@ class DeviceEnable(_Change):
 
 
 class DeviceDisable(_Change):
-    """Offer devices to nobody new; who holds them keeps them."""
+    """Offer devices to nobody new; holders keep them."""
 
     def change(self, client: Client, device: Item) -> None:
         """Disable it."""

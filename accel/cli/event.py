@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar, NoReturn
 
 from accel.cli import formats, human, refs
-from accel.cli.base import ListCommand, app_of, client_of, query, row_limit
+from accel.cli.base import ListCommand, app_of, client_of, query
 from accel.cli.client import Item
 from accel.cli.columns import Column, member, plain, short_uuid
 from accel.cli.errors import CommandFailed, WrongUse
@@ -17,21 +17,22 @@ from accel.cli.follow import OVERLAP, Unseen
 FOLLOW_SECONDS = 0.5
 _BEFORE_FOLLOWING = 10
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
-_NOTHING = (None, "", [], {})
+_NOTHING: tuple[Any, ...] = (None, "", [], {})
+_TELLING = ("reason", "message")
 
 
 def change(event: Item) -> str:
-    """What of a thing became what: ``health healthy → unhealthy``; for a new thing nothing."""
+    """What of a thing became what, and why: ``health healthy → unhealthy: ECC errors``; nothing for one just new."""
     before, after = event["before"] or {}, event["after"] or {}
-    if not before or not after:
-        return ""
-    return ", ".join(_differences(before, after))
+    differences = ", ".join(_differences(before, after)) if before and after else ""
+    told = [plain(after[key]) for key in _TELLING if after.get(key) and after.get(key) != before.get(key)]
+    return ": ".join(filter(None, [differences, *told]))
 
 
 def _differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
     for key in [*before, *(key for key in after if key not in before)]:
         old, new = before.get(key), after.get(key)
-        if old != new:
+        if old != new and key not in (*_TELLING, "hint"):
             yield f"{key} {_or_none(old)} → {_or_none(new)}"
 
 
@@ -39,8 +40,13 @@ def _or_none(value: Any) -> str:
     return "none" if value in _NOTHING else plain(value)
 
 
+def told(event: Item) -> str:
+    """An event in words: what, and what of it became what."""
+    return ": ".join(filter(None, [event["subject"], change(event)]))
+
+
 class EventList(ListCommand):
-    """List what happened, the newest last; with --follow, go on with what happens."""
+    """List what happened, the newest last; or follow it."""
 
     noun = "event"
     keeps_last = True
@@ -48,7 +54,7 @@ class EventList(ListCommand):
         member("occurred_at"),
         member("kind"),
         member("node"),
-        member("subject"),
+        Column("subject", lambda event: event["subject"], told),
         Column("change", change),
         member("before"),
         member("after"),
@@ -58,8 +64,8 @@ class EventList(ListCommand):
         short_uuid(),
         Column("time", lambda event: event["occurred_at"], lambda event: human.clock(event["occurred_at"])),
     )
-    shown = ("time", "kind", "node", "subject", "change")
-    shown_long = (*shown, "source", "device_uuid", "uuid")
+    shown = ("time", "kind", "node", "subject")
+    shown_long = ("time", "kind", "node", "source", "device_uuid", "uuid", "subject")
 
     def add_filters(self, parser: argparse.ArgumentParser) -> None:
         """Add the options that say which events, and whether to go on."""
@@ -111,9 +117,7 @@ class EventList(ListCommand):
 
     def _follow(self, parsed_args: argparse.Namespace) -> NoReturn:
         client, unseen, asked = client_of(self), Unseen(), self._query(parsed_args)
-        count = (
-            row_limit(parsed_args) if parsed_args.since or parsed_args.all else parsed_args.limit or _BEFORE_FOLLOWING
-        )
+        count = parsed_args.limit or (None if parsed_args.since or parsed_args.all else _BEFORE_FOLLOWING)
         newest_first = client.items("/events", {**asked, "sort_dir": "desc"})
         before = unseen.take(recent(newest_first, count))
         self._write(parsed_args, before if count is None else before[-count:])
@@ -158,6 +162,4 @@ def recent(newest_first: Iterable[Item], count: int | None) -> list[Item]:
 
 def line(event: Item) -> str:
     """An event as a line of text."""
-    time = human.clock(event["occurred_at"])
-    text = "  ".join(part for part in (event["subject"], change(event)) if part)
-    return f"{time}  {event['kind']:18}  {event['node'] or '-':12}  {text}\n"
+    return f"{human.clock(event['occurred_at'])}  {event['kind']:18}  {event['node'] or '-':12}  {told(event)}\n"

@@ -1,8 +1,8 @@
 """Following the history without missing a line.
 
-Events are ordered by the order in which their transactions began to write, and become visible in the order in which they
-commit. So whoever asks only for what comes after the last event seen misses one whose transaction was slower. We ask
-again, each time, for everything since a little before the newest, and drop what we have seen.
+Events are numbered as their transactions write, and become visible as these commit, which may be another order. So
+whoever asks only for what comes after the last event seen misses one whose transaction was slower. We ask again, each
+time, for everything since a little before the newest, and drop what we have seen.
 """
 
 from collections.abc import Iterable

@@ -1,12 +1,13 @@
 """How results are written: cliff's json, yaml, csv and value, and a table of our own.
 
 The table has no frame and, on a terminal, fits its width by shortening its widest columns: a line stays a line. To a
-pipe it is written in full and without colour.
+pipe, and with ``--long``, it is written in full; to a pipe without colour.
 """
 
 import argparse
 import os
 import shutil
+import textwrap
 import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any, TextIO
@@ -75,9 +76,9 @@ class Table(ListFormatter, SingleFormatter):
         paints = has_colour(stdout)
         for name, value in zip(column_names, data, strict=True):
             label = name
-            for text in str(value).splitlines() or [""]:
-                shown = text if room is None else shortened(text, room)
-                painted = painted_text(text, shown, paints=paints)
+            lines = str(value).splitlines()
+            for text in lines if room is None else [part for line in lines for part in textwrap.wrap(line, room)]:
+                painted = painted_text(text, text, paints=paints)
                 stdout.write(f"{_cell(label, names)}{_GAP}{painted}".rstrip() + "\n")
                 label = ""
 
@@ -156,7 +157,8 @@ def painted_text(text: str, shown: str, *, paints: bool) -> str:
 def _available(stdout: TextIO, parsed_args: argparse.Namespace) -> int | None:
     if parsed_args.max_width > 0:
         return int(parsed_args.max_width)
-    return terminal_width() if parsed_args.fit_width or stdout.isatty() else None
+    is_long = getattr(parsed_args, "long", False)
+    return terminal_width() if parsed_args.fit_width or (stdout.isatty() and not is_long) else None
 
 
 def _cell(text: str, width: int, *, to_right: bool = False) -> str:

@@ -68,6 +68,11 @@ def age(text: str | None, *, now: datetime | None = None) -> str:
     return f"{int(seconds // 86400)} d"
 
 
+def ago(text: str | None, *, now: datetime | None = None) -> str:
+    """The same as a statement: ``12 min ago``."""
+    return f"{age(text, now=now)} ago" if text else "-"
+
+
 def clock(text: str, *, now: datetime | None = None) -> str:
     """A moment of the API in UTC: the time of day, with the date before it unless it was within the last day."""
     when = parse_moment(text).astimezone(UTC)

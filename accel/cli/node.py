@@ -15,22 +15,25 @@ def failures(node: Item) -> Iterator[str]:
     """A sentence for each driver that could not look."""
     for driver in node["drivers"]:
         if not driver["ok"]:
-            hint = f" ({driver['hint']})" if driver["hint"] else ""
-            yield f"{driver['driver']} failed: {driver['message']}{hint}"
+            yield f"{driver['driver']} failed: {driver['message']}"
 
 
 def _drivers(node: Item) -> str:
-    """The drivers in a row; one that failed says so."""
-    return ", ".join(f"{driver['driver']}{'' if driver['ok'] else ' failed'}" for driver in node["drivers"])
+    """Which drivers failed, and how many are fine."""
+    failed = [f"{driver['driver']} failed" for driver in node["drivers"] if not driver["ok"]]
+    fine = len(node["drivers"]) - len(failed)
+    return ", ".join([*failed, *([f"{fine} ok"] if fine else [])])
 
 
 def _driver_lines(node: Item) -> str:
     fine = [f"{driver['driver']} ok" for driver in node["drivers"] if driver["ok"]]
-    return "\n".join([*fine, *failures(node)])
+    hints = [driver["hint"] for driver in node["drivers"] if driver["hint"]]
+    return "\n".join([*fine, *failures(node), *hints])
 
 
 _ABOUT = (
     member("name"),
+    short_uuid(),
     member("state"),
     within("counts", "devices"),
     within("counts", "total"),
@@ -46,10 +49,9 @@ _MORE = (
     member("labels"),
     member("agent_version"),
     member("kernel"),
-    member("last_heartbeat_at", human.age),
-    short_uuid(),
-    member("created_at", human.age),
-    member("updated_at", human.age),
+    member("last_heartbeat_at", human.ago),
+    member("created_at", human.ago),
+    member("updated_at", human.ago),
 )
 
 
@@ -63,6 +65,7 @@ class NodeList(ListCommand):
         *_MORE,
         Column("heard", lambda node: node["last_heartbeat_at"], lambda node: human.age(node["last_heartbeat_at"])),
     )
+    order = ("name",)
     shown = ("name", "state", "heard", "total", "free", "held", "unhealthy", "unknown", "drivers")
     shown_long = ("name", "uuid", *shown[1:-1], "lost", "disabled", "rack", "agent_version", "kernel", "drivers")
 
@@ -77,7 +80,7 @@ class NodeList(ListCommand):
 
     def fetch(self, parsed_args: argparse.Namespace, *, limit: int | None) -> Iterable[Item]:
         """Read the nodes."""
-        asked = query(parsed_args, ("state", "rack"))
+        asked = {"sort_key": "name", **query(parsed_args, ("state", "rack"))}
         for label in parsed_args.label:
             key, equals, wanted = label.partition("=")
             if not key or not equals:
@@ -87,7 +90,7 @@ class NodeList(ListCommand):
 
 
 class NodeShow(ShowCommand):
-    """Show all about one node: its drivers, and why one could not look."""
+    """Show all about one node: drivers, and why one could not look."""
 
     columns: ClassVar[tuple[Column, ...]] = (
         *_ABOUT,

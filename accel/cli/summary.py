@@ -16,7 +16,7 @@ from accel.cli.node import failures
 
 HINTS = (
     ("accel device list --free", "what can be had now"),
-    ("accel device show ID", "all about one device; the first four characters of its UUID will do"),
+    ("accel device show ID", "all about one device: a few characters of its UUID do"),
     ("accel node list", "the nodes and what they have"),
     ("accel topology NODE", "how near the devices of a node are to each other"),
     ("accel event list --follow", "what happens, while it happens"),
@@ -69,8 +69,7 @@ class Summary(Command):
         if parsed_args.formatter == "json":
             out.write(json.dumps(summary, indent=None if parsed_args.watch else 2) + "\n")
             return
-        for text in _counts(summary):
-            out.write(f"{text}\n")
+        out.writelines(f"{text}\n" for text in _counts(summary))
         if summary["groups"]:
             out.write("\n")
             self._write_groups(summary, out, parsed_args)
@@ -95,10 +94,10 @@ def problems(client: Client) -> Iterator[Item]:
     for node in nodes:
         if node["state"] == "offline":
             text = f"not heard for {human.age(node['last_heartbeat_at'])}"
-            yield {"kind": "node_offline", "subject": f"node {node['name']}", "text": text}
+            yield {"kind": "node_offline", "subject": node["name"], "text": text}
     for node in nodes:
         for text in failures(node):
-            yield {"kind": "driver_failed", "subject": f"node {node['name']}", "text": text}
+            yield {"kind": "driver_failed", "subject": node["name"], "text": text}
     for asked in ({"presence": "lost"}, {"presence": "present", "health": "unhealthy"}):
         for item in client.items("/devices", asked, limit=100):
             state = device.state(item)
@@ -106,21 +105,26 @@ def problems(client: Client) -> Iterator[Item]:
             reason = f": {item['reason']}" if item["reason"] else ""
             yield {
                 "kind": f"device_{state}",
-                "subject": f"device {device.name(item)}",
+                "subject": _place(item),
                 "text": f"{state}{since}{reason}",
             }
 
 
+def _place(item: Item) -> str:
+    return f"{item['uuid'][:8]} {'/'.join(filter(None, [item['node'], item['address']]))}"
+
+
 def _counts(summary: Item) -> Iterator[str]:
+    """The fleet in three lines."""
     nodes, totals = summary["nodes"], summary["totals"]
     heard = [f"{nodes['online']} online", *([f"{nodes['offline']} offline"] if nodes["offline"] else [])]
     yield f"Nodes    {', '.join(heard)}"
     if not totals["devices"]:
         yield "Devices  none yet" if sum(nodes.values()) else "Devices  none: no agent has reported yet"
         return
-    bad = [f"{totals[key]} {key}" for key in ("unhealthy", "unknown", *_RARE_FIGURES) if totals[key]]
-    yield f"Devices  {', '.join([str(totals['devices']), *bad])}"
-    yield f"To hand out  {totals['free']} free and {totals['held']} held of {totals['total']}"
+    bad = ", ".join(f"{totals[key]} {key}" for key in ("unhealthy", "unknown", *_RARE_FIGURES) if totals[key])
+    yield f"Devices  {totals['devices']}{bad and f' ({bad})'}"
+    yield f"Free     {totals['free']} of {totals['total']}, {totals['held']} held"
 
 
 def _write_problems(found: Sequence[Item], out: TextIO) -> None:
@@ -129,7 +133,7 @@ def _write_problems(found: Sequence[Item], out: TextIO) -> None:
     out.write("\nProblems\n")
     width = formats.terminal_width() if out.isatty() else None
     for problem in found[:_SHOWN_PROBLEMS]:
-        text = f"  {problem['subject']} {problem['text']}"
+        text = f"  {problem['subject']}: {problem['text']}"
         out.write((formats.shortened(text, width) if width else text) + "\n")
     if len(found) > _SHOWN_PROBLEMS:
         out.write(f"  … {len(found) - _SHOWN_PROBLEMS} more: accel summary -f json\n")
@@ -138,5 +142,4 @@ def _write_problems(found: Sequence[Item], out: TextIO) -> None:
 def _write_hints(out: TextIO) -> None:
     out.write("\nNext\n")
     width = max(len(command) for command, _ in HINTS)
-    for command, meaning in HINTS:
-        out.write(f"  {command:{width}}  {meaning}\n")
+    out.writelines(f"  {command:{width}}  {meaning}\n" for command, meaning in HINTS)

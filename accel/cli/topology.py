@@ -14,7 +14,7 @@ _UNKNOWN = "N/A"
 
 
 class Topology(ShowCommand):
-    """Show how near the devices of a node are to each other, as a matrix."""
+    """Show how near the devices of a node are to each other."""
 
     columns: ClassVar[tuple[Column, ...]] = tuple(
         member(key) for key in ("node", "numa", "devices", "matrix", "legend")
@@ -69,8 +69,7 @@ def matrix_lines(topology: Item) -> list[list[str]]:
 
 def _write_columns(out: TextIO, lines: Sequence[Sequence[Any]]) -> None:
     widths = [max(len(line[index]) for line in lines) for index in range(len(lines[0]))]
-    for line in lines:
-        out.write("  ".join(_padded(line, widths)).rstrip() + "\n")
+    out.writelines("  ".join(_padded(line, widths)).rstrip() + "\n" for line in lines)
 
 
 def _padded(line: Sequence[str], widths: Sequence[int]) -> Iterable[str]:

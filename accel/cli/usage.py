@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from cliff._argparse import ArgumentParser
 from cliff.command import Command
+from cliff.complete import CompleteCommand
 
 from accel.cli import commands
 
@@ -31,6 +32,17 @@ class Help(Command):
         return self.app.run([*parsed_args.command, "--help"])
 
 
+class Complete(CompleteCommand):
+    """Print what makes bash complete accel: source it."""
+
+    def get_actions(self, command: list[str]) -> list[argparse.Action]:
+        """The options of a command; none for one whose parts are not installed here."""
+        try:
+            return super().get_actions(command)
+        except ImportError:
+            return []
+
+
 def write(app: "AccelApp") -> None:
     """Write what the program is, its commands and its options."""
     out = app.stdout
@@ -52,6 +64,7 @@ def unknown(argv: Sequence[str], names: Iterable[str]) -> str:
     of_noun = [name for name in known if name.split()[0] == words[0]]
     if of_noun and len(words) == 1:
         return "\n".join([f"{words[0]} … what? There are:", *(f"  accel {name}" for name in of_noun)])
-    near = of_noun or difflib.get_close_matches(" ".join(words), known) or difflib.get_close_matches(words[0], known)
+    nouns = difflib.get_close_matches(words[0], {name.split()[0] for name in known}, n=1)
+    near = of_noun or [name for name in known if name.split()[0] in nouns]
     said = f"there is no command {' '.join(words)!r}; accel --help lists them"
     return "\n".join([said, "Did you mean:", *(f"  accel {name}" for name in near)]) if near else said

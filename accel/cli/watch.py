@@ -40,7 +40,7 @@ def add_option(parser: argparse.ArgumentParser) -> None:
         type=seconds,
         const=DEFAULT_SECONDS,
         metavar="SECONDS",
-        help=f"show it again every so many seconds (default: {DEFAULT_SECONDS:g}); into a pipe: a line of JSON each time",
+        help=f"show it again every so many seconds (default: {DEFAULT_SECONDS:g}); into a pipe a line of JSON each",
     )
 
 

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 
 from accel.cli.app import AccelApp
 from accel.cli.errors import BROKEN_PIPE
@@ -13,7 +14,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     :param argv: without the program's name; None for what the process was started with
     """
-    sys.stdout.reconfigure(errors="replace")  # an arrow in a terminal without UTF-8 is no reason to fail
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # an arrow on a terminal without UTF-8 is no reason to fail
     code = AccelApp().run(sys.argv[1:] if argv is None else argv)
     try:
         sys.stdout.flush()
