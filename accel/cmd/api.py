@@ -15,7 +15,7 @@ from oslo_log import log
 
 from accel import conf as configuration
 from accel.api.layers import is_loopback
-from accel.db.engine import Database, DatabaseOptions
+from accel.db.engine import Database
 from accel.errors import AccelError, ConfigurationError
 
 PROG = "accel-api"
@@ -56,8 +56,7 @@ def make_application(conf: cfg.ConfigOpts) -> WSGIApplication:
     # Where prometheus_client keeps its figures is decided when it is imported.
     from accel.api.app import make_app  # noqa: PLC0415
 
-    options = DatabaseOptions(**{name: conf.database[name] for name in DatabaseOptions.__dataclass_fields__})
-    return make_app(Database(conf.database.connection, options), conf)
+    return make_app(Database.configured(conf.database), conf)
 
 
 class _Gunicorn(BaseApplication):  # type: ignore[misc] # gunicorn publishes no types

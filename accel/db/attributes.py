@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import uuid4
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, insert, select, true
 
 from accel.db import events
 from accel.db.events import Origin, Subject
@@ -32,7 +32,7 @@ LISTING = Listing(
     key=Attribute.id,
     uuid=Attribute.uuid,
     filters={
-        "deployable_id": lambda key: Attribute.deployable_id == key,
+        "deployable_id": lambda key: Attribute.deployable_id == key if key else true(),  # 0 asks for all of them
         "key": lambda key: Attribute.key == key,
         "value": lambda value: Attribute.value == value,
     },

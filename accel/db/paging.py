@@ -82,7 +82,7 @@ class Listing:
             found = connection.execute(place.where(self.uuid == query.marker.lower())).one_or_none()
             if found is None:
                 raise InvalidValue("marker", query.marker, "the uuid of a row of this list")
-            page = page.where(self._after(found.tuple(), query, column))
+            page = page.where(self._after((found[0], found[1]), query, column))
         return page if query.limit is None else page.limit(query.limit + 1)
 
     def _column(self, sort_key: str | None) -> InstrumentedAttribute[Any] | None:

@@ -72,4 +72,4 @@ def groups(connection: Connection, names: Sequence[str]) -> list[Group]:
 def nodes_by_state(connection: Connection) -> dict[str, int]:
     """How many nodes are in each state; every state is there."""
     found = connection.execute(select(Node.state, func.count(Node.id)).group_by(Node.state))
-    return {**dict.fromkeys(map(str, NodeState), 0), **dict(found.tuples().all())}
+    return {**dict.fromkeys(map(str, NodeState), 0), **dict(found.all())}

@@ -4,10 +4,12 @@ from typing import Any, NoReturn
 
 from accel.api.call import Call
 from accel.api.refusals import BadRequest
+from accel.api.schemas.common import MAX_INTEGER
 from accel.api.uuids import checked_uuid
 from accel.api.views import attributes as views
 from accel.api.views import collection
 from accel.db import attributes
+from accel.errors import NotFound
 
 
 def index(call: Call) -> dict[str, Any]:
@@ -38,9 +40,17 @@ def create(call: Call) -> dict[str, Any]:
     return views.render(row, base_url=call.base_url)
 
 
+_MOST_DIGITS = 10
+"""A text of more digits can be a UUID only."""
+
+
 def _deployable(given: int | str) -> int | str:
     text = str(given)
-    return int(text) if text.isdecimal() else checked_uuid("deployable_id", text)
+    if not text.isdecimal() or len(text) > _MOST_DIGITS:
+        return checked_uuid("deployable_id", text)
+    if int(text) > MAX_INTEGER:
+        raise NotFound("deployable", text)
+    return int(text)
 
 
 def delete(call: Call) -> None:
