@@ -1,10 +1,9 @@
 """Every driver of ours keeps the promises that ``accel.testing.driver_contract`` publishes."""
 
-from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 
 import pytest
+from support.host_trees import captured
 
 from accel.drivers import registry
 from accel.drivers.base import Driver, Host
@@ -14,36 +13,16 @@ from accel.drivers.nvme import NvmeDriver
 from accel.drivers.pci import PciDriver
 from accel.drivers.simulated import SimulatedDriver
 from accel.testing.driver_contract import DriverContract, options
-from accel.testing.host_tree import unpack
 
 _FLEETS = Path(__file__).parents[2] / "etc/accel/fleets"
-_HOSTS = Path(__file__).parents[1] / "data/hosts"
-
-Unpack = Callable[[Path], Path]
-
-
-def _captured(*names: str) -> tuple[Path, ...]:
-    return tuple(_HOSTS / name for name in names)
-
-
-@pytest.fixture(scope="module")
-def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Unpack:
-    """Unpacks a captured host, once for all tests."""
-
-    @cache
-    def root(directory: Path) -> Path:
-        (archive,) = directory.glob("*.tar.*")
-        return unpack(archive, tmp_path_factory.mktemp(directory.name))
-
-    return root
 
 
 class CapturedHosts(DriverContract):
-    """The contract, on hosts that are kept as archives."""
+    """The contract, on hosts that are kept as archives: each of the trees is the name of one."""
 
     @pytest.fixture
-    def host(self, tree: Path | None, tmp_path: Path, unpacked: Unpack) -> Host:
-        return Host(name=self.node, root=unpacked(tree) if tree else tmp_path)
+    def host(self, tree: Path | None, tmp_path: Path) -> Host:
+        return Host(name=self.node, root=captured(tree.name) if tree else tmp_path)
 
 
 class TestFakeDriver(DriverContract):
@@ -52,21 +31,21 @@ class TestFakeDriver(DriverContract):
 
 
 class TestNvidiaDriver(CapturedHosts):
-    trees = _captured("ghw-accel-nvidia")
+    trees = (Path("ghw-accel-nvidia"),)
 
     def make_driver(self, host: Host) -> Driver:
         return NvidiaDriver(host, options(NvidiaDriver))
 
 
 class TestNvmeDriver(CapturedHosts):
-    trees = _captured("nvme-power10-multipath", "qemu-2numa-boot")
+    trees = tuple(map(Path, ("nvme-power10-multipath", "qemu-2numa-boot")))
 
     def make_driver(self, host: Host) -> Driver:
         return NvmeDriver(host, options(NvmeDriver))
 
 
 class TestPciDriver(CapturedHosts):
-    trees = _captured("fpga-xilinx-alveo", "ghw-accel", "intel-gpu-fake", "kfd-mi210x8", "mi250x-16gcd")
+    trees = tuple(map(Path, ("fpga-xilinx-alveo", "ghw-accel", "intel-gpu-fake", "kfd-mi210x8", "mi250x-16gcd")))
 
     def make_driver(self, host: Host) -> Driver:
         return PciDriver(host, options(PciDriver))
