@@ -78,8 +78,13 @@ class HostUse:
             yield self._block_name(source), "swap"
 
     def _mounted(self, fields: list[str]) -> Iterator[tuple[str, str]]:
-        """By number and by path: a file system over several devices has a number that is none of theirs."""
-        number, where, source = fields[2], fields[4], fields[fields.index("-") + 2]
+        """By number and by path: a file system over several devices has a number that is none of theirs.
+
+        The source stands behind a dash, before which there may be any number of fields from the seventh on.
+        """
+        if "-" not in fields[6:-2]:
+            return
+        number, where, source = fields[2], fields[4], fields[fields.index("-", 6) + 2]
         yield link_name(self._host.sysfs / "dev/block" / number) or "", where
         yield self._block_name(source), where
 

@@ -182,16 +182,17 @@ class _DriveReport:
 
     def _deployables(self, host_uses: Sequence[str]) -> Iterator[Deployable]:
         attributes = _attributes(self._function.vendor if self._function else "")
+        namespaces = _distinct(self._drive.namespaces)
         board = Board(
             name=self._name,
             handle=self._handle(),
-            attributes=(*attributes, *_capacity(self._drive.namespaces)),
+            attributes=(*attributes, *_capacity(namespaces)),
             virtual_functions=self._function.virtual_functions if self._function else (),
             pool_attributes=attributes,
             host_uses=host_uses,
         )
         yield from board.deployables()
-        for namespace in self._drive.namespaces:
+        for namespace in namespaces:
             yield _namespace_part(namespace, card_name=board.name)
 
     def _handle(self) -> AttachHandle:
@@ -205,6 +206,11 @@ def _attributes(vendor: str) -> tuple[Attribute, ...]:
         resource_class(RESOURCE_CLASS),
         *traits([custom_trait("NVMe", vendor or UNKNOWN_ID)]),
     )
+
+
+def _distinct(namespaces: Sequence[Namespace]) -> Sequence[Namespace]:
+    """Each namespace once: without multipathing a kernel shows it once for each controller."""
+    return list({namespace.number: namespace for namespace in reversed(namespaces)}.values())[::-1]
 
 
 def _capacity(namespaces: Sequence[Namespace]) -> tuple[Attribute, ...]:

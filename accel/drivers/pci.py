@@ -19,12 +19,7 @@ from accel.drivers.pci_whitelist import Entry, parse_whitelist
 from accel.drivers.sysfs import PciFunction, pci_functions, read_number, read_text
 from accel.model.address import PciAddress
 from accel.model.attribute import custom_trait, resource_class, traits
-from accel.model.device import (
-    Attribute,
-    Device,
-    DeviceType,
-    pci_handle,
-)
+from accel.model.device import Attribute, Device, DeviceType, pci_handle
 
 _MASS_STORAGE = 0x01
 """The upper byte of the class code of everything that has disks behind it."""
@@ -42,7 +37,9 @@ class PciDriver:
             "an object of regular expressions for domain, bus, slot, function) and devname (a network interface, "
             'instead of address): {"vendor_id": "8086", "product_id": "0b25"}. A physical function that is admitted '
             "is offered with all its virtual functions; if only virtual functions are admitted, those are offered. "
-            "Without any entry, what is known as an accelerator by its ids or class is offered.",
+            "Without any entry, what is known as an accelerator by its ids or class is offered, except for the display "
+            "of the console and for functions that manage a board. Controllers of disks that are in use are never "
+            "offered.",
         ),
     )
 

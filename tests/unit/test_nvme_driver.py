@@ -73,6 +73,18 @@ def test_a_kernel_without_subsystems_shows_namespaces_below_the_controller(tree:
     assert facts(card)["capacity_bytes"] == str(3 * GIB)
 
 
+def test_a_namespace_that_a_kernel_shows_once_for_each_controller_is_one(tree: HostTree) -> None:
+    tree.nvme_controller(NvmeRow(name="nvme0", address=ONE, subsystem="nvme-subsys0"))
+    tree.nvme_controller(NvmeRow(name="nvme1", address=TWO, subsystem="nvme-subsys0"))
+    for number, address in enumerate((ONE, TWO)):
+        disk = f"sys/devices/pci0000:8{number + 1}/{address}/nvme/nvme{number}/nvme{number}n1"
+        tree.write(f"{disk}/nsid", "1\n")
+        tree.write(f"{disk}/size", str(GIB // 512))
+    card, *namespaces = first(tree).deployables
+    assert [facts(part)["device_node"] for part in namespaces] == ["/dev/nvme0n1"]
+    assert facts(card)["capacity_bytes"] == str(GIB)
+
+
 def test_a_capacity_that_is_not_known_in_full_is_not_told(tree: HostTree) -> None:
     directory = tree.nvme_controller(NvmeRow(name="nvme0", address=ONE, namespaces={1: GIB, 2: GIB}))
     tree.unreadable(str((directory / "nvme0n2/size").relative_to(tree.root)))
@@ -221,6 +233,11 @@ def test_a_file_system_over_several_devices_is_found_by_the_path_of_its_source(u
 def test_a_host_with_mounts_in_the_old_form_is_understood(used: HostTree) -> None:
     used.write("proc/mounts", "/dev/nvme0n1p2 /boot vfat rw 0 0\n")
     assert in_use(used) == "/boot"
+
+
+def test_a_table_of_mounts_that_makes_no_sense_is_passed_over(used: HostTree) -> None:
+    used.write("proc/self/mountinfo", "25 1 259:2\n26 1 0:1 / /x rw -\n\n- - - - - - - -\n")
+    assert in_use(used) == ""
 
 
 def test_a_swap_drive_is_not_offered(used: HostTree) -> None:
