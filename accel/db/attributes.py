@@ -1,13 +1,14 @@
 """Attributes as the API reads, adds and removes them."""
 
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 from sqlalchemy import Connection, delete, insert, select, true
 
-from accel.db import events
-from accel.db.events import Origin, Subject
+from accel.db import history
+from accel.db.events import Origin
+from accel.db.history import API, Entry
 from accel.db.paging import AnySelect, Listing, ListQuery, Page
 from accel.db.tables import Attribute, Deployable, Device, Node
 from accel.errors import NotFound
@@ -88,7 +89,7 @@ def remove(connection: Connection, uuid: str, *, origin: Origin) -> None:
 
 
 def _record(
-    connection: Connection, kind: EventKind, deployable_id: int, *, origin: Origin, **change: dict[str, str]
+    connection: Connection, kind: EventKind, deployable_id: int, *, origin: Origin, **change: dict[str, Any]
 ) -> None:
     node, device_uuid, name = connection.execute(
         select(Node.name, Device.uuid, Deployable.name)
@@ -96,5 +97,13 @@ def _record(
         .join(Node, Device.node_id == Node.id)
         .where(Deployable.id == deployable_id)
     ).one()
-    about = Subject(node=node, device_uuid=device_uuid, name=name)
-    events.record(connection, kind, origin=origin, about=about, **change)
+    entry = Entry(
+        kind=kind,
+        subject=name,
+        source=API,
+        node=node,
+        device_uuid=device_uuid,
+        request_id=origin.request_id,
+        **change,
+    )
+    history.write(connection, [entry], origin.at)

@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Connection, Text, and_, cast, exists, false, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
-from accel.db import counts, events
+from accel.db import counts, history
 from accel.db.counts import HandleCounts
 from accel.db.events import Origin
+from accel.db.history import API, Entry
 from accel.db.paging import AnySelect, Listing, ListQuery, Page
 from accel.db.tables import AttachHandle, Deployable, Device, Holder, Node
 from accel.errors import InvalidAddress, NotFound
@@ -174,11 +175,14 @@ def set_status(connection: Connection, uuid: str, status: DeviceStatus, *, origi
     )
     device = get(connection, uuid)
     if changed.rowcount:
-        events.record(
-            connection,
-            change.kind,
-            origin=origin,
-            about=events.Subject(node=device.node, device_uuid=device.uuid, name=f"{device.type} {device.model}"),
+        entry = Entry(
+            kind=change.kind,
+            subject=f"{device.model} {device.address or device.identity}",
+            source=API,
+            node=device.node,
+            device_uuid=device.uuid,
             before={"status": change.before},
             after={"status": status},
+            request_id=origin.request_id,
         )
+        history.write(connection, [entry], origin.at)

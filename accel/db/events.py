@@ -1,15 +1,13 @@
-"""The history of what changed, and the one place where the API adds to it."""
+"""The history of what changed, as the API reads it."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
-from uuid import uuid4
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, select
 
 from accel.db.paging import AnySelect, Listing, ListQuery, Page
 from accel.db.tables import Event
-from accel.model.event import EventKind
 
 
 class EventRow(NamedTuple):
@@ -33,16 +31,6 @@ class Origin:
 
     at: datetime
     request_id: str
-    source: str = "api"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
-    """What changed. ``name`` is for people."""
-
-    node: str | None
-    device_uuid: str | None
-    name: str
 
 
 _SELECT: AnySelect = select(*(getattr(Event, name) for name in EventRow._fields))
@@ -67,29 +55,3 @@ def find(connection: Connection, query: ListQuery) -> Page[EventRow]:
     :raises InvalidValue: the marker is wrong
     """
     return LISTING.read(connection, _SELECT, query, make=EventRow._make)
-
-
-def record(
-    connection: Connection,
-    kind: EventKind,
-    *,
-    origin: Origin,
-    about: Subject,
-    before: dict[str, Any] | None = None,
-    after: dict[str, Any] | None = None,
-) -> None:
-    """Add an event, in the transaction of the change that it tells of."""
-    connection.execute(
-        insert(Event).values(
-            uuid=str(uuid4()),
-            kind=kind,
-            node=about.node,
-            device_uuid=about.device_uuid,
-            subject=about.name,
-            before=before,
-            after=after,
-            source=origin.source,
-            request_id=origin.request_id,
-            occurred_at=origin.at,
-        )
-    )

@@ -32,6 +32,7 @@ T = TypeVar("T")
 
 AGENT = "agent"
 CONDUCTOR = "conductor"
+API = "api"
 _SUBJECT_LENGTH = 255
 
 
@@ -46,6 +47,8 @@ class Entry:
     device_uuid: str | None = None
     before: Values | None = None
     after: Values | None = None
+    request_id: str | None = None
+    """Of the request to the API that asked for the change."""
 
 
 def write(connection: Connection, entries: Iterable[Entry], now: datetime) -> None:
@@ -60,6 +63,7 @@ def write(connection: Connection, entries: Iterable[Entry], now: datetime) -> No
             "before": entry.before,
             "after": entry.after,
             "source": entry.source,
+            "request_id": entry.request_id,
             "occurred_at": now,
         }
         for entry in entries

@@ -7,12 +7,13 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, select
 
-from accel.db import counts, summary
+from accel.db import counts, rows, summary
 from accel.db.counts import HandleCounts
 from accel.db.paging import AnySelect, Listing, ListQuery, Page, belonging_to
 from accel.db.summary import DeviceCounts
 from accel.db.tables import Device, Node, NodeDriver
 from accel.errors import NotFound
+from accel.model import device as model
 
 
 class NodeRow(NamedTuple):
@@ -42,19 +43,11 @@ class DriverRow(NamedTuple):
     changed_at: datetime
 
 
-class PlacedDevice(NamedTuple):
-    """What tells where a device of a node sits."""
+class NodeDevice(NamedTuple):
+    """A device of a node, as the model has it, without its deployables."""
 
     uuid: str
-    identity: str
-    type: str
-    vendor: str
-    product: str
-    model: str
-    address: str | None
-    numa_node: int | None
-    pci_path: list[str]
-    links: list[dict[str, Any]]
+    device: model.Device
 
 
 _SELECT: AnySelect = select(*(getattr(Node, name) for name in NodeRow._fields))
@@ -105,7 +98,7 @@ def get(connection: Connection, name_or_uuid: str) -> NodeRow:
     return NodeRow._make(found)
 
 
-def drivers_of(connection: Connection, rows: Sequence[NodeRow]) -> dict[int, list[DriverRow]]:
+def drivers_of(connection: Connection, nodes: Sequence[NodeRow]) -> dict[int, list[DriverRow]]:
     """The drivers of nodes by name, by ``NodeRow.id``."""
     statement: AnySelect = select(
         NodeDriver.node_id,
@@ -115,30 +108,30 @@ def drivers_of(connection: Connection, rows: Sequence[NodeRow]) -> dict[int, lis
         NodeDriver.failure_hint,
         NodeDriver.changed_at,
     ).order_by(NodeDriver.driver)
-    statement = belonging_to([row.id for row in rows], statement, NodeDriver.node_id)
+    statement = belonging_to([node.id for node in nodes], statement, NodeDriver.node_id)
     found: defaultdict[int, list[DriverRow]] = defaultdict(list)
     for row in connection.execute(statement):
         found[row.node_id].append(DriverRow._make(row[1:]))
     return found
 
 
-def devices_of(connection: Connection, rows: Sequence[NodeRow]) -> dict[int, DeviceCounts]:
+def devices_of(connection: Connection, nodes: Sequence[NodeRow]) -> dict[int, DeviceCounts]:
     """The devices of nodes, counted, by ``NodeRow.id``; a node without devices is left out."""
     statement: AnySelect = select(Device.node_id, *summary.device_columns()).group_by(Device.node_id)
-    found = connection.execute(belonging_to([row.id for row in rows], statement, Device.node_id))
+    found = connection.execute(belonging_to([node.id for node in nodes], statement, Device.node_id))
     return {row[0]: DeviceCounts._make(row[1:]) for row in found}
 
 
-def handles_of(connection: Connection, rows: Sequence[NodeRow]) -> dict[int, HandleCounts]:
+def handles_of(connection: Connection, nodes: Sequence[NodeRow]) -> dict[int, HandleCounts]:
     """The attach handles of nodes, counted, by ``NodeRow.id``; a node without handles is left out."""
-    return counts.handles_by(connection, Device.node_id, [row.id for row in rows])
+    return counts.handles_by(connection, Device.node_id, [node.id for node in nodes])
 
 
-def places(connection: Connection, row: NodeRow) -> list[PlacedDevice]:
-    """Where the devices of a node sit, in the order of their addresses."""
+def values_of_devices(connection: Connection, row: NodeRow) -> list[NodeDevice]:
+    """The devices of a node as values, in the order of their addresses."""
     statement = (
-        select(*(getattr(Device, name) for name in PlacedDevice._fields))
+        select(Device.uuid, *(getattr(Device, name) for name in rows.DEVICE_COLUMNS))
         .where(Device.node_id == row.id)
         .order_by(Device.address.is_(None), Device.address, Device.id)
     )
-    return [PlacedDevice._make(found) for found in connection.execute(statement)]
+    return [NodeDevice(found.uuid, rows.to_device(found)) for found in connection.execute(statement)]

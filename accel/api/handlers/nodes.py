@@ -39,7 +39,7 @@ def topology(call: Call) -> dict[str, Any]:
 
     def read(connection: Connection) -> Any:
         row = nodes.get(connection, call.arguments["node"])
-        return row, nodes.places(connection, row)
+        return row, nodes.values_of_devices(connection, row)
 
     return views.render_topology(*call.database.read(read))
 

@@ -5,11 +5,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from accel.db.counts import HandleCounts
-from accel.db.nodes import DriverRow, NodeRow, PlacedDevice
+from accel.db.nodes import DriverRow, NodeDevice, NodeRow
 from accel.db.summary import DeviceCounts
 from accel.model import topology
-from accel.model.address import PciAddress
-from accel.model.device import Device, DeviceType, Link, LinkKind
+from accel.model.device import Device
 
 
 def render(
@@ -43,19 +42,20 @@ def render(
     }
 
 
-def render_topology(row: NodeRow, devices: Sequence[PlacedDevice]) -> dict[str, Any]:
+def render_topology(row: NodeRow, devices: Sequence[NodeDevice]) -> dict[str, Any]:
     """Where the devices of a node sit, and how near each is to each."""
     cpus = {numa["id"]: numa["cpus"] for numa in row.numa}
+    names = _names(found.device for found in devices)
     return {
         "node": row.name,
         "numa": row.numa,
-        "devices": [_placed(device, name, cpus) for device, name in zip(devices, _names(devices), strict=True)],
-        "matrix": topology.matrix([_value(device) for device in devices]),
+        "devices": [_placed(found, name, cpus) for found, name in zip(devices, names, strict=True)],
+        "matrix": topology.matrix([found.device for found in devices]),
         "legend": topology.LEGEND,
     }
 
 
-def _names(devices: Iterable[PlacedDevice]) -> Iterator[str]:
+def _names(devices: Iterable[Device]) -> Iterator[str]:
     """Short names for the rows and columns of the matrix: GPU0, GPU1, NIC0."""
     numbers: defaultdict[str, int] = defaultdict(int)
     for device in devices:
@@ -63,28 +63,14 @@ def _names(devices: Iterable[PlacedDevice]) -> Iterator[str]:
         numbers[device.type] += 1
 
 
-def _placed(device: PlacedDevice, name: str, cpus: Mapping[int, str]) -> dict[str, Any]:
+def _placed(found: NodeDevice, name: str, cpus: Mapping[int, str]) -> dict[str, Any]:
+    device = found.device
     return {
-        "uuid": device.uuid,
+        "uuid": found.uuid,
         "name": name,
         "type": device.type,
         "model": device.model,
-        "address": device.address,
+        "address": None if device.address is None else str(device.address),
         "numa_node": device.numa_node,
         "cpus": None if device.numa_node is None else cpus.get(device.numa_node),
     }
-
-
-def _value(device: PlacedDevice) -> Device:
-    """The device as the model has it, as far as it matters for where it sits."""
-    return Device(
-        identity=device.identity,
-        type=DeviceType(device.type),
-        vendor=device.vendor,
-        product=device.product,
-        model=device.model,
-        address=None if device.address is None else PciAddress.parse(device.address),
-        numa_node=device.numa_node,
-        pci_path=tuple(device.pci_path),
-        links=tuple(Link(peer=link["peer"], kind=LinkKind(link["kind"]), width=link["width"]) for link in device.links),
-    )
