@@ -14,6 +14,7 @@
     │   ├── DatabaseUnavailable
     │   └── ConductorUnavailable
     ├── ConductorRefused        the conductor takes a message for wrong
+    │   └── Superseded          … because the node has been restarted since
     ├── IncompatibleVersion     two services have no version of the messages in common
     └── DriverFailure           a driver could not say what is there
         └── DriverUnavailable   its library or interface is not on this host
@@ -129,6 +130,22 @@ class ConductorRefused(AccelError):
     def __init__(self, message: str, remote_code: str) -> None:
         super().__init__(message)
         self.remote_code = remote_code
+
+
+class Superseded(ConductorRefused):
+    """The conductor has heard of a later boot of the node.
+
+    Either the message is from before a restart of the host, or another host reports under the same name.
+    """
+
+    code = "accel.superseded"
+
+    def __init__(self, node: str, boot_id: str) -> None:
+        super().__init__(
+            f"the conductor knows a later boot of node {node} than {boot_id}; if this one is the newest, another host "
+            "reports under the same name: set [DEFAULT] host",
+            self.code,
+        )
 
 
 class IncompatibleVersion(AccelError):

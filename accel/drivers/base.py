@@ -84,6 +84,8 @@ class Driver(Protocol):
     options: ClassVar[Sequence[cfg.Opt]]
     """The options of its own group; empty where it needs none."""
 
+    def __init__(self, host: Host, options: cfg.ConfigOpts.GroupAttr) -> None: ...
+
     def discover(self) -> Iterable[Device]:
         """Say what is there now.
 

@@ -1,0 +1,83 @@
+"""One look of one driver, whatever the driver does.
+
+This is the border behind which a driver may fail in any way: what comes out is always an answer. It is a function of
+picklable values, so it can run in a process of its own; ``runner`` sees to the failures that kill a process.
+"""
+
+import time
+import traceback
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from accel.drivers import registry
+from accel.drivers.base import Host
+from accel.errors import DriverFailure, DriverUnavailable
+from accel.model.report import DriverReport, Failure, FailureKind
+from accel.model.validate import problems
+
+_SHOWN_PROBLEMS = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup:
+    """A driver and what it is given."""
+
+    driver: str
+    """Its entry point name."""
+    host: Host
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """The values of its option group."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What one look gave."""
+
+    report: DriverReport
+    seconds: float
+    """How long it took."""
+    traceback: str = ""
+    """Where the driver raised, for the log; empty when it did not."""
+
+
+def look(setup: Setup) -> Outcome:
+    """Let the driver look once."""
+    started = time.monotonic()
+    report, trace = _guarded(setup)
+    return Outcome(report=report, seconds=time.monotonic() - started, traceback=trace)
+
+
+def failed(driver: str, kind: FailureKind, message: str, hint: str = "") -> DriverReport:
+    """The report of a driver that has no answer."""
+    return DriverReport(driver=driver, failure=Failure(kind=kind, message=message, hint=hint))
+
+
+def _guarded(setup: Setup) -> tuple[DriverReport, str]:
+    name = setup.driver
+    try:
+        return _answer(setup), ""
+    except DriverUnavailable as error:
+        return failed(name, FailureKind.UNAVAILABLE, str(error), error.hint), ""
+    except DriverFailure as error:
+        return failed(name, FailureKind.CRASHED, str(error), error.hint), ""
+    except Exception as error:  # noqa: BLE001  # the border: a driver may raise anything
+        message = f"{type(error).__name__}: {error}"
+        return failed(name, FailureKind.CRASHED, message, "see the agent's log for where"), traceback.format_exc()
+
+
+def _answer(setup: Setup) -> DriverReport:
+    driver = registry.load([setup.driver])[setup.driver]
+    options = registry.options_of(setup.driver, driver, setup.options)
+    devices = driver(setup.host, options).discover()
+    if isinstance(devices, Iterator):  # it can be walked once only
+        devices = tuple(devices)
+    found = problems(devices, node=setup.host.name)
+    if found:
+        return failed(setup.driver, FailureKind.INVALID, _some(found), "this is a mistake in the driver")
+    return DriverReport(driver=setup.driver, devices=tuple(devices))
+
+
+def _some(found: list[str]) -> str:
+    more = len(found) - _SHOWN_PROBLEMS
+    return "; ".join(found[:_SHOWN_PROBLEMS]) + (f"; and {more} more" if more > 0 else "")

@@ -1,0 +1,130 @@
+"""Runs the drivers so that none can harm the agent or keep the others waiting.
+
+Each look of each driver is a process of its own: a library that crashes takes only that process with it, and one that
+hangs is killed. The processes are forked by a small server that has imported the drivers already and never does
+anything else, so a look costs milliseconds, and no thread or lock of the agent is copied.
+"""
+
+import logging
+import multiprocessing
+import signal
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerProcess
+from typing import Protocol
+
+from accel.agent.probe import Outcome, Setup, failed, look
+from accel.drivers import registry
+from accel.model.report import FailureKind
+from accel.rpc import wire
+
+_LOG = logging.getLogger(__name__)
+_MAX_AT_ONCE = 8
+_DEATH_PATIENCE_SECONDS = 2.0
+"""How long a killed process may take to die before it counts as stuck in the kernel."""
+
+
+class Runner(Protocol):
+    """Lets all enabled drivers look."""
+
+    def discover(self) -> tuple[Outcome, ...]:
+        """One outcome for each driver, in the order in which they are enabled."""
+        ...
+
+
+class InlineRunner:
+    """Runs the drivers here, one after the other: for drivers that read files of ours, and for tests."""
+
+    def __init__(self, setups: Sequence[Setup]) -> None:
+        self._setups = tuple(setups)
+
+    def discover(self) -> tuple[Outcome, ...]:
+        """See ``Runner.discover``."""
+        return tuple(look(setup) for setup in self._setups)
+
+
+class ProcessRunner:
+    """Runs each driver in a process of its own, all at once.
+
+    :param timeout_seconds: a driver that has not answered after this long is killed
+    """
+
+    def __init__(self, setups: Sequence[Setup], *, timeout_seconds: float) -> None:
+        self._setups = tuple(setups)
+        self._timeout_seconds = timeout_seconds
+        self._context = multiprocessing.get_context("forkserver")
+        self._stuck: dict[str, ForkServerProcess] = {}
+
+    def start(self) -> None:
+        """Tell the server what to import. Call it before the first ``discover()``."""
+        entries = registry.installed()
+        modules = [entries[setup.driver].module for setup in self._setups]
+        self._context.set_forkserver_preload([__name__, *modules])
+
+    def discover(self) -> tuple[Outcome, ...]:
+        """See ``Runner.discover``."""
+        if not self._setups:
+            return ()
+        at_once = min(len(self._setups), _MAX_AT_ONCE)
+        with ThreadPoolExecutor(at_once, thread_name_prefix="driver") as pool:
+            return tuple(pool.map(self._look, self._setups))
+
+    def _look(self, setup: Setup) -> Outcome:
+        stuck = self._stuck.get(setup.driver)
+        if stuck is not None and stuck.is_alive():
+            return self._no_answer(setup, f"process {stuck.pid} of an earlier look still hangs in the kernel")
+        outcome = self._look_in_child(setup)
+        if outcome.traceback:
+            _LOG.error("Driver %s raised:\n%s", setup.driver, outcome.traceback)
+        return outcome
+
+    def _look_in_child(self, setup: Setup) -> Outcome:
+        ours, theirs = self._context.Pipe(duplex=False)
+        with ours:
+            with theirs:
+                child = self._context.Process(
+                    target=_look_and_send, args=(setup, theirs), name=f"driver-{setup.driver}", daemon=True
+                )
+                child.start()
+            if not ours.poll(self._timeout_seconds):
+                self._kill(setup.driver, child)
+                return self._no_answer(setup, f"no answer within {self._timeout_seconds:g} s")
+            return self._received(setup, child, ours)
+
+    def _received(self, setup: Setup, child: ForkServerProcess, ours: Connection) -> Outcome:
+        try:
+            outcome = wire.decode_bytes(Outcome, ours.recv_bytes())
+        except EOFError:  # it died without a word
+            child.join()
+            report = failed(setup.driver, FailureKind.CRASHED, _death(child.exitcode), "see the kernel's log: dmesg")
+            return Outcome(report=report, seconds=0)
+        self._kill(setup.driver, child)  # it has nothing more to say, though a library's thread may keep it
+        return outcome
+
+    def _no_answer(self, setup: Setup, message: str) -> Outcome:
+        report = failed(
+            setup.driver,
+            FailureKind.TIMEOUT,
+            message,
+            "a device or its library hangs: see dmesg; a slow host may need a higher [agent] driver_timeout_seconds",
+        )
+        return Outcome(report=report, seconds=self._timeout_seconds)
+
+    def _kill(self, driver: str, child: ForkServerProcess) -> None:
+        child.kill()
+        child.join(_DEATH_PATIENCE_SECONDS)
+        if child.is_alive():
+            self._stuck[driver] = child
+
+
+def _look_and_send(setup: Setup, answer_to: Connection) -> None:
+    """The life of a child."""
+    answer_to.send_bytes(wire.encode_bytes(look(setup)))
+    answer_to.close()
+
+
+def _death(exit_code: int | None) -> str:
+    if exit_code is not None and exit_code < 0:
+        return f"its process was ended by {signal.Signals(-exit_code).name}"
+    return f"its process ended with status {exit_code} and gave no answer"

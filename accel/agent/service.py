@@ -1,0 +1,115 @@
+"""The agent's loop: look when something may have changed, report when something has, give a sign of life otherwise."""
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from accel.agent.bell import Bell, Call
+from accel.agent.contact import Contact, Trouble
+from accel.agent.merge import merge
+from accel.agent.node import boot_id, node_info
+from accel.agent.reporter import Reporter
+from accel.agent.runner import Runner
+from accel.agent.spool import Spool
+from accel.agent.systemd import Notifier
+from accel.drivers.base import Host
+from accel.model.report import DriverReport, NodeReport
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Whom the agent speaks for."""
+
+    host: Host
+    version: str
+    rack: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intervals:
+    """How often the agent does what."""
+
+    heartbeat_seconds: float = 60
+    rediscovery_seconds: float = 300
+
+
+class Eye:
+    """Sees the node: the host itself and what its drivers say, merged."""
+
+    def __init__(self, identity: Identity, runner: Runner, spool: Spool) -> None:
+        self._identity = identity
+        self._runner = runner
+        self._spool = spool
+        self._failing: dict[str, str] = {}
+
+    def look(self) -> NodeReport:
+        """Everything that is known of the node now; its sequence is given to it when it is sent."""
+        merged = merge([outcome.report for outcome in self._runner.discover()], self._spool.claims)
+        self._spool.remember_claims(merged.claims)
+        for report in merged.reports:
+            self._tell_of_failure(report)
+        identity = self._identity
+        node = node_info(identity.host, agent_version=identity.version, rack=identity.rack, labels=identity.labels)
+        return NodeReport(node=node, boot_id=boot_id(identity.host), sequence=0, drivers=merged.reports)
+
+    def _tell_of_failure(self, report: DriverReport) -> None:
+        """One line when a driver begins to fail, fails in another way, or answers again."""
+        before = self._failing.pop(report.driver, "")
+        if report.failure is not None:
+            now = f"{report.failure.kind}: {report.failure.message}"
+            self._failing[report.driver] = now
+            if now != before:
+                _LOG.warning("Driver %s has no answer: %s. %s", report.driver, now, report.failure.hint)
+        elif before:
+            _LOG.warning("Driver %s answers again", report.driver)
+
+
+class Agent:
+    """The loop. Build it, ``run()`` it, and ring its bell to stop it or to make it look."""
+
+    def __init__(
+        self,
+        eye: Eye,
+        reporter: Reporter,
+        bell: Bell,
+        *,
+        intervals: Intervals,
+        notifier: Notifier,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._eye = eye
+        self._reporter = reporter
+        self._contact = Contact(reporter, Trouble(), heartbeat_seconds=intervals.heartbeat_seconds)
+        self._bell = bell
+        self._intervals = intervals
+        self._notifier = notifier
+        self._clock = clock
+        self._next_look = self._next_contact = clock()
+
+    def run(self) -> None:
+        """Work until the bell says stop."""
+        self._notifier.ready("starting")
+        calls: frozenset[Call] = frozenset()
+        while Call.STOP not in calls:
+            self._work(is_called=Call.LOOK in calls)
+            self._notifier.alive(self._contact.status)
+            calls = self._bell.wait(self._pause())
+        self._notifier.stopping()
+
+    def _work(self, *, is_called: bool) -> None:
+        if is_called or self._clock() >= self._next_look:
+            self._reporter.observe(self._eye.look())
+            self._next_look = self._clock() + self._intervals.rediscovery_seconds
+            self._notifier.alive(self._contact.status)
+        if self._contact.is_urgent or self._clock() >= self._next_contact:
+            self._next_contact = self._clock() + self._contact.make()
+
+    def _pause(self) -> float:
+        """Until the next look or contact is due, or systemd wants a sign of life."""
+        pause = min(self._next_look, self._next_contact) - self._clock()
+        watchdog = self._notifier.watchdog_seconds
+        return pause if watchdog is None else min(pause, watchdog / 3)

@@ -1,0 +1,76 @@
+"""The drivers that are installed, ours and other people's alike, by the names of their entry points."""
+
+from collections.abc import Iterable, Mapping
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+
+from oslo_config import cfg
+
+from accel.drivers.base import ENTRY_POINT_GROUP, Driver
+from accel.errors import ConfigurationError, DriverUnavailable, UnknownDriver
+
+
+@cache
+def installed() -> Mapping[str, EntryPoint]:
+    """Every installed driver by name. Nothing is imported."""
+    return {entry.name: entry for entry in sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda entry: entry.name)}
+
+
+def check(names: Iterable[str]) -> None:
+    """Make sure that all drivers are installed.
+
+    :raises UnknownDriver: one is not; the text lists those that are
+    """
+    for name in names:
+        if name not in installed():
+            raise UnknownDriver(name, list(installed()))
+
+
+def load(names: Iterable[str]) -> dict[str, type[Driver]]:
+    """The classes of the named drivers, in the order of the names.
+
+    :raises UnknownDriver: one of them is not installed; the text lists those that are
+    :raises DriverUnavailable: one of them needs something that is not installed
+    """
+    wanted = tuple(names)
+    check(wanted)
+    return {name: _loaded(name) for name in wanted}
+
+
+def _loaded(name: str) -> type[Driver]:
+    entry = installed()[name]
+    try:
+        driver: type[Driver] = entry.load()
+    except (ImportError, AttributeError) as error:
+        raise DriverUnavailable(
+            f"driver {name} cannot be loaded from {entry.value}: {error}", "install what the driver needs"
+        ) from error
+    return driver
+
+
+def option_values(conf: cfg.ConfigOpts, name: str, driver: type[Driver]) -> dict[str, object]:
+    """What the configuration says in the driver's group, which has the driver's name.
+
+    :raises ConfigurationError: a value is not right
+    """
+    group = _registered(conf, name, driver)
+    try:
+        return {option.dest: group[option.dest] for option in driver.options}
+    except cfg.Error as error:
+        raise ConfigurationError(f"driver {name}: {error}") from error
+
+
+def options_of(name: str, driver: type[Driver], values: Mapping[str, object]) -> cfg.ConfigOpts.GroupAttr:
+    """The driver's option group with the given values; those that are not given have their defaults."""
+    conf = cfg.ConfigOpts()
+    group = _registered(conf, name, driver)
+    for option, value in values.items():
+        conf.set_override(option, value, group=name)
+    return group
+
+
+def _registered(conf: cfg.ConfigOpts, name: str, driver: type[Driver]) -> cfg.ConfigOpts.GroupAttr:
+    conf.register_group(cfg.OptGroup(name, title=f"Driver {name}"))
+    conf.register_opts(list(driver.options), group=name)
+    group: cfg.ConfigOpts.GroupAttr = conf[name]
+    return group
