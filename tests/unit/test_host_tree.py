@@ -52,6 +52,14 @@ def test_what_leads_out_is_left_out(tmp_path: Path, member: tarfile.TarInfo) -> 
     assert not (tmp_path / "escaped").exists()
 
 
+@pytest.mark.parametrize("member", [file("up/escaped"), link("up/escaped", "x")])
+def test_nothing_is_written_through_a_link(tmp_path: Path, member: tarfile.TarInfo) -> None:
+    """Links that stay inside one by one may lead out together."""
+    links = (link("a/b/top", "../.."), link("up", "a/b/top/.."))
+    unpack(archive(tmp_path / "a.tgz", *links, member, file("sys/devices/x")), tmp_path / "out")
+    assert not list(tmp_path.glob("escaped*"))
+
+
 def test_device_nodes_are_left_out(tmp_path: Path) -> None:
     node = tarfile.TarInfo("dev/sda")
     node.type = tarfile.BLKTYPE
