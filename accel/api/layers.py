@@ -126,7 +126,7 @@ class Reading:
 
 def _read_query(text: str) -> tuple[tuple[str, str], ...]:
     try:
-        pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=1000)
+        pairs = parse_qsl(_utf8(text), keep_blank_values=True, errors="strict", max_num_fields=1000)
     except ValueError as error:
         raise BadRequest(f"The query cannot be read: {error}") from error
     if any("\0" in name or "\0" in value for name, value in pairs):
@@ -136,8 +136,13 @@ def _read_query(text: str) -> tuple[tuple[str, str], ...]:
 
 def _check_path(path: str) -> None:
     try:
-        text = path.encode("latin-1").decode()
+        text = _utf8(path)
     except UnicodeError as error:
         raise BadRequest("The path is not UTF-8") from error
     if "\0" in text:
         raise BadRequest("The path holds NUL, which is no text")
+
+
+def _utf8(text: str) -> str:
+    """The text that a client meant; WSGI hands over bytes as characters."""
+    return text.encode("latin-1").decode()

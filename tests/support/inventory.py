@@ -145,11 +145,11 @@ class Inventory:
         self._insert(Event, [row])
         return row
 
-    def fleet(self, nodes: int, devices_per_node: int) -> None:
+    def fleet(self, nodes: int, devices_per_node: int, *, prefix: str = "node-") -> None:
         """Many nodes alike, each device with a card, three attributes and a handle; inserted in bulk."""
         self._collected = {}
         for number in range(nodes):
-            node = self.node(f"node-{number:05}")
+            node = self.node(f"{prefix}{number:05}")
             self.driver(node)
             for slot in range(devices_per_node):
                 device = self.device(node, address=f"0000:{slot:02x}:00.0", type="GPU", model="Simulated 80GB")

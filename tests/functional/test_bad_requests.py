@@ -1,0 +1,127 @@
+"""Whatever a client sends, the fault is the client's, the answer is JSON, and nothing of our inside is in it."""
+
+import io
+import json
+
+import pytest
+from support.api import Client, client, fault
+
+from accel.db.engine import Database
+
+
+@pytest.fixture
+def api(database: Database) -> Client:
+    return client(database)
+
+
+JSON = {"Content-Type": "application/json"}
+LARGEST = 1 << 20
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        pytest.param("/v2/devices?type=%00", 400, id="NUL in a parameter"),
+        pytest.param("/v2/devices?%00=x", 400, id="NUL in a parameter's name"),
+        pytest.param("/v2/devices?type=%ff%fe", 400, id="a parameter that is not UTF-8"),
+        pytest.param("/v2/devices/%00", 400, id="NUL in the path"),
+        pytest.param("/v2/devices/%ff", 400, id="a path that is not UTF-8"),
+        pytest.param("/v2/nodes/%ff", 400, id="a node's name that is not UTF-8"),
+        pytest.param("/v2/devices?" + "&".join(f"a{n}=1" for n in range(2000)), 400, id="thousands of parameters"),
+        pytest.param("/v2/devices?type=" + "x" * 100_000, 200, id="a very long value"),
+        pytest.param("/v2/devices/" + "x" * 100_000, 404, id="a very long name"),
+        pytest.param("/v2/devices?marker=" + "x" * 1000, 400, id="a very long marker"),
+        pytest.param("/v2/devices?limit=1e3", 400, id="a limit in another form"),
+        pytest.param("/v2/devices?limit=-1", 400, id="a negative limit"),
+        pytest.param("/v2/devices?limit=%D9%A3", 400, id="a limit in other digits"),
+        pytest.param("/v2/devices?type=%C3%BC", 200, id="a value in UTF-8"),
+        pytest.param("/v2/devices?type=\u00c3\u00bc", 200, id="a value in bare UTF-8"),
+        pytest.param("/v2/devices?type=\u00fc", 400, id="a bare byte that is not UTF-8"),
+        pytest.param("/v2/devices?type=%F0%9F%98%80", 200, id="a value of four bytes"),
+        pytest.param("/v2/devices/.", 404, id="a dot"),
+        pytest.param("/v2/devices/..%2f..%2fetc", 404, id="dots and slashes"),
+        pytest.param("/v2//devices//", 200, id="slashes too many"),
+    ],
+)
+def test_an_odd_path_is_answered(path: str, status: int, api: Client) -> None:
+    answer = api.request("GET", path, headers={"OpenStack-API-Version": "accelerator 2.4"})
+
+    assert answer.status_int == status
+    assert answer.content_type == "application/json"
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        pytest.param(b"[" * 100_000, 400, id="deep lists"),
+        pytest.param(b'{"a":' * 100_000, 400, id="deep objects"),
+        pytest.param(b"\xff\xfe{}", 400, id="no UTF-8"),
+        pytest.param(b"", 400, id="nothing"),
+        pytest.param(b"   ", 400, id="blanks"),
+        pytest.param(b"1" * 5000, 400, id="a very long number"),
+        pytest.param(b'{"deployable_id": 1e400, "key": "a", "value": "b"}', 400, id="an infinite number"),
+        pytest.param(b'{"deployable_id": NaN, "key": "a", "value": "b"}', 400, id="no number"),
+        pytest.param(b'{"deployable_id": 1, "key": "a", "value": "\\u0000"}', 400, id="NUL"),
+        pytest.param(b'{"deployable_id": -1, "key": "a", "value": "b"}', 400, id="a negative number"),
+        pytest.param(b'{"attribute": null}', 400, id="an empty envelope"),
+        pytest.param(b'{"attribute": {"attribute": {}}}', 400, id="an envelope in an envelope"),
+        pytest.param(b" " * (LARGEST + 1), 413, id="a body too large"),
+    ],
+)
+def test_an_odd_body_is_refused(body: bytes, status: int, api: Client) -> None:
+    answer = api.request("POST", "/v2/attributes", headers=JSON, body=body)
+
+    assert answer.status_int == status
+    assert json.loads(answer.json["error_message"])["faultcode"] == "Client"
+
+
+def test_a_body_too_large_is_not_read(api: Client) -> None:
+    class Untouched(io.BytesIO):
+        def read(self, *_size: object) -> bytes:
+            raise AssertionError("somebody reads")
+
+    huge = {"wsgi.input": Untouched(), "CONTENT_LENGTH": str(1 << 40)}
+
+    assert api.request("POST", "/v2/attributes", headers=JSON, environ=huge).status_int == 413
+
+
+def test_a_body_of_unknown_length_is_read_up_to_the_limit(api: Client) -> None:
+    endless = {"wsgi.input": io.BytesIO(b" " * (LARGEST * 3)), "wsgi.input_terminated": True, "CONTENT_LENGTH": ""}
+
+    assert api.request("POST", "/v2/attributes", headers=JSON, environ=endless).status_int == 413
+
+
+def test_a_length_that_is_no_number_is_refused(api: Client) -> None:
+    assert api.request("POST", "/v2/attributes", environ={"CONTENT_LENGTH": "many"}).status_int == 400
+
+
+def test_before_2_4_an_error_has_the_one_member_of_the_contract(api: Client) -> None:
+    answer = api.request("GET", "/v2/devices/x", headers={"OpenStack-API-Version": "accelerator 2.3"})
+
+    assert set(answer.json) == {"error_message"}
+
+
+def test_from_2_4_an_error_says_more(api: Client) -> None:
+    answer = api.request("GET", "/v2/devices/x", headers={"OpenStack-API-Version": "accelerator 2.4"})
+
+    assert answer.json | {"error_message": ""} == {
+        "error_message": "",
+        "type": "about:blank",
+        "title": "Not Found",
+        "status": 404,
+        "detail": "Device not found: x",
+        "instance": answer.headers["X-Openstack-Request-Id"],
+        "code": "accel.not_found",
+    }
+
+
+def test_a_request_from_another_machine_is_refused_without_authentication(api: Client) -> None:
+    answer = api.request("GET", "/v2/devices", environ={"REMOTE_ADDR": "192.0.2.1"})
+
+    assert answer.status_int == 403
+    assert "own machine" in fault(answer)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.9.9.9", "::1", ""])
+def test_a_request_from_this_machine_is_answered(address: str, api: Client) -> None:
+    assert api.request("GET", "/v2/devices", environ={"REMOTE_ADDR": address}).status_int == 200
