@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TypeVar
 
 import pytest
@@ -56,11 +57,12 @@ def test_first_reports_that_race_make_one_node_with_one_set_of_devices_and_event
 def test_one_report_taken_by_two_conductors_counts_once(
     two_managers: Sequence[Manager], any_database: Database
 ) -> None:
-    two_managers[0].report(report(answer(gpu(1))))
-    seen = report(answer(gpu(1), gpu(2)), sequence=2)
-    at_once([lambda manager=manager: manager.report(seen) for manager in two_managers * 3])
-    assert event_kinds(any_database).count("device.added") == 2
-    assert rows_in(any_database, Device) == [2]
+    cards = [gpu(number) for number in range(8)]
+    two_managers[0].report(report(answer(*cards)))
+    for sequence in range(2, 6):
+        seen = report(answer(*(replace(card, reason=f"round {sequence}") for card in cards)), sequence=sequence)
+        at_once([lambda manager=manager, seen=seen: manager.report(seen) for manager in two_managers * 3])
+    assert event_kinds(any_database).count("device.changed") == 4 * 8
 
 
 def test_reports_and_heartbeats_in_any_order_end_with_the_newest_word(
