@@ -14,7 +14,7 @@ from typing import Any, TextIO
 from cliff.app import App
 from cliff.command import Command
 
-from accel.cli import usage
+from accel.cli import arguments, usage
 from accel.cli.client import DEFAULT_ENDPOINT, ENDPOINT_VARIABLE, Client
 from accel.cli.commands import Commands
 from accel.cli.errors import BROKEN_PIPE, INTERRUPTED, CommandFailed, WrongUse
@@ -64,7 +64,7 @@ class AccelApp(App):
         parser.add_argument(
             "--timeout",
             metavar="SECONDS",
-            type=float,
+            type=arguments.seconds,
             default=30.0,
             help="how long to wait for the server's answer (default: 30)",
         )

@@ -12,7 +12,7 @@ from cliff.show import ShowOne
 from stevedore import ExtensionManager
 from stevedore.extension import Extension
 
-from accel.cli import formats, watch
+from accel.cli import arguments, formats, watch
 from accel.cli.app import AccelApp
 from accel.cli.client import Client, Item
 from accel.cli.columns import Column, chosen, ordered, plain
@@ -79,7 +79,7 @@ class ListCommand(_OurFormats, Lister):
         amount = parser.add_mutually_exclusive_group()
         amount.add_argument(
             "--limit",
-            type=positive,
+            type=arguments.positive,
             metavar="NUMBER",
             help=f"list at most so many (default: {TABLE_ROWS} in a table, all in the other formats)",
         )
@@ -197,14 +197,6 @@ def row_limit(parsed_args: argparse.Namespace) -> int | None:
         return None
     default = TABLE_ROWS if parsed_args.formatter == formats.TABLE else None
     return parsed_args.limit or default
-
-
-def positive(text: str) -> int:
-    """Read a number from 1."""
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a number from 1")
-    return number
 
 
 def query(parsed_args: argparse.Namespace, names: Iterable[str]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from accel.cli import human, refs, vendors
 from accel.cli.base import ListCommand, ShowCommand, client_of, query
 from accel.cli.client import Client, Item
 from accel.cli.columns import Column, member, plain, short_uuid, within
+from accel.model.address import PciAddress
 
 REF_HELP = "UUID or its first four characters or more, GPU UUID, serial number, PCI address, or NODE/ADDRESS"
 
@@ -104,6 +105,8 @@ class DeviceList(ListCommand):
     def fetch(self, parsed_args: argparse.Namespace, *, limit: int | None) -> Iterable[Item]:
         """Read the devices."""
         asked = {"sort_key": "node", **query(parsed_args, _FILTERS)}
+        if parsed_args.address:
+            asked["address"] = str(PciAddress.parse(parsed_args.address))
         if parsed_args.free:
             asked["free"] = "true"
         return client_of(self).items("/devices", asked, limit=limit)

@@ -16,7 +16,7 @@ from accel.cli.node import failures
 
 HINTS = (
     ("accel device list --free", "what can be had now"),
-    ("accel device show ID", "all about one device: a few characters of its UUID do"),
+    ("accel device show ID", "all about one; a few characters of its UUID do"),
     ("accel node list", "the nodes and what they have"),
     ("accel topology NODE", "how near the devices of a node are to each other"),
     ("accel event list --follow", "what happens, while it happens"),

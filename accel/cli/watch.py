@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from io import StringIO
 from typing import TextIO
 
+from accel.cli import arguments
 from accel.cli.errors import CommandFailed, WrongUse
 
 DEFAULT_SECONDS = 2.0
@@ -37,19 +38,11 @@ def add_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--watch",
         nargs="?",
-        type=seconds,
+        type=arguments.seconds,
         const=DEFAULT_SECONDS,
         metavar="SECONDS",
         help=f"show it again every so many seconds (default: {DEFAULT_SECONDS:g}); into a pipe a line of JSON each",
     )
-
-
-def seconds(text: str) -> float:
-    """Read an interval."""
-    value = float(text)
-    if not 0.1 <= value <= 86400:
-        raise argparse.ArgumentTypeError("an interval is between 0.1 and 86400 seconds")
-    return value
 
 
 def check_format(name: str) -> None:

@@ -24,3 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if code == BROKEN_PIPE:  # whoever read is gone; what is still to be flushed at the exit goes nowhere
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
