@@ -10,6 +10,7 @@ import multiprocessing
 import signal
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from typing import Protocol
@@ -57,10 +58,11 @@ class ProcessRunner:
         self._stuck: dict[str, ForkServerProcess] = {}
 
     def start(self) -> None:
-        """Tell the server what to import. Call it before the first ``discover()``."""
+        """Start the server, while there are no threads yet."""
         entries = registry.installed()
         modules = [entries[setup.driver].module for setup in self._setups]
         self._context.set_forkserver_preload([__name__, *modules])
+        forkserver.ensure_running()
 
     def discover(self) -> tuple[Outcome, ...]:
         """See ``Runner.discover``."""

@@ -12,7 +12,6 @@ from accel.agent.node import boot_id, node_info
 from accel.agent.reporter import Reporter
 from accel.agent.runner import Runner
 from accel.agent.spool import Spool
-from accel.agent.systemd import Notifier
 from accel.drivers.base import Host
 from accel.model.report import DriverReport, NodeReport
 
@@ -35,6 +34,8 @@ class Intervals:
 
     heartbeat_seconds: float = 60
     rediscovery_seconds: float = 300
+    alive_seconds: float = 30
+    """How often the service manager hears that the agent lives, at least."""
 
 
 class Eye:
@@ -69,7 +70,10 @@ class Eye:
 
 
 class Agent:
-    """The loop. Build it, ``run()`` it, and ring its bell to stop it or to make it look."""
+    """The loop. Build it, ``run()`` it, and ring its bell to stop it or to make it look.
+
+    :param notify: takes what the service manager is told, as sd_notify(3) words it
+    """
 
     def __init__(
         self,
@@ -78,7 +82,7 @@ class Agent:
         bell: Bell,
         *,
         intervals: Intervals,
-        notifier: Notifier,
+        notify: Callable[[str], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._eye = eye
@@ -86,30 +90,32 @@ class Agent:
         self._contact = Contact(reporter, Trouble(), heartbeat_seconds=intervals.heartbeat_seconds)
         self._bell = bell
         self._intervals = intervals
-        self._notifier = notifier
+        self._notify = notify
         self._clock = clock
         self._next_look = self._next_contact = clock()
 
     def run(self) -> None:
         """Work until the bell says stop."""
-        self._notifier.ready("starting")
+        self._notify("READY=1")
         calls: frozenset[Call] = frozenset()
         while Call.STOP not in calls:
             self._work(is_called=Call.LOOK in calls)
-            self._notifier.alive(self._contact.status)
+            self._is_alive()
             calls = self._bell.wait(self._pause())
-        self._notifier.stopping()
+        self._notify("STOPPING=1")
 
     def _work(self, *, is_called: bool) -> None:
         if is_called or self._clock() >= self._next_look:
             self._reporter.observe(self._eye.look())
             self._next_look = self._clock() + self._intervals.rediscovery_seconds
-            self._notifier.alive(self._contact.status)
+            self._is_alive()
         if self._contact.is_urgent or self._clock() >= self._next_contact:
             self._next_contact = self._clock() + self._contact.make()
 
     def _pause(self) -> float:
         """Until the next look or contact is due, or systemd wants a sign of life."""
         pause = min(self._next_look, self._next_contact) - self._clock()
-        watchdog = self._notifier.watchdog_seconds
-        return pause if watchdog is None else min(pause, watchdog / 3)
+        return min(pause, self._intervals.alive_seconds)
+
+    def _is_alive(self) -> None:
+        self._notify(f"WATCHDOG=1\nSTATUS={self._contact.status}")

@@ -1,5 +1,6 @@
 """Tell systemd how the service is: sd_notify(3) over its datagram socket."""
 
+import contextlib
 import os
 import socket
 
@@ -12,5 +13,6 @@ def notify(state: str) -> None:
     address = os.environ.get("NOTIFY_SOCKET")
     if not address:
         return
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
+    # Where whoever started us listens no more, there is nobody else to tell.
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
         sender.sendto(state.encode(), "\0" + address[1:] if address.startswith("@") else address)

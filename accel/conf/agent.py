@@ -16,8 +16,8 @@ OPTIONS: list[cfg.Opt] = [
         default=30,
         min=0.1,
         max=600,
-        help="How long a driver may look, in seconds. One that has not answered by then is ended and reported as failed; "
-        "its devices stay in the inventory, of unknown health.",
+        help="How long a driver may look, in seconds. One that has not answered by then is ended and reported as "
+        "failed; its devices stay in the inventory, of unknown health.",
     ),
     cfg.IntOpt(
         "heartbeat_interval_seconds",
@@ -37,8 +37,8 @@ OPTIONS: list[cfg.Opt] = [
     cfg.StrOpt(
         "host_root",
         default="/",
-        help="The directory that stands for / when drivers look at /sys, /proc and /dev. Another one than / is a mounted "
-        "host root in a container, or a captured host.",
+        help="The directory that stands for / when drivers look at /sys, /proc and /dev. Another one than / is a "
+        "mounted host root in a container, or a captured host.",
     ),
     cfg.StrOpt(
         "fleet_file",

@@ -87,15 +87,15 @@ class ConductorClient:
         return wire.decode(Acknowledgement, self._call("heartbeat", heartbeat=wire.encode(heartbeat)))
 
     def _call(self, method: str, **arguments: Any) -> Any:
-        version = self._agreed_version()
+        version = self.agreed_version()
         try:
             return self._send(version, method, arguments)
         except AccelError:
             self._forget_agreement()
             raise
 
-    def _agreed_version(self) -> str:
-        """The version to speak.
+    def agreed_version(self) -> str:
+        """The version that we and the conductor speak; raises what ``report`` raises.
 
         The library connects without a time limit when it sends for the first time, so that happens in a thread, and all
         calls share the one attempt.

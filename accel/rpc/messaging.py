@@ -18,9 +18,12 @@ from oslo_messaging import opts  # noqa: E402  # with the others
 from oslo_messaging._metrics.client import oslo_messaging_metrics  # noqa: E402  # see _register_options
 from oslo_messaging._tracing.client import oslo_messaging_tracing  # noqa: E402  # see _register_options
 
-__all__ = ["oslo_messaging", "transport_of"]
+from accel.errors import ConfigurationError  # noqa: E402  # with the others
+
+__all__ = ["brokers_of", "oslo_messaging", "transport_of"]
 
 _EXCHANGE = "accel"
+_DEFAULT_PORT = 5672
 _RECONNECT_INTERVAL_SECONDS = 10
 """At most this long after the broker is back, everybody has noticed."""
 
@@ -29,9 +32,28 @@ def transport_of(conf: cfg.ConfigOpts) -> oslo_messaging.Transport:
     """The way to the broker of ``transport_url``; nothing is connected yet.
 
     :param conf: read already, with the groups of accel registered
+    :raises ConfigurationError: ``transport_url`` is no URL of a broker
     """
     _register_options(conf)
-    return oslo_messaging.get_rpc_transport(conf)
+    try:
+        return oslo_messaging.get_rpc_transport(conf)
+    except (oslo_messaging.InvalidTransportURL, oslo_messaging.DriverLoadFailure) as error:
+        raise ConfigurationError(f"transport_url: {error}") from error
+
+
+def brokers_of(conf: cfg.ConfigOpts) -> list[tuple[str, int]]:
+    """Host and port of each broker that ``transport_url`` names.
+
+    :raises ConfigurationError: it is no URL of a broker
+    """
+    _register_options(conf)
+    try:
+        url = oslo_messaging.TransportURL.parse(conf)
+    except oslo_messaging.InvalidTransportURL as error:
+        raise ConfigurationError(f"transport_url: {error}") from error
+    return [(host.hostname or "localhost", host.port or _DEFAULT_PORT) for host in url.hosts] or [
+        ("localhost", _DEFAULT_PORT)
+    ]
 
 
 def _register_options(conf: cfg.ConfigOpts) -> None:

@@ -168,20 +168,18 @@ def test_without_any_conductor_a_call_fails_at_once(transport: oslo_messaging.Tr
 
 @pytest.mark.timeout(60)
 def test_both_sides_recover_when_the_broker_comes_back(topic: str, tmp_path: Path) -> None:
-    proxy, url = broker_behind_proxy()
     conductor = NotingConductor()
-    proxy.up()
     with ExitStack() as stack:
-        stack.callback(proxy.down)
+        proxy, url = stack.enter_context(broker_behind_proxy())
         stack.enter_context(served(conductor, topic, tmp_path, url))
         transport = stack.enter_context(opened_transport(tmp_path, url))
         client = ConductorClient(transport, topic=topic, timeout_seconds=3)
         client.report(REPORT)
 
-        proxy.down()
+        proxy.cut()
         with pytest.raises(ConductorUnavailable):
             client.heartbeat(HEARTBEAT)
-        proxy.up()
+        proxy.mend()
         _until_accepted(client)
 
     assert conductor.taken[-1] == HEARTBEAT
@@ -200,17 +198,17 @@ def _until_accepted(client: ConductorClient) -> None:
 
 @pytest.mark.timeout(60)
 def test_an_agent_that_starts_before_the_broker_is_not_held_up_and_finds_it_later(topic: str, tmp_path: Path) -> None:
-    proxy, url = broker_behind_proxy()
     conductor = NotingConductor()
     with ExitStack() as stack:
+        proxy, url = stack.enter_context(broker_behind_proxy())
+        proxy.cut()
         stack.enter_context(served(conductor, topic, tmp_path))
         transport = stack.enter_context(opened_transport(tmp_path, url))
         client = ConductorClient(transport, topic=topic, timeout_seconds=1)
         with pytest.raises(ConductorUnavailable):
             client.heartbeat(HEARTBEAT)
 
-        stack.callback(proxy.down)
-        proxy.up()
+        proxy.mend()
         _until_accepted(client)
 
     assert conductor.taken[-1] == HEARTBEAT

@@ -5,16 +5,15 @@ and says so; where CI is set it fails.
 """
 
 import os
-import socket
-import threading
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import kombu
 import pytest
+from support.proxy import Proxy
 
 from accel import conf
 from accel.rpc.messaging import oslo_messaging, transport_of
@@ -53,51 +52,9 @@ def opened_transport(directory: Path, url: str = RABBITMQ_URL) -> Iterator[oslo_
         transport.cleanup()
 
 
-class Proxy:
-    """A TCP relay to the broker that can be cut: what a restart of the broker looks like from outside."""
-
-    def __init__(self, host: str, port: int) -> None:
-        self._target = (host, port)
-        self._sockets: list[socket.socket] = []
-        self._listener: socket.socket | None = None
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            self.port: int = probe.getsockname()[1]
-
-    def up(self) -> None:
-        """Take connections."""
-        self._listener = socket.create_server(("127.0.0.1", self.port), reuse_port=False)
-        threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
-
-    def down(self) -> None:
-        """Cut all connections and refuse new ones."""
-        listener, self._listener = self._listener, None
-        victims, self._sockets = self._sockets, []
-        for victim in ([listener] if listener else []) + victims:
-            with suppress(OSError):
-                victim.shutdown(socket.SHUT_RDWR)
-            victim.close()
-
-    def _accept(self, listener: socket.socket) -> None:
-        with suppress(OSError):
-            while True:
-                client, _ = listener.accept()
-                server = socket.create_connection(self._target)
-                self._sockets += [client, server]
-                for source, sink in ((client, server), (server, client)):
-                    threading.Thread(target=_relay, args=(source, sink), daemon=True).start()
-
-
-def broker_behind_proxy() -> tuple[Proxy, str]:
-    """A proxy to the broker, down at first, and the transport URL that goes through it."""
+@contextmanager
+def broker_behind_proxy() -> Iterator[tuple[Proxy, str]]:
+    """A way to the broker that can be cut, and the transport URL that goes that way."""
     parts = urlsplit(RABBITMQ_URL)
-    proxy = Proxy(parts.hostname or "127.0.0.1", parts.port or 5672)
-    return proxy, parts._replace(netloc=f"{parts.username}:{parts.password}@127.0.0.1:{proxy.port}").geturl()
-
-
-def _relay(source: socket.socket, sink: socket.socket) -> None:
-    with suppress(OSError):
-        while data := source.recv(65536):
-            sink.sendall(data)
-    for end in (source, sink):
-        with suppress(OSError):
-            end.shutdown(socket.SHUT_RDWR)
+    with Proxy(parts.hostname or "127.0.0.1", parts.port or 5672) as proxy:
+        yield proxy, parts._replace(netloc=f"{parts.username}:{parts.password}@127.0.0.1:{proxy.port}").geturl()

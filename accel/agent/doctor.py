@@ -1,0 +1,178 @@
+"""Looks at everything the agent needs and says of each how it is and how to mend it."""
+
+import ctypes
+import os
+import pwd
+import socket
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from accel.agent.probe import Outcome, Setup
+from accel.agent.runner import Runner
+from accel.agent.watcher import KernelEvents
+from accel.drivers import registry
+from accel.drivers.base import Host
+from accel.drivers.sysfs import names_in
+from accel.errors import AccelError
+from accel.model.report import FailureKind
+
+_CONNECT_SECONDS = 3.0
+_NVML = "libnvidia-ml.so.1"
+
+
+class State(StrEnum):
+    """How a thing is."""
+
+    OK = "ok"
+    WARNING = "warning"
+    """The agent works, with less."""
+    FAILED = "failed"
+    """The agent cannot do its work."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What one probe found."""
+
+    probe: str
+    state: State
+    found: str
+    mend: str = ""
+    """What to do about it; empty when all is well."""
+
+
+Probe = Callable[[], Iterable[Finding]]
+
+
+def examine(probes: Sequence[Probe]) -> list[Finding]:
+    """Run the probes in order."""
+    return [finding for probe in probes for finding in probe()]
+
+
+def configuration(files: Sequence[str], host: Host) -> Iterator[Finding]:
+    """Where the configuration comes from and what the node is called."""
+    if files:
+        yield _ok("configuration", ", ".join(files))
+    else:
+        yield _warning("configuration", "no file was read: all is default", "write /etc/accel/accel.conf")
+    yield _ok("node name", host.name)
+
+
+def user() -> Iterator[Finding]:
+    """Who runs the agent; looking needs no privilege."""
+    number = os.geteuid()
+    name = str(number)
+    with suppress(KeyError):
+        name = pwd.getpwuid(number).pw_name
+    yield _ok("user", f"{name}; nothing the agent does yet needs root" if number == 0 else name)
+
+
+def host_tree(host: Host) -> Iterator[Finding]:
+    """Whether the host's hardware can be read."""
+    devices = host.sysfs / "bus/pci/devices"
+    if not host.sysfs.is_dir() or not os.access(host.sysfs, os.R_OK | os.X_OK):
+        mend = "mount it, or set [agent] host_root"
+        yield _failed("sysfs", f"{host.sysfs} cannot be read", mend)
+    elif not devices.is_dir():
+        yield _warning("sysfs", f"{devices} is not there", "a host without PCI, or a container without /sys/bus")
+    else:
+        yield _ok("sysfs", f"{len(names_in(devices))} PCI functions in {devices}")
+
+
+def spool(directory: Path) -> Iterator[Finding]:
+    """Whether reports outlive an absence of the conductor."""
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=directory):
+            pass
+    except OSError as error:
+        mend = f"let {directory} belong to the agent's user, or set [DEFAULT] state_path"
+        yield _failed("spool", f"{directory}: {error.strerror}", mend)
+    else:
+        yield _ok("spool", f"{directory} can be written")
+
+
+def kernel_events() -> Iterator[Finding]:
+    """Whether hot-plug is noticed at once."""
+    later = "changes are seen at the next periodic look only"
+    try:
+        KernelEvents()
+    except ImportError as error:
+        yield _warning("kernel events", f"libudev is not there ({error}): {later}", "install libudev1")
+    except OSError as error:
+        yield _warning("kernel events", f"{error}: {later}", "let the agent open netlink sockets")
+    else:
+        yield _ok("kernel events", "can be heard")
+
+
+def nvml(host: Host, drivers: Sequence[str]) -> Iterator[Finding]:
+    """Whether NVIDIA's library is there, for those who want it."""
+    if "nvidia" not in drivers or not host.is_real:
+        return
+    try:
+        ctypes.CDLL(_NVML)
+    except OSError:
+        mend = "nothing to do on a host without NVIDIA GPUs; else install the NVIDIA driver with its libraries"
+        yield _warning("NVML", f"{_NVML} is not installed: GPUs are read from sysfs alone", mend)
+    else:
+        yield _ok("NVML", f"{_NVML} is installed")
+
+
+def drivers(setups: Sequence[Setup], runner: Runner) -> Iterator[Finding]:
+    """What is installed, and what each enabled driver sees."""
+    yield _ok("installed drivers", ", ".join(registry.installed()))
+    for setup, outcome in zip(setups, runner.discover(), strict=True):
+        yield _driver(setup.driver, outcome)
+
+
+def _driver(name: str, outcome: Outcome) -> Finding:
+    failure = outcome.report.failure
+    probe = f"driver {name}"
+    if failure is None:
+        return _ok(probe, f"{len(outcome.report.devices)} devices in {outcome.seconds:.2f} s")
+    found = f"{failure.kind}: {failure.message}"
+    mend = failure.hint or f"leave {name} out of [agent] enabled_drivers where it has nothing to find"
+    return _warning(probe, found, mend) if failure.kind is FailureKind.UNAVAILABLE else _failed(probe, found, mend)
+
+
+def brokers(addresses: Iterable[tuple[str, int]]) -> Iterator[Finding]:
+    """Whether each broker takes connections."""
+    for host, port in addresses:
+        probe = f"broker {host}:{port}"
+        try:
+            socket.create_connection((host, port), timeout=_CONNECT_SECONDS).close()
+        except OSError as error:
+            mend = "see that the broker runs and that no firewall is between; [DEFAULT] transport_url names it"
+            yield _failed(probe, str(error), mend)
+        else:
+            yield _ok(probe, "takes connections")
+
+
+def conductor(agreed_version: Callable[[], str]) -> Iterator[Finding]:
+    """Whether a conductor answers.
+
+    :param agreed_version: asks it for the version of the messages; raises an ``AccelError`` when it cannot
+    """
+    try:
+        version = agreed_version()
+    except AccelError as error:
+        mend = "see that accel-conductor runs, with the same transport_url and [rpc] topic, and the broker's login"
+        yield _failed("conductor", str(error), mend)
+    else:
+        yield _ok("conductor", f"answers; messages of version {version}")
+
+
+def _ok(probe: str, found: str) -> Finding:
+    return Finding(probe=probe, state=State.OK, found=found)
+
+
+def _warning(probe: str, found: str, mend: str) -> Finding:
+    return Finding(probe=probe, state=State.WARNING, found=found, mend=mend)
+
+
+def _failed(probe: str, found: str, mend: str) -> Finding:
+    return Finding(probe=probe, state=State.FAILED, found=found, mend=mend)

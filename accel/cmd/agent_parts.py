@@ -1,0 +1,90 @@
+"""The parts of an agent, made as the configuration says; a service and the all-in-one put them together."""
+
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+
+from oslo_config import cfg
+from oslo_log import log
+
+from accel.agent.bell import Bell, Call
+from accel.agent.player import Player
+from accel.agent.probe import Setup
+from accel.agent.reporter import Reporter
+from accel.agent.runner import ProcessRunner, Runner
+from accel.agent.service import Agent, Eye, Identity, Intervals
+from accel.agent.spool import Spool
+from accel.agent.watcher import KernelEvents, Watcher
+from accel.cmd import systemd
+from accel.drivers import registry
+from accel.drivers.base import Host
+from accel.drivers.fleet import FleetFile
+from accel.errors import DriverUnavailable
+from accel.rpc.api import Conductor
+
+_LOG = log.getLogger(__name__)
+
+
+def make_runner(conf: cfg.ConfigOpts) -> ProcessRunner:
+    """Runs the enabled drivers, each in its own process.
+
+    :raises ConfigurationError: a driver is not installed, or its options are wrong
+    """
+    return ProcessRunner(make_setups(conf), timeout_seconds=conf.agent.driver_timeout_seconds)
+
+
+def make_setups(conf: cfg.ConfigOpts) -> tuple[Setup, ...]:
+    """The enabled drivers and what they are given.
+
+    :raises ConfigurationError: a driver is not installed, or its options are wrong
+    """
+    names = conf.agent.enabled_drivers
+    registry.check(names)
+    host = make_host(conf)
+    return tuple(Setup(driver=name, host=host, options=_options(conf, name)) for name in names)
+
+
+def _options(conf: cfg.ConfigOpts, name: str) -> dict[str, object]:
+    try:
+        return registry.option_values(conf, name, registry.load([name])[name])
+    except DriverUnavailable:  # it will say so itself when it is asked to look
+        return {}
+
+
+def make_host(conf: cfg.ConfigOpts) -> Host:
+    """The machine that the drivers look at."""
+    return Host(name=conf.host, root=Path(conf.agent.host_root))
+
+
+def make_agent(conf: cfg.ConfigOpts, conductor: Conductor, bell: Bell, runner: Runner) -> Agent:
+    """The agent's loop over a started runner."""
+    agent = conf.agent
+    spool = Spool(spool_directory(conf))
+    spool.open()
+    identity = Identity(host=make_host(conf), version=version("accel"), rack=agent.rack, labels=agent.labels)
+    intervals = Intervals(
+        heartbeat_seconds=agent.heartbeat_interval_seconds, rediscovery_seconds=agent.rediscovery_interval_seconds
+    )
+    eye = Eye(identity, runner, spool)
+    return Agent(eye, Reporter(conductor, spool), bell, intervals=intervals, notify=systemd.notify)
+
+
+def make_player(conf: cfg.ConfigOpts, conductor: Conductor, bell: Bell, fleet_file: Path) -> Player:
+    """The player of a fleet file."""
+    seconds = conf.agent.heartbeat_interval_seconds
+    return Player(conductor, FleetFile(fleet_file), bell, version=version("accel"), heartbeat_seconds=seconds)
+
+
+def watch(bell: Bell) -> None:
+    """Ring the bell when the kernel tells of a change; where it cannot be heard, say so and do without."""
+    try:
+        events = KernelEvents()
+    except (ImportError, OSError) as error:
+        _LOG.warning("The kernel's events cannot be heard: %s. The agent looks periodically", error)
+    else:
+        Watcher(events, partial(bell.ring, Call.LOOK)).start()
+
+
+def spool_directory(conf: cfg.ConfigOpts) -> Path:
+    """Where the agent keeps what must outlive it."""
+    return Path(conf.state_path) / "agent"
