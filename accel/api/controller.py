@@ -69,7 +69,7 @@ class RootController:
         return Call(
             database=self._database,
             version=environment.version(request.environ) or microversion.OLDEST,
-            base_url=self._public_endpoint or request.application_url,
+            base_url=(self._public_endpoint or request.application_url).rstrip("/"),
             path=place.path,
             arguments=place.arguments,
             query=validation.read_query(pairs, route.query),

@@ -1,0 +1,85 @@
+"""``accel-api`` as a process: gunicorn's workers, their figures, its end, and when it does not start."""
+
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+from support.databases import migrated
+from support.populated import populate
+
+ACCEL_API = Path(sys.executable).with_name("accel-api")
+PATIENCE_SECONDS = 30
+
+
+def _free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
+
+
+def _wait_for(url: str, process: "subprocess.Popen[str]") -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        assert process.poll() is None, "the service has ended"
+        try:
+            requests.get(f"{url}/healthcheck", timeout=5).raise_for_status()
+        except requests.ConnectionError:
+            time.sleep(0.05)
+        else:
+            return
+    raise AssertionError("the service does not answer")
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[tuple[str, "subprocess.Popen[str]"]]:
+    with migrated("sqlite", tmp_path) as database:
+        populate(database)
+        port = _free_port()
+        config = tmp_path / "accel.conf"
+        config.write_text(
+            f"[database]\nconnection = sqlite:///{database.engine.url.database}\n[api]\nport = {port}\nworkers = 2\n"
+        )
+        command = [str(ACCEL_API), "--config-file", str(config)]
+        environment = {"TMPDIR": str(tmp_path), "PATH": "/usr/bin:/bin"}
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:
+            url = f"http://127.0.0.1:{port}"
+            try:
+                _wait_for(url, process)
+                yield url, process
+            finally:
+                process.kill()
+
+
+def test_the_figures_are_those_of_all_workers(service: tuple[str, "subprocess.Popen[str]"]) -> None:
+    url, _process = service
+    for _ in range(20):
+        assert len(requests.get(f"{url}/v2/devices", timeout=10).json()["devices"]) == 5
+
+    figures = requests.get(f"{url}/metrics", timeout=10).text.splitlines()
+    assert 'accel_api_requests_total{method="GET",route="/v2/devices",status="200"} 20.0' in figures
+
+
+def test_a_signal_ends_it_and_nothing_is_left(service: tuple[str, "subprocess.Popen[str]"], tmp_path: Path) -> None:
+    _url, process = service
+
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=PATIENCE_SECONDS) == 0
+    assert not list(tmp_path.glob("accel-api-*"))
+
+
+def test_it_refuses_to_serve_everybody_without_authentication(tmp_path: Path) -> None:
+    config = tmp_path / "accel.conf"
+    config.write_text("[api]\nhost = 0.0.0.0\n")
+
+    done = subprocess.run(
+        [str(ACCEL_API), "--config-file", str(config)], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 1
+    assert "[api] host = 0.0.0.0 can be reached from other machines" in done.stderr
+    assert "Traceback" not in done.stderr
