@@ -15,7 +15,7 @@ from accel.drivers.kfd import kfd_functions
 from accel.drivers.pci_board import UNKNOWN_ID, Board, pci_device
 from accel.drivers.pci_kinds import RESOURCE_CLASSES, UNKNOWN, VENDOR_WORDS, Kind, kind_of
 from accel.drivers.pci_names import pci_names
-from accel.drivers.pci_whitelist import Entry, parse_whitelist
+from accel.drivers.pci_whitelist import Entry, EntryText, parse_entries
 from accel.drivers.sysfs import PciFunction, pci_functions, read_number, read_text
 from accel.model.address import PciAddress
 from accel.model.attribute import custom_trait, resource_class, traits
@@ -29,9 +29,9 @@ class PciDriver:
     """Reports the accelerators that their ids or class tell; with a whitelist, exactly what it admits."""
 
     options: ClassVar[Sequence[cfg.Opt]] = (
-        cfg.MultiStrOpt(
+        cfg.MultiOpt(
             "passthrough_whitelist",
-            default=[],
+            item_type=EntryText(),
             help="Which PCI functions are offered; may be given several times. Each is a JSON object, or a list of "
             "them, with any of vendor_id, product_id (hex digits without 0x), address (a text such as *:0a:00.*, or "
             "an object of regular expressions for domain, bus, slot, function) and devname (a network interface, "
@@ -45,7 +45,7 @@ class PciDriver:
 
     def __init__(self, host: Host, options: cfg.ConfigOpts.GroupAttr) -> None:
         self._host = host
-        self._whitelist = parse_whitelist(options.passthrough_whitelist, option="passthrough_whitelist")
+        self._whitelist = [entry for text in options.passthrough_whitelist or () for entry in parse_entries(text)]
 
     def discover(self) -> tuple[Device, ...]:
         """The accelerators, by address."""

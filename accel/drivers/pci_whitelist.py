@@ -13,8 +13,10 @@ anything, or an object of regular expressions that match from the beginning of a
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+
+from oslo_config import types
 
 from accel.drivers.base import Host
 from accel.drivers.sysfs import PciFunction, link_name
@@ -62,26 +64,36 @@ class Entry:
         return link_name(host.sysfs / "class/net" / self.network_device / "device") == str(address)
 
 
-def parse_whitelist(texts: Sequence[str], *, option: str) -> tuple[Entry, ...]:
-    """Read the entries of a configuration option.
+class EntryText(types.String):
+    """The type of an option whose value is the text of an entry: a wrong one is refused as the service starts."""
 
-    :param option: the option's name, for the error's text
-    :raises InvalidValue: an entry cannot be right; the text names the entry, the field, its value and what is right
+    def __call__(self, value: object) -> str:
+        """The text as it is.
+
+        :raises InvalidValue: it cannot be right
+        """
+        text: str = super().__call__(value)
+        parse_entries(text)
+        return text
+
+
+def parse_entries(text: str) -> tuple[Entry, ...]:
+    """Read one entry, or a list of them.
+
+    :raises InvalidValue: it cannot be right; the error names the entry, the field, its value and what is right
     """
-    return tuple(
-        _entry(given, where=f"{option}[{index}]{suffix}")
-        for index, text in enumerate(texts)
-        for suffix, given in _objects(text, where=f"{option}[{index}]")
-    )
+    return tuple(_entry(given, where=where) for where, given in _objects(text))
 
 
-def _objects(text: str, *, where: str) -> Iterable[tuple[str, object]]:
-    """The objects in the text of an entry, each with what its name ends with."""
+def _objects(text: str) -> Iterable[tuple[str, object]]:
+    """The objects in a text, each with the name it goes by in an error."""
     try:
         given = json.loads(text)
     except ValueError as error:
-        raise InvalidValue(where, text, 'JSON such as {"vendor_id": "8086", "product_id": "0b25"}') from error
-    return [(f"[{index}]", one) for index, one in enumerate(given)] if isinstance(given, list) else [("", given)]
+        raise InvalidValue("entry", text, 'JSON such as {"vendor_id": "8086", "product_id": "0b25"}') from error
+    return (
+        [(f"entry[{index}]", one) for index, one in enumerate(given)] if isinstance(given, list) else [("entry", given)]
+    )
 
 
 def _entry(given: object, *, where: str) -> Entry:

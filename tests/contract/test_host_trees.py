@@ -14,6 +14,7 @@ from support.host_trees import HOSTS, captured
 from accel.drivers.base import Driver, Host
 from accel.drivers.fake import FakeDriver
 from accel.drivers.nvme import NvmeDriver
+from accel.drivers.nvme_sysfs import drives
 from accel.drivers.pci import PciDriver
 from accel.drivers.sysfs import PciFunction, pci_functions
 from accel.model.device import Deployable, DeployableKind, Device, Health
@@ -96,6 +97,7 @@ def as_oracle(function: PciFunction) -> dict[str, Any]:
         "device": f"0x{function.product}",
         "cls": f"0x{function.class_code:06x}" if raw["class"].exists() else None,
         "numa": str(-1 if function.numa_node is None else function.numa_node) if raw["numa_node"].exists() else None,
+        "sub": f"0x{function.subsystem_vendor}:0x{function.subsystem_product}" if function.subsystem_vendor else None,
         "driver": function.kernel_driver,
         "iommu": None if function.iommu_group is None else str(function.iommu_group),
         "speed": function.link_speed or None,
@@ -125,6 +127,26 @@ def test_numa_nodes_are_those_that_the_host_says() -> None:
     functions = pci_functions(Host(name=NODE, root=captured("hwloc-fakelocality")))
     of_buses = {(function.address.bus & 0xC0, function.numa_node) for function in functions}
     assert of_buses == {(0x00, 0), (0x40, 1), (0x80, 2), (0xC0, 3)}
+
+
+@pytest.mark.parametrize("tree", [tree for tree in WITH_ORACLE if "nvme" in oracle(tree)])
+def test_nvme_controllers_read_as_an_independent_reader_reads_them(tree: str) -> None:
+    read = {
+        controller.name: {
+            "name": controller.name,
+            "serial": drive.serial,
+            "model": drive.model,
+            "fw": drive.firmware,
+            "transport": controller.transport,
+            "address": str(controller.address),
+            "state": controller.state,
+            "numa": str(controller.numa_node),
+        }
+        for drive in drives(Host(name=NODE, root=captured(tree)))
+        for controller in drive.controllers
+    }
+    expected = {one["name"]: {key: one[key] for key in read[one["name"]]} for one in oracle(tree)["nvme"]}
+    assert read == expected
 
 
 def test_sixteen_gcds_are_four_on_each_numa_node() -> None:
