@@ -75,7 +75,7 @@ _ABOUT = (
 
 
 class DeployableList(ListCommand):
-    """List what can be scheduled alone: cards, MIG instances, VF pools."""
+    """List what can be scheduled alone: cards, MIG parts, VF pools."""
 
     noun = "deployable"
     columns: ClassVar[tuple[Column, ...]] = _ABOUT
