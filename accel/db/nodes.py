@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, select
+from sqlalchemy import ColumnElement, Connection, func, select
 
 from accel.db import counts, rows, summary
 from accel.db.counts import HandleCounts
@@ -135,3 +135,8 @@ def values_of_devices(connection: Connection, row: NodeRow) -> list[NodeDevice]:
         .order_by(Device.address.is_(None), Device.address, Device.id)
     )
     return [NodeDevice(found.uuid, rows.to_device(found)) for found in connection.execute(statement)]
+
+
+def count_heard_since(connection: Connection, *, moment: datetime) -> int:
+    """How many nodes were heard at that moment or later."""
+    return connection.execute(select(func.count()).where(Node.last_heartbeat_at >= moment)).scalar_one()

@@ -1,0 +1,49 @@
+"""What a node and a terminal pay: memory of the agent, start of the command line, discovery of a large host."""
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+from accel.drivers.base import Host
+from accel.drivers.nvidia import NvidiaDriver
+from accel.drivers.nvme import NvmeDriver
+from accel.drivers.pci import PciDriver
+from accel.testing.driver_contract import options
+from accel.testing.host_tree import HostTree, PciRow
+from bench.figures import Figure, median_ms
+from bench.material import BIN
+
+
+def figures(directory: Path) -> Iterator[Figure]:
+    """Memory, start and discovery."""
+    yield _discovery(directory)
+    yield _start_of_the_command_line()
+    yield _agent_memory(directory)
+
+
+def _start_of_the_command_line() -> Figure:
+    value = median_ms(lambda: subprocess.run([BIN / "accel", "--help"], capture_output=True, check=True), times=10)
+    floor = median_ms(lambda: subprocess.run([BIN / "python", "-c", ""], capture_output=True, check=True), times=10)
+    return Figure(what="accel --help", value=value, unit="ms", bound=250, floor=floor, floor_what="bare Python")
+
+
+def _discovery(directory: Path) -> Figure:
+    host = _large_host(directory / "host")
+    functions = len(list((host.sysfs / "bus/pci/devices").iterdir()))
+    drivers = [kind(host, options(kind)) for kind in (NvidiaDriver, NvmeDriver, PciDriver)]
+    value = median_ms(lambda: [list(driver.discover()) for driver in drivers], times=10)
+    return Figure(what=f"discovery of a host with {functions} PCI functions", value=value, unit="ms", bound=500)
+
+
+def _large_host(root: Path) -> Host:
+    """Twenty accelerators below bridges of their own, each with 26 virtual functions."""
+    tree = HostTree(root)
+    for bus in range(0x10, 0x10 + 2 * 20, 2):
+        bridge, card = f"0000:{bus:02x}:00.0", f"0000:{bus + 1:02x}:00.0"
+        tree.pci_function(PciRow(address=bridge, class_code=0x060400))
+        tree.pci_function(PciRow(address=card, vendor="8086", product="4940", class_code=0x0B4000, above=bridge))
+        for number in range(1, 27):
+            address = f"0000:{bus + 1:02x}:{number // 8:02x}.{number % 8}"
+            virtual = PciRow(address=address, vendor="8086", product="4941", class_code=0x0B4000, above=bridge)
+            tree.virtual_function(virtual, of=card)
+    return tree.host()

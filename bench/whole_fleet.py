@@ -1,0 +1,99 @@
+"""A thousand agents on one conductor, over RabbitMQ into PostgreSQL."""
+
+import os
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import create_engine, make_url, text
+
+from accel.db import migrate
+from accel.db.engine import Database
+from bench.figures import Figure
+from bench.material import BIN, fleet_file, service
+
+POSTGRESQL_URL = os.environ.get("TEST_POSTGRESQL_URL", "postgresql+psycopg://postgres@127.0.0.1:5432/postgres")
+RABBITMQ_URL = os.environ.get("TEST_RABBITMQ_URL", "rabbit://guest:guest@127.0.0.1:5672/")
+NODES = 1000
+HEARTBEAT_SECONDS = 15
+"""A quarter of the default, so that a quarter of a minute shows a minute's work."""
+
+
+def figures(directory: Path) -> Iterator[Figure]:
+    """Taking the whole fleet, and keeping it."""
+    with _database() as url:
+        settings = _settings(directory, url)
+        played = fleet_file(directory, nodes=NODES, cards=8)
+        conductor = [BIN / "accel-conductor", "--config-file", settings]
+        agent = [BIN / "accel-agent", "--config-file", settings, "--fleet", played]
+        with service(conductor, directory / "conductor.log") as taking:
+            started = time.monotonic()
+            with service(agent, directory / "agent.log"):
+                _until_taken(url, directory)
+                yield Figure(
+                    what=f"{NODES:,} nodes × 8 devices taken, PostgreSQL and RabbitMQ, services started included",
+                    value=time.monotonic() - started,
+                    unit="s",
+                    bound=60,
+                )
+                yield _heartbeats(taking.pid)
+
+
+def _heartbeats(conductor: int) -> Figure:
+    before = _cpu_seconds(conductor)
+    time.sleep(HEARTBEAT_SECONDS)
+    share = (_cpu_seconds(conductor) - before) / 60 * 100
+    return Figure(
+        what="1,000 heartbeats a minute, conductor process, the same", value=share, unit="% of a core", bound=5
+    )
+
+
+def _cpu_seconds(process: int) -> float:
+    """User and system time of a process with its threads, proc(5)."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _until_taken(url: str, directory: Path) -> None:
+    engine = create_engine(url)
+    deadline = time.monotonic() + 300
+    while time.monotonic() < deadline:
+        with engine.connect() as connection:
+            if connection.execute(text("SELECT count(*) FROM devices")).scalar_one() == NODES * 8:
+                engine.dispose()
+                return
+        time.sleep(0.2)
+    logs = "\n".join((directory / name).read_text()[-2000:] for name in ("conductor.log", "agent.log"))
+    raise SystemExit(f"the fleet was not taken within 300 s\n{logs}")
+
+
+def _settings(directory: Path, url: str) -> Path:
+    settings = directory / "accel.conf"
+    settings.write_text(
+        f"[DEFAULT]\nstate_path = {directory}\ntransport_url = {RABBITMQ_URL}\n"
+        f"[database]\nconnection = {url}\n"
+        f"[rpc]\ntopic = accel-bench-{uuid.uuid4().hex}\n"
+        f"[agent]\nenabled_drivers =\nheartbeat_interval_seconds = {HEARTBEAT_SECONDS}\n"
+    )
+    return settings
+
+
+@contextmanager
+def _database() -> Iterator[str]:
+    """The URL of a migrated PostgreSQL database that exists within the block."""
+    name = f"accel_bench_{uuid.uuid4().hex}"
+    server = create_engine(POSTGRESQL_URL, isolation_level="AUTOCOMMIT")
+    with server.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    url = make_url(POSTGRESQL_URL).set(database=name).render_as_string(hide_password=False)
+    database = Database(url)
+    migrate.upgrade(database)
+    database.close()
+    try:
+        yield url
+    finally:
+        with server.connect() as connection:
+            connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+        server.dispose()

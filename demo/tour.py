@@ -1,0 +1,136 @@
+"""``make demo``: everything in one process, the main commands, a card that vanishes and comes back. Ends by itself.
+
+Only public things are used: ``accel up`` is started as anybody would start it, and every line after a ``$`` is a
+command that can be typed. All state is in a temporary directory that is removed at the end.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from accel.testing.host_tree import unpack
+
+ROOT = Path(__file__).resolve().parent.parent
+ACCEL = Path(sys.executable).with_name("accel")
+FLEET = ROOT / "etc" / "accel" / "fleets" / "demo.yaml"
+CAPTURED_HOST = ROOT / "tests" / "data" / "hosts" / "qemu-2numa-boot" / "qemu-2numa-boot.tar.gz"
+PATIENCE_SECONDS = 60
+
+
+class TourFailure(Exception):
+    """A step did not do what the tour says it does."""
+
+
+def say(text: str) -> None:
+    """A line of the guide."""
+    print(f"\n\033[1m# {text}\033[0m" if sys.stdout.isatty() else f"\n# {text}", flush=True)
+
+
+def accel(*arguments: str) -> str:
+    """Run ``accel`` and give back what it printed.
+
+    :raises TourFailure: it failed
+    """
+    done = subprocess.run([ACCEL, *arguments], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise TourFailure(f"accel {' '.join(arguments)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def show(*arguments: str) -> None:
+    """Run ``accel`` as a person would and show command and output."""
+    print(f"$ accel {' '.join(arguments)}".rstrip(), flush=True)
+    print(accel(*arguments).rstrip(), flush=True)
+
+
+def wait_for_event(kind: str, device: str) -> None:
+    """Return when the history of a device holds an event of the kind.
+
+    :raises TourFailure: it does not within a minute
+    """
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        if json.loads(accel("event", "list", "--device", device, "--kind", kind, "-f", "json")):
+            return
+        time.sleep(0.2)
+    raise TourFailure(f"no event {kind} of {device} within {PATIENCE_SECONDS} s")
+
+
+@contextmanager
+def everything_running(directory: Path, fleet: Path) -> Iterator[None]:
+    """``accel up`` with this host, a captured host and a simulated fleet."""
+    tree = unpack(CAPTURED_HOST, directory / "captured-host")
+    log = directory / "accel.log"
+    command = [ACCEL, "up", "--state-path", directory / "state", "--listen", "127.0.0.1:0"]
+    command += ["--fleet", fleet, "--host-tree", tree]
+    with log.open("w") as stderr, subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True) as up:
+        try:
+            os.environ["ACCEL_ENDPOINT"] = wait_until_ready(up, log)
+            yield
+        finally:
+            up.terminate()
+            up.communicate(timeout=PATIENCE_SECONDS)
+    if up.returncode:
+        raise TourFailure(f"accel up ended with {up.returncode}:\n{log.read_text()}")
+
+
+def wait_until_ready(up: "subprocess.Popen[str]", log: Path) -> str:
+    """The endpoint that ``accel up`` announces once the first reports are taken."""
+    if up.stdout is None:
+        raise TourFailure("accel up has no standard output")
+    for line in up.stdout:
+        print(line, end="", flush=True)
+        if line.startswith("Ready:"):
+            return line.split()[1]
+    raise TourFailure(f"accel up did not get ready:\n{log.read_text()}")
+
+
+def tour(fleet: Path) -> None:
+    """The sights."""
+    say("What do we have, and what is free?")
+    show()
+    show("node", "list")
+    say("The cards of one node, and one of them in full")
+    show("device", "list", "--node", "h100-01")
+    card = json.loads(accel("device", "list", "--node", "h100-01", "-f", "json"))[0]["uuid"]
+    show("device", "show", card[:8])
+    say("How its cards are connected")
+    show("topology", "h100-01")
+    say("A captured host: real sysfs, read by the real drivers")
+    show("device", "list", "--node", "captured-host")
+    say("A card falls off its bus …")
+    intact = fleet.read_text()
+    fleet.write_text(intact + "  - {node: h100-01, card: 0, state: absent}\n")
+    wait_for_event("device.lost", card)
+    show("device", "list", "--node", "h100-01", "--presence", "lost")
+    say("… and comes back: it is the same device, with its history")
+    fleet.write_text(intact)
+    wait_for_event("device.returned", card)
+    show("event", "list", "--device", card[:8])
+
+
+def main() -> int:
+    """Run the tour in a temporary directory."""
+    with tempfile.TemporaryDirectory(prefix="accel-demo-") as name:
+        directory = Path(name)
+        fleet = Path(shutil.copy(FLEET, directory))
+        try:
+            say("Starting API, conductor and agent in one process: this host, a captured host, a simulated fleet")
+            with everything_running(directory, fleet):
+                tour(fleet)
+        except TourFailure as failure:
+            print(f"\nThe demo failed: {failure}", file=sys.stderr)
+            return 1
+    say("That was it. To look around by yourself: .venv/bin/accel up --fleet etc/accel/fleets/demo.yaml")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
