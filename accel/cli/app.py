@@ -20,7 +20,7 @@ from accel.cli.commands import Commands
 from accel.cli.errors import BROKEN_PIPE, INTERRUPTED, CommandFailed, WrongUse
 from accel.errors import AccelError, InvalidValue
 
-DESCRIPTION = "See every accelerator of a fleet: what there is, what is free, who has it, what is broken."
+DESCRIPTION = "Every accelerator of a fleet: what there is, what is free, what is broken."
 SUMMARY = "summary"
 
 

@@ -2,7 +2,7 @@
 
 import argparse
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, TextIO, cast
 
 from cliff.command import Command
@@ -34,9 +34,9 @@ class _OurFormats(DisplayCommandBase[Any]):
     """Takes the formats from ``accel.cli.formats``, the same for lists and single things, and imports no others."""
 
     def _load_formatter_plugins(self) -> "ExtensionManager[Any]":
+        self.formats = formats.formatters()
         extensions = [
-            Extension(name, cast(Any, None), type(formatter), formatter)
-            for name, formatter in formats.formatters().items()
+            Extension(name, cast(Any, None), type(formatter), formatter) for name, formatter in self.formats.items()
         ]
         return ExtensionManager.make_test_instance(extensions)
 
@@ -139,7 +139,7 @@ class ListCommand(_OurFormats, Lister):
     def _emit(self, parsed_args: argparse.Namespace, stream: TextIO) -> None:
         names, rows = self.take_action(parsed_args)
         if names:
-            formats.formatters()[parsed_args.formatter].emit_list(names, rows, stream, parsed_args)
+            self.formats[parsed_args.formatter].emit_list(names, rows, stream, parsed_args)
 
     def _draw(self, parsed_args: argparse.Namespace, frame: watch.Frame) -> None:
         self._emit(parsed_args, frame)
@@ -181,11 +181,14 @@ def headings(columns: Iterable[Column], formatter: str) -> list[str]:
     return [column.heading if formatter == formats.TABLE else column.key for column in columns]
 
 
-def value(column: Column, item: Mapping[str, Any], formatter: str, *, is_long: bool) -> Any:
-    """What a format shows of an item in a column."""
+def value(column: Column, item: Item, formatter: str, *, is_long: bool) -> Any:
+    """What a format shows of an item in a column.
+
+    :param is_long: whether a table shows UUIDs in full
+    """
+    raw = column.raw(item)
     if formatter == formats.TABLE:
-        return column.raw(dict(item)) or "-" if is_long and column.heading.endswith("UUID") else column.cell(dict(item))
-    raw = column.raw(dict(item))
+        return raw if raw and is_long and column.heading.endswith("UUID") else column.cell(item)
     if formatter in formats.RAW or isinstance(raw, int | float | str):
         return raw
     return plain(raw)

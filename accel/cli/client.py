@@ -72,7 +72,9 @@ class Client:
         while left is None or left > 0:
             asked["limit"] = PAGE_SIZE if left is None else min(left, PAGE_SIZE)
             body = self.get(path, asked)
-            page = body[name]
+            page = body.get(name)
+            if page is None:
+                raise CommandFailed(f"what answers at {self.endpoint} is not an accel server")
             yield from page
             if not page or f"{name}_links" not in body:
                 return
@@ -97,6 +99,8 @@ class Client:
             ) from error
         except ValueError as error:  # what requests makes of an address that is none
             raise WrongUse(f"--endpoint {self.endpoint}: not an address such as {DEFAULT_ENDPOINT}") from error
+        except requests.exceptions.RequestException as error:
+            raise CommandFailed(f"{self.endpoint}: the answer cannot be read: {error}") from error
         return self._read(answer)
 
     def _opened(self) -> "requests.Session":

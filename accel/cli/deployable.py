@@ -9,7 +9,18 @@ from accel.cli.base import ListCommand, ShowCommand, client_of, query
 from accel.cli.client import Item
 from accel.cli.columns import Column, member, plain, short_uuid
 
+_PART = ("uuid", "name", "kind", "rc", "held", "total")
 _PCI_INFO = ("domain", "bus", "device", "function")
+
+
+def part(deployable: Item) -> Item:
+    """What a device says of its part."""
+    return {column.key: column.raw(deployable) for column in _ABOUT if column.key in _PART}
+
+
+def part_line(of: Item) -> str:
+    """A part as a line of text."""
+    return f"{of['name']}  {of['kind']}  {of['rc'] or '-'}  {of['held']}/{of['total']} held"
 
 
 def _held(deployable: Item) -> int:

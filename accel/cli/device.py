@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from cliff.command import Command
 
-from accel.cli import human, refs, vendors
+from accel.cli import deployable, human, refs, vendors
 from accel.cli.base import ListCommand, ShowCommand, client_of, query
 from accel.cli.client import Client, Item
 from accel.cli.columns import Column, member, plain, short_uuid, within
@@ -119,6 +119,7 @@ class DeviceShow(ShowCommand):
         *_ABOUT,
         Column("std_board_info", _board_info, lambda device: _lines(_board_info(device))),
         member("vendor_board_info"),
+        Column("deployables", lambda device: device["deployables"], lambda device: _parts(device["deployables"])),
         *_TIMES,
     )
     hidden = frozenset({"total"})
@@ -130,8 +131,11 @@ class DeviceShow(ShowCommand):
         return parser
 
     def fetch(self, parsed_args: argparse.Namespace) -> Item:
-        """Read the device."""
-        return refs.device(client_of(self), parsed_args.device)
+        """Read the device and its parts."""
+        client = client_of(self)
+        device = refs.device(client, parsed_args.device)
+        parts = client.items("/deployables", {"device": device["uuid"], "sort_key": "name"})
+        return {**device, "deployables": [deployable.part(item) for item in parts]}
 
 
 class _Change(Command):
@@ -173,6 +177,10 @@ class DeviceDisable(_Change):
         held = device["counts"]["held"]
         kept = f"; {held} held as before" if held else ""
         self.app.stdout.write(f"{name(device)} is disabled{kept}\n")
+
+
+def _parts(parts: Iterable[Item]) -> str:
+    return "\n".join(map(deployable.part_line, parts))
 
 
 def _lines(value: Any) -> str:

@@ -206,6 +206,16 @@ def test_a_device_is_found_by_where_it_is_and_by_the_beginning_of_its_uuid(fleet
         assert accel(fleet, f"device show -f json {name}").json["uuid"] == device["uuid"]
 
 
+def test_a_device_shows_its_parts(fleet: ServedFleet) -> None:
+    parts = accel(fleet, "device show -f json mig-01/0000:13:00.0").json["deployables"]
+    assert [(part["kind"], part["rc"], part["held"], part["total"]) for part in parts] == [
+        ("card", "PGPU", 0, 0),
+        ("mig", "CUSTOM_MIG_3G_40GB", 0, 1),
+        ("mig", "CUSTOM_MIG_1G_10GB", 0, 1),
+    ]
+    assert "gpu-01_0000:13:00.0  card  PGPU  0/1 held" in accel(fleet, "device show gpu-01/0000:13:00.0").out
+
+
 def test_nodes_and_deployables_are_found_by_name_and_by_uuid(fleet: ServedFleet) -> None:
     node = accel(fleet, "node show -f json gpu-01").json
     assert accel(fleet, f"node show -f json {node['uuid'][:8]}").json["name"] == "gpu-01"

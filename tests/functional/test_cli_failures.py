@@ -163,7 +163,7 @@ def test_what_a_server_refuses_is_said_in_its_words(status: str, body: bytes, co
         assert said in refused(run("device", "list", endpoint=url), code)
 
 
-@pytest.mark.parametrize("body", [b"<html>hello</html>", b"[]"])
+@pytest.mark.parametrize("body", [b"<html>hello</html>", b"[]", b"{}"])
 def test_what_is_no_accel_server_is_called_so(body: bytes) -> None:
     with serving(answering("200 OK", body)) as url:
         assert "is not an accel server" in refused(run("device", "list", endpoint=url), 1)
@@ -247,6 +247,11 @@ def test_a_page_ends_where_the_server_says_so() -> None:
         outcome = run("node", "list", "-f", "value", "-c", "uuid", endpoint=url)
     assert len(outcome.lines) == 1100
     assert pages == ["sort_key=name&limit=1000", "sort_key=name&limit=1000&marker=999"]
+
+
+def test_an_answer_that_cannot_be_read_is_called_so() -> None:
+    with serving(answering("200 OK", b"no gzip", Content_Encoding="gzip")) as url:
+        assert "the answer cannot be read" in refused(run("device", "list", endpoint=url), 1)
 
 
 def test_a_lost_reader_ends_the_command_quietly(fleet: ServedFleet) -> None:

@@ -1,0 +1,58 @@
+"""The one-screen summary when there is much to say."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.cli import Terminal, run
+from support.inventory import Inventory
+from support.served_fleet import ServedFleet, served_fleet
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Iterator[ServedFleet]:
+    with served_fleet(tmp_path) as fleet:
+        yield fleet
+
+
+def test_problems_beyond_six_are_counted(fleet: ServedFleet) -> None:
+    inventory = Inventory(fleet.database)
+    for number in range(9):
+        inventory.node(f"node{number}", state="offline")
+    lines = run(endpoint=fleet.url).lines
+    assert lines[0] == "Nodes    0 online, 9 offline"
+    assert sum("not heard for" in line for line in lines) == 6
+    assert "  … 3 more: accel summary -f json" in lines
+
+
+def test_a_terminal_gets_as_many_models_as_fit_and_a_pipe_gets_all(
+    fleet: ServedFleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("LINES", "24")
+    inventory = Inventory(fleet.database)
+    node = inventory.node()
+    for number in range(20):
+        inventory.handle(inventory.deployable(inventory.device(node, model=f"model {number:02}")))
+    on_terminal = run(endpoint=fleet.url, stdout=Terminal()).lines
+    assert len(on_terminal) <= 24
+    assert "… 12 more models: accel device list" in on_terminal
+    assert sum("model " in line for line in run(endpoint=fleet.url).lines) == 20
+
+
+def test_what_is_disabled_has_a_column_only_where_there_is_any(fleet: ServedFleet) -> None:
+    inventory = Inventory(fleet.database)
+    node = inventory.node()
+    inventory.deployable(inventory.device(node))
+    assert "Disabled" not in run(endpoint=fleet.url).out
+    inventory.deployable(inventory.device(node, status="maintaining"))
+    assert "Disabled" in run(endpoint=fleet.url).out
+
+
+def test_figures_of_what_is_held_are_shown(fleet: ServedFleet) -> None:
+    inventory = Inventory(fleet.database)
+    part = inventory.deployable(inventory.device(inventory.node()))
+    inventory.handle(part, held=True)
+    inventory.handle(part)
+    assert "Free     1 of 2, 1 held" in run(endpoint=fleet.url).lines
+    assert run("deployable", "list", endpoint=fleet.url).lines[1].split()[-2:] == ["1/2", "present"]
