@@ -24,7 +24,7 @@ def render(
         "rack": row.rack,
         "labels": row.labels,
         "last_heartbeat_at": row.last_heartbeat_at,
-        "drivers": [{"ok": driver.kind is None, **driver._asdict()} for driver in drivers],
+        "drivers": [driver._asdict() | {"ok": driver.kind is None} for driver in drivers],
         "counts": {
             "devices": devices.devices,
             **handles._asdict(),
