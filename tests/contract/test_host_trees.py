@@ -176,14 +176,9 @@ def test_a_drive_with_two_controllers_is_one_device() -> None:
 
 
 def test_ways_to_a_namespace_are_no_namespaces() -> None:
-    nodes = [
-        attribute.value
-        for device in look(NvmeDriver, "nvme-power10-multipath")
-        for part in device.deployables
-        for attribute in part.attributes
-        if attribute.key == "device_node"
-    ]
-    assert nodes == ["/dev/nvme0n1", "/dev/nvme1n1"]
+    single, double = drives(Host(name=NODE, root=captured("nvme-power10-multipath")))
+    assert [namespace.name for namespace in single.namespaces] == ["nvme0n1"]
+    assert [namespace.name for namespace in double.namespaces] == ["nvme1n1"]
 
 
 def test_drives_are_known_by_serial_whatever_the_kernel_numbers_them() -> None:
