@@ -17,7 +17,7 @@ _LOG = logging.getLogger(__name__)
 SUBSYSTEMS = ("accel", "block", "drm", "fpga_region", "mdev", "nvme", "nvme-subsystem", "pci", "vfio")
 """Where accelerators show up."""
 
-COALESCE_SECONDS = 1.0
+_COALESCE_SECONDS = 1.0
 _IDLE_SECONDS = 60.0
 
 
@@ -61,10 +61,12 @@ class Watcher:
     :param ring: what is called when the drivers are to look again
     """
 
-    def __init__(self, events: Events, ring: Callable[[], None], *, coalesce_seconds: float = COALESCE_SECONDS) -> None:
+    def __init__(
+        self, events: Events, ring: Callable[[], None], *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._events = events
         self._ring = ring
-        self._coalesce_seconds = coalesce_seconds
+        self._clock = clock
         self._is_stopped = threading.Event()
 
     def start(self) -> None:
@@ -86,8 +88,8 @@ class Watcher:
             _LOG.error("The kernel's events cannot be heard any more: %s. The agent still looks periodically", error)
 
     def _let_others_come(self) -> None:
-        end = time.monotonic() + self._coalesce_seconds
-        while (left := end - time.monotonic()) > 0:
+        end = self._clock() + _COALESCE_SECONDS
+        while (left := end - self._clock()) > 0:
             self._heard(left)
 
     def _heard(self, timeout_seconds: float) -> bool:

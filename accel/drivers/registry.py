@@ -1,7 +1,6 @@
 """The drivers that are installed, ours and other people's alike, by the names of their entry points."""
 
 from collections.abc import Iterable, Mapping
-from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
 from oslo_config import cfg
@@ -10,7 +9,6 @@ from accel.drivers.base import ENTRY_POINT_GROUP, Driver
 from accel.errors import ConfigurationError, DriverUnavailable, UnknownDriver
 
 
-@cache
 def installed() -> Mapping[str, EntryPoint]:
     """Every installed driver by name. Nothing is imported."""
     return {entry.name: entry for entry in sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda entry: entry.name)}
