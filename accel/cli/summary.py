@@ -26,13 +26,19 @@ _FIGURES = ("total", "free", "held", "unhealthy", "unknown")
 _RARE_FIGURES = ("lost", "disabled")
 
 
+def _model_beside_vendor(group: Item) -> str:
+    """The model without its vendor's name, which stands in the column before it."""
+    vendor, model = vendors.name(group["vendor"]), str(group["model"])
+    return model[len(vendor) + 1 :] if model.lower().startswith(f"{vendor.lower()} ") else model
+
+
 class Summary(Command):
     """Show the fleet on one screen; this is what accel alone does."""
 
     columns: ClassVar[tuple[Column, ...]] = (
         member("type"),
         member("vendor", vendors.name),
-        member("model"),
+        Column("model", lambda group: group["model"], _model_beside_vendor),
         *(member(key) for key in (*_FIGURES, *_RARE_FIGURES)),
     )
 

@@ -2,13 +2,13 @@
 
 import argparse
 from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar, TextIO
+from typing import ClassVar, TextIO
 
 from accel.cli import refs
 from accel.cli.base import ShowCommand, client_of
 from accel.cli.client import Item
 from accel.cli.columns import Column, member
-from accel.cli.formats import TABLE
+from accel.cli.formats import TABLE, terminal_width
 
 _UNKNOWN = "N/A"
 
@@ -45,7 +45,7 @@ def draw(topology: Item, out: TextIO) -> None:
     if not devices:
         out.write(f"{topology['node']} has no devices\n")
         return
-    _write_columns(out, matrix_lines(topology))
+    _write_columns(out, matrix_lines(topology), fits=terminal_width() if out.isatty() else None)
     out.write("\n")
     _write_columns(
         out, [[device["name"], device["uuid"][:8], device["address"] or "-", device["model"]] for device in devices]
@@ -67,9 +67,15 @@ def matrix_lines(topology: Item) -> list[list[str]]:
     return lines
 
 
-def _write_columns(out: TextIO, lines: Sequence[Sequence[Any]]) -> None:
+def _write_columns(out: TextIO, lines: Sequence[Sequence[str]], *, fits: int | None = None) -> None:
+    """Write texts below each other.
+
+    :param fits: where the lines are longer than this, the columns stand closer
+    """
     widths = [max(len(line[index]) for line in lines) for index in range(len(lines[0]))]
-    out.writelines("  ".join(_padded(line, widths)).rstrip() + "\n" for line in lines)
+    is_wide = fits is not None and sum(widths) + 2 * (len(widths) - 1) > fits
+    gap = " " if is_wide else "  "
+    out.writelines(gap.join(_padded(line, widths)).rstrip() + "\n" for line in lines)
 
 
 def _padded(line: Sequence[str], widths: Sequence[int]) -> Iterable[str]:

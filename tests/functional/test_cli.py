@@ -4,11 +4,14 @@ import csv
 import io
 import json
 from collections.abc import Iterator
+from datetime import datetime, timedelta
+from itertools import count
 from pathlib import Path
 
 import pytest
 import yaml
 from support.cli import Outcome, Terminal, looks, run
+from support.inventory import Inventory
 from support.served_fleet import FLEET, ServedFleet, served_fleet
 
 from accel.model.report import Failure, FailureKind, NodeInfo
@@ -253,6 +256,14 @@ def test_the_topology_for_scripts_has_its_parts(fleet: ServedFleet) -> None:
     assert topology["matrix"][0] == ["X", "NV12", "SYS", "SYS"]
 
 
+def test_a_matrix_that_is_wider_than_the_terminal_stands_closer(
+    fleet: ServedFleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    first = accel(fleet, "topology gpu-01", stdout=Terminal()).lines[0]
+    assert first == "     GPU0 GPU1 GPU2 GPU3 NUMA CPUs"
+
+
 def test_a_node_without_devices_has_no_matrix(fleet: ServedFleet) -> None:
     assert accel(fleet, "topology broken-01").out == "broken-01 has no devices\n"
 
@@ -317,6 +328,19 @@ def test_following_with_filters_shows_only_what_passes_them(own_fleet: ServedFle
     line = "event list --follow -f json --device gpu-02/0000:13:00.0 --kind device.disabled"
     outcome = accel(own_fleet, line, wait=looks(3, change))
     assert [json.loads(text)["node"] for text in outcome.lines] == ["gpu-02"]
+
+
+def test_following_shows_an_event_that_became_visible_late(own_fleet: ServedFleet) -> None:
+    """As after a transaction that wrote before the newest one seen, and committed after it."""
+    newest = accel(own_fleet, "event list -f json --limit 1").json[0]["occurred_at"]
+    inventory = Inventory(own_fleet.database, count(10_000))
+
+    def commit_late() -> None:
+        earlier = datetime.fromisoformat(newest) - timedelta(seconds=5)
+        inventory.event("device.returned", subject="late", occurred_at=earlier)
+
+    outcome = accel(own_fleet, "event list --follow --limit 1", wait=looks(3, commit_late))
+    assert [line.endswith("late") for line in outcome.lines] == [False, True, True]
 
 
 def test_following_since_a_while_shows_all_of_it_first(own_fleet: ServedFleet) -> None:

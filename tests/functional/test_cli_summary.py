@@ -49,6 +49,13 @@ def test_what_is_disabled_has_a_column_only_where_there_is_any(fleet: ServedFlee
     assert "Disabled" in run(endpoint=fleet.url).out
 
 
+def test_a_model_does_not_repeat_its_vendor(fleet: ServedFleet) -> None:
+    inventory = Inventory(fleet.database)
+    inventory.deployable(inventory.device(inventory.node(), vendor="144d", model="SAMSUNG PM1733", type="NVME"))
+    assert run(endpoint=fleet.url).lines[5].split()[:3] == ["NVME", "Samsung", "PM1733"]
+    assert run("-f", "json", endpoint=fleet.url).json["groups"][0]["model"] == "SAMSUNG PM1733"
+
+
 def test_figures_of_what_is_held_are_shown(fleet: ServedFleet) -> None:
     inventory = Inventory(fleet.database)
     part = inventory.deployable(inventory.device(inventory.node()))
