@@ -124,9 +124,8 @@ class EventList(ListCommand):
         is_away = False
         while True:
             app_of(self).wait(FOLLOW_SECONDS)
-            since = {} if unseen.since is None else {"since": unseen.since.isoformat()}
             try:
-                self._write(parsed_args, unseen.take(client.items("/events", {**asked, **since})))
+                self._write(parsed_args, unseen.take(client.items("/events", {**asked, **_not_before(asked, unseen)})))
             except CommandFailed as error:
                 if not is_away:
                     self.tell(f"{str(error).splitlines()[0]}; trying again")
@@ -142,6 +141,13 @@ class EventList(ListCommand):
                 record = {column.key: column.raw(event) for column in self.selected(parsed_args)}
                 self.app.stdout.write(json.dumps(record) + "\n")
         self.app.stdout.flush()
+
+
+def _not_before(asked: Mapping[str, Any], unseen: Unseen) -> dict[str, str]:
+    """From when on to ask again: the overlap, but nothing that was not asked for in the first place."""
+    given = [datetime.fromisoformat(asked["since"])] if "since" in asked else []
+    known = [unseen.since] if unseen.since else []
+    return {"since": max(given + known).isoformat()} if given or known else {}
 
 
 def recent(newest_first: Iterable[Item], count: int | None) -> list[Item]:

@@ -4,7 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 
@@ -343,7 +343,18 @@ def test_following_shows_an_event_that_became_visible_late(own_fleet: ServedFlee
     assert [line.endswith("late") for line in outcome.lines] == [False, True, True]
 
 
+def test_following_since_a_moment_shows_nothing_from_before_it(own_fleet: ServedFleet) -> None:
+    inventory = Inventory(own_fleet.database, count(10_000))
+    for seconds in (20, 5):
+        inventory.event(
+            subject=f"{seconds} s ago", occurred_at=datetime.now(UTC) + timedelta(hours=1, seconds=-seconds)
+        )
+    since = (datetime.now(UTC) + timedelta(hours=1, seconds=-10)).isoformat()
+    lines = accel(own_fleet, f"event list --follow --since {since}", wait=looks(3)).lines
+    assert [line.endswith(" 5 s ago") for line in lines] == [True]
+
+
 def test_following_since_a_while_shows_all_of_it_first(own_fleet: ServedFleet) -> None:
     listed = accel(own_fleet, "event list --since 1h -f json").json
-    followed = accel(own_fleet, "event list --since 1h --follow -f json", wait=looks(2)).lines
+    followed = accel(own_fleet, "event list --since 1h --follow -f json", wait=looks(3)).lines
     assert [json.loads(line)["uuid"] for line in followed] == [item["uuid"] for item in listed]
