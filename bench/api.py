@@ -3,7 +3,6 @@
 import http.client
 import json
 import socket
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +11,7 @@ from sqlalchemy import text
 
 from accel.db.engine import Database
 from bench.figures import Figure, median_ms
-from bench.material import BIN, Client, fleet, recorded, service
+from bench.material import BIN, Client, fleet, recorded, service, until
 
 
 def figures(directory: Path) -> Iterator[Figure]:
@@ -79,13 +78,15 @@ def served(directory: Path, url: str) -> Iterator[Client]:
 
 
 def _when_answering(port: int) -> Client:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        client = Client("127.0.0.1", port)
+    client = Client("127.0.0.1", port)
+
+    def answers() -> bool:
         try:
             client.get("/")
         except (OSError, http.client.HTTPException):
-            time.sleep(0.1)
-        else:
-            return client
-    raise SystemExit("accel-api did not answer within 30 s")
+            client.close()
+            return False
+        return True
+
+    until(answers, "accel-api answers", patience_seconds=30)
+    return client

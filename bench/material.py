@@ -4,7 +4,8 @@ import http.client
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +16,7 @@ from accel.db.engine import Database
 from accel.drivers.fleet import Fleet, load
 from accel.model.report import DriverReport, NodeReport
 
+RABBITMQ_URL = os.environ.get("TEST_RABBITMQ_URL", "rabbit://guest:guest@127.0.0.1:5672/")
 BIN = Path(sys.executable).parent
 _GROUP = 64  # as many cards as one entry of a fleet file may stand for
 
@@ -67,11 +69,24 @@ def service(command: Sequence[str | Path], log: Path, **environment: str) -> Ite
             process.wait(timeout=30)
 
 
+def until(holds: Callable[[], bool], what: str, *, patience_seconds: float = 300) -> None:
+    """Wait until something holds."""
+    deadline = time.monotonic() + patience_seconds
+    while not holds():
+        if time.monotonic() > deadline:
+            raise SystemExit(f"waited {patience_seconds:g} s in vain: {what}")
+        time.sleep(0.1)
+
+
 class Client:
     """One connection to the API, kept open."""
 
     def __init__(self, host: str, port: int) -> None:
         self._connection = http.client.HTTPConnection(host, port)
+
+    def close(self) -> None:
+        """Connect anew with the next request."""
+        self._connection.close()
 
     def get(self, path: str) -> bytes:
         """The body of the answer."""

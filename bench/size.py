@@ -1,6 +1,9 @@
 """What a node and a terminal pay: memory of the agent, start of the command line, discovery of a large host."""
 
+import re
 import subprocess
+import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +14,7 @@ from accel.drivers.pci import PciDriver
 from accel.testing.driver_contract import options
 from accel.testing.host_tree import HostTree, PciRow
 from bench.figures import Figure, median_ms
-from bench.material import BIN
+from bench.material import BIN, RABBITMQ_URL, service, until
 
 
 def figures(directory: Path) -> Iterator[Figure]:
@@ -47,3 +50,22 @@ def _large_host(root: Path) -> Host:
             virtual = PciRow(address=address, vendor="8086", product="4941", class_code=0x0B4000, above=bridge)
             tree.virtual_function(virtual, of=card)
     return tree.host()
+
+
+def _agent_memory(directory: Path) -> Figure:
+    """An agent that has looked with three drivers and found no conductor: its report waits in the spool."""
+    settings = directory / "agent.conf"
+    settings.write_text(
+        f"[DEFAULT]\nstate_path = {directory}\ntransport_url = {RABBITMQ_URL}\n"
+        f"[rpc]\ntopic = accel-bench-{uuid.uuid4().hex}\n"
+    )
+    with service([BIN / "accel-agent", "--config-file", settings], directory / "agent.log") as agent:
+        until(lambda: any((directory / "agent").glob("report-*.json")), "the agent has looked")
+        time.sleep(5)  # with a connection to the broker it is at its largest
+        value = _resident_mib(agent.pid)
+    return Figure(what="accel-agent with nvidia, nvme, pci, resident", value=value, unit="MiB", bound=60)
+
+
+def _resident_mib(process: int) -> float:
+    status = Path(f"/proc/{process}/status").read_text()
+    return int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]) / 1024

@@ -1,0 +1,104 @@
+"""``accel up`` as a process: what a newcomer starts first."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from accel.testing.host_tree import unpack
+
+ACCEL = Path(sys.executable).with_name("accel")
+HOSTS = Path(__file__).parents[1] / "data/hosts"
+FLEET = "nodes:\n  - {name: 'sim-{0}', count: 3, cards: [{model: L40S, count: 2}]}\n"
+
+
+@contextmanager
+def running(state: Path, *arguments: str | Path) -> Iterator[tuple["subprocess.Popen[str]", str]]:
+    """``accel up``, and where it serves."""
+    command = [ACCEL, "up", "--state-path", state, "--listen", "127.0.0.1:0", *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            ready = process.stdout.readline()
+            assert ready.startswith("Ready: "), ready
+            yield process, ready.split()[1]
+        finally:
+            process.terminate()
+
+
+def refused(*arguments: str | Path) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run([ACCEL, "up", *arguments], capture_output=True, text=True, check=False, timeout=60)
+
+
+def ask(endpoint: str, *arguments: str) -> list[dict[str, object]]:
+    command = [ACCEL, "--endpoint", endpoint, *arguments, "-f", "json"]
+    answer: list[dict[str, object]] = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+    return answer
+
+
+def test_this_host_a_captured_one_and_a_fleet_are_known_when_it_says_ready(tmp_path: Path) -> None:
+    fleet = tmp_path / "fleet.yaml"
+    fleet.write_text(FLEET)
+    tree = unpack(HOSTS / "qemu-2numa-boot/qemu-2numa-boot.tar.gz", tmp_path / "captured")
+    with running(tmp_path / "state", "--fleet", fleet, "--host-tree", tree) as (_, endpoint):
+        nodes = {str(node["name"]) for node in ask(endpoint, "node", "list")}
+        captured = ask(endpoint, "device", "list", "--node", tree.name)
+    assert nodes == {"sim-1", "sim-2", "sim-3", tree.name, socket.gethostname()}
+    assert [device["address"] for device in captured] == ["0000:24:00.0", "0000:81:00.0"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_with_success(tmp_path: Path, number: signal.Signals) -> None:
+    with running(tmp_path, "--driver", "fake") as (process, _):
+        process.send_signal(number)
+        assert process.wait(timeout=30) == 0
+
+
+def test_started_again_it_knows_the_same_devices(tmp_path: Path) -> None:
+    found = []
+    for _ in range(2):
+        with running(tmp_path, "--driver", "fake") as (_, endpoint):
+            found.append([device["uuid"] for device in ask(endpoint, "device", "list")])
+    assert found[0] == found[1]
+    assert len(found[0]) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--listen", "0.0.0.0:6666"], "listen on 127.0.0.1 or ::1"),
+        (["--listen", "6666"], "--listen: '6666' is not an address and a port"),
+        (["--listen", "127.0.0.1:70000"], "is not an address and a port"),
+        (["--driver", "gpux"], "installed drivers: fake, nvidia, nvme, pci, simulated"),
+        (["--fleet", "no-such.yaml"], "no-such.yaml"),
+        (["--host-tree", "/etc"], "a directory with a captured /sys below it"),
+        (["--config-file", "no-such.conf"], "no-such.conf"),
+    ],
+)
+def test_a_mistake_is_told_in_a_sentence(tmp_path: Path, arguments: Sequence[str], said: str) -> None:
+    done = refused("--state-path", tmp_path, *arguments)
+    assert done.returncode in {1, 2}
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_address_that_is_taken_is_told_in_a_sentence(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        done = refused("--state-path", tmp_path, "--no-host", "--listen", f"127.0.0.1:{taken.getsockname()[1]}")
+    assert done.returncode == 1
+    assert "see --listen" in done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_state_path_that_cannot_be_written_is_told_in_a_sentence(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    done = refused("--state-path", tmp_path / "state")
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
