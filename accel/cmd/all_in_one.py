@@ -116,7 +116,7 @@ class AllInOne:
 
     def __enter__(self) -> Self:
         conf = self._settings.main
-        Path(conf.state_path).mkdir(parents=True, exist_ok=True)
+        _make_directory(Path(conf.state_path))
         self._database = self._ends.enter_context(closing(Database.configured(conf.database)))
         migrate.upgrade(self._database)
         return self
@@ -228,6 +228,13 @@ def _address(text: str) -> tuple[str, int]:
     if not host or not port.isdecimal() or int(port) > 65535:
         raise InvalidValue("--listen", text, f"an address and a port such as {DEFAULT_LISTEN}")
     return host.strip("[]"), int(port)
+
+
+def _make_directory(path: Path) -> None:
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be made: {error.strerror}; see --state-path") from error
 
 
 def _start_listening(server: EmbeddedServer) -> None:

@@ -1,6 +1,6 @@
 """The drivers that are installed, ours and other people's alike, by the names of their entry points."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import EntryPoint, entry_points
 
 from oslo_config import cfg
@@ -33,6 +33,13 @@ def load(names: Iterable[str]) -> dict[str, type[Driver]]:
     wanted = tuple(names)
     check(wanted)
     return {name: _loaded(name) for name in wanted}
+
+
+def list_opts() -> list[tuple[cfg.OptGroup, Sequence[cfg.Opt]]]:
+    """The option groups of our own drivers that have options, as oslo-config-generator wants them."""
+    ours = (name for name, entry in installed().items() if entry.value.startswith(f"{__package__}."))
+    drivers = ((name, _loaded(name)) for name in ours)
+    return [(_group(name), driver.options) for name, driver in drivers if driver.options]
 
 
 def _loaded(name: str) -> type[Driver]:
@@ -68,7 +75,11 @@ def options_of(name: str, driver: type[Driver], values: Mapping[str, object]) ->
 
 
 def _registered(conf: cfg.ConfigOpts, name: str, driver: type[Driver]) -> cfg.ConfigOpts.GroupAttr:
-    conf.register_group(cfg.OptGroup(name, title=f"Driver {name}"))
+    conf.register_group(_group(name))
     conf.register_opts(list(driver.options), group=name)
     group: cfg.ConfigOpts.GroupAttr = conf[name]
     return group
+
+
+def _group(name: str) -> cfg.OptGroup:
+    return cfg.OptGroup(name, title=f"Driver {name}", help=f"What the driver {name} is told.")
