@@ -11,7 +11,7 @@ from typing import NamedTuple
 from sqlalchemy import Case, ColumnElement, Connection, Integer, and_, case, func, select
 from sqlalchemy.orm import InstrumentedAttribute
 
-from accel.db.paging import AnySelect, belonging_to
+from accel.db.paging import AnySelect, belonging_to, rows_of
 from accel.db.tables import AttachHandle, Deployable, Device, Holder
 from accel.model.device import Health, Presence
 from accel.model.node import DeviceStatus
@@ -62,5 +62,5 @@ def handles_by(
 ) -> dict[int, HandleCounts]:
     """Handles grouped by a column of devices, for the given values of it; what has no handle is left out."""
     statement = joined_to_handles(select(column, *handle_columns())).group_by(column)
-    rows = connection.execute(belonging_to(keys, statement, column)).all()
+    rows = rows_of(connection, belonging_to(keys, statement, column))
     return {row[0]: HandleCounts._make(row[1:]) for row in rows}

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, exists, false, or_, select
 from sqlalchemy.orm import aliased
 
 from accel.db.devices import SHORTEST_UUID_PREFIX
-from accel.db.paging import AnySelect, Listing, ListQuery, Page, belonging_to
+from accel.db.paging import AnySelect, Listing, ListQuery, Page, belonging_to, rows_of
 from accel.db.tables import AttachHandle, Attribute, Deployable, Device, Holder, Node
 from accel.errors import NotFound
 from accel.model.attribute import RESOURCE_CLASS_KEY
@@ -133,7 +133,7 @@ def attributes_of(connection: Connection, rows: Sequence[DeployableRow]) -> dict
     statement: AnySelect = select(Attribute.deployable_id, Attribute.key, Attribute.value).order_by(Attribute.id)
     statement = belonging_to([row.id for row in rows], statement, Attribute.deployable_id)
     found: defaultdict[int, list[tuple[str, str]]] = defaultdict(list)
-    for deployable_id, key, value in connection.execute(statement).all():
+    for deployable_id, key, value in rows_of(connection, statement):
         found[deployable_id].append((key, value))
     return found
 
@@ -154,6 +154,6 @@ def handles_of(connection: Connection, rows: Sequence[DeployableRow]) -> dict[in
     )
     statement = belonging_to([row.id for row in rows], statement, AttachHandle.deployable_id)
     found: defaultdict[int, list[HandleRow]] = defaultdict(list)
-    for row in connection.execute(statement).all():
+    for row in rows_of(connection, statement):
         found[row.deployable_id].append(HandleRow._make(row[1:]))
     return found

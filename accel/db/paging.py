@@ -5,11 +5,11 @@ walk over the pages before, and a row that comes or goes in between shifts nothi
 direction, on every database. Rows that are equal in the sort key are in the order of their creation.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, or_
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, false, or_
 from sqlalchemy.orm import InstrumentedAttribute
 
 from accel.errors import InvalidValue
@@ -19,7 +19,10 @@ AnySelect = Select[*tuple[Any, ...]]
 R = TypeVar("R")
 
 _MOST_KEYS_NAMED = 1000
-"""With more keys than this, reading all rows is cheaper than naming them; databases limit the number of values."""
+"""With more keys than this, reading too many rows is cheaper than naming them; databases limit the number of values."""
+_ROWS_AT_A_TIME = 500
+_SPARSEST_RANGE = 4
+"""How many keys may lie in a range for each one that is wanted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +70,7 @@ class Listing:
         :param make: makes what is returned from a row
         :raises InvalidValue: no such sort key, or no row has the marker
         """
-        found = [make(row) for row in connection.execute(self._apply(statement, query, connection)).all()]
+        found = [make(row) for row in rows_of(connection, self._apply(statement, query, connection))]
         return Page(found[: query.limit], query.limit is not None and len(found) > query.limit)
 
     def _apply(self, statement: AnySelect, query: ListQuery, connection: Connection) -> AnySelect:
@@ -113,6 +116,21 @@ class Listing:
         return or_(beyond, later_of_equals, *([column.is_(None)] if column.nullable else []))
 
 
+def rows_of(connection: Connection, statement: AnySelect) -> Iterator[Row[*tuple[Any, ...]]]:
+    """The rows of a statement, fetched some hundreds at a time: a long list is not in memory twice."""
+    for rows in connection.execute(statement).partitions(_ROWS_AT_A_TIME):
+        yield from rows
+
+
 def belonging_to(keys: Sequence[int], statement: AnySelect, column: InstrumentedAttribute[int]) -> AnySelect:
-    """The statement for the rows of so many parents; for very many of them, for the rows of all parents."""
-    return statement if len(keys) > _MOST_KEYS_NAMED else statement.where(column.in_(keys))
+    """The statement for the rows of these parents; it may give rows of other parents too.
+
+    Keys that lie close together are asked for as a range, which is one short statement for any number of them.
+    """
+    if not keys:
+        return statement.where(false())
+    first, last = min(keys), max(keys)
+    is_dense = last - first < _SPARSEST_RANGE * len(keys)
+    if is_dense or len(keys) > _MOST_KEYS_NAMED:
+        return statement.where(column.between(first, last))
+    return statement.where(column.in_(keys))
