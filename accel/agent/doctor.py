@@ -139,31 +139,36 @@ def _driver(name: str, outcome: Outcome) -> Finding:
     return _warning(probe, found, mend) if failure.kind is FailureKind.UNAVAILABLE else _failed(probe, found, mend)
 
 
-def brokers(addresses: Iterable[tuple[str, int]]) -> Iterator[Finding]:
-    """Whether each broker takes connections."""
-    for host, port in addresses:
-        probe = f"broker {host}:{port}"
-        try:
-            socket.create_connection((host, port), timeout=_CONNECT_SECONDS).close()
-        except OSError as error:
-            mend = "see that the broker runs and that no firewall is between; [DEFAULT] transport_url names it"
-            yield _failed(probe, str(error), mend)
-        else:
-            yield _ok(probe, "takes connections")
+def messages(addresses: Iterable[tuple[str, int]], agreed_version: Callable[[], str]) -> Iterator[Finding]:
+    """Whether each broker takes connections, and a conductor answers.
 
-
-def conductor(agreed_version: Callable[[], str]) -> Iterator[Finding]:
-    """Whether a conductor answers.
-
-    :param agreed_version: asks it for the version of the messages; raises an ``AccelError`` when it cannot
+    :param agreed_version: asks a conductor for the version of the messages; raises an ``AccelError`` when none answers
     """
+    brokers = [_broker(host, port) for host, port in addresses]
+    yield from brokers
+    if any(broker.state is State.OK for broker in brokers):
+        yield _conductor(agreed_version)
+    else:
+        yield _failed("conductor", "was not asked, because there is no broker", "mend the broker first")
+
+
+def _broker(host: str, port: int) -> Finding:
+    probe = f"broker {host}:{port}"
+    try:
+        socket.create_connection((host, port), timeout=_CONNECT_SECONDS).close()
+    except OSError as error:
+        mend = "see that the broker runs and that no firewall is between; [DEFAULT] transport_url names it"
+        return _failed(probe, str(error), mend)
+    return _ok(probe, "takes connections")
+
+
+def _conductor(agreed_version: Callable[[], str]) -> Finding:
     try:
         version = agreed_version()
     except AccelError as error:
         mend = "see that accel-conductor runs, with the same transport_url and [rpc] topic, and the broker's login"
-        yield _failed("conductor", str(error), mend)
-    else:
-        yield _ok("conductor", f"answers; messages of version {version}")
+        return _failed("conductor", str(error), mend)
+    return _ok("conductor", f"answers; messages of version {version}")
 
 
 def _ok(probe: str, found: str) -> Finding:

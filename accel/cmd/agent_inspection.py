@@ -77,8 +77,7 @@ def _probes(conf: cfg.ConfigOpts) -> list[Probe]:
         probes.kernel_events,
         partial(probes.nvml, host, conf.agent.enabled_drivers),
         partial(probes.drivers, setups, runner),
-        partial(probes.brokers, brokers_of(conf)),
-        lambda: probes.conductor(make_client(conf).agreed_version),
+        partial(probes.messages, brokers_of(conf), make_client(conf).agreed_version),
     ]
 
 
