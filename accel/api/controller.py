@@ -61,7 +61,7 @@ class RootController:
         if route.success is HTTPStatus.NO_CONTENT:
             return pecan.Response(status=route.success, content_type=None, headerlist=headers)
         headers += [("Content-Type", _JSON)]
-        return pecan.Response(status=route.success, body=orjson.dumps(result), headerlist=headers)
+        return pecan.Response(status=route.success, body=_render(result), headerlist=headers)
 
     def _call(self, route: Route, place: Place, request: pecan.Request) -> Call:
         given: Input = request.environ[environment.INPUT]
@@ -77,6 +77,11 @@ class RootController:
             body=_body(route, given, request),
             origin=Origin(at=self._clock(), request_id=environment.request_id(request.environ)),
         )
+
+
+def _render(result: Any) -> bytes:
+    """JSON. A time without a zone is UTC: the rows of long lists leave it out."""
+    return orjson.dumps(result, option=orjson.OPT_NAIVE_UTC)
 
 
 def _agree_on_version(route: Route, place: Place, environ: dict[str, Any]) -> list[tuple[str, str]]:

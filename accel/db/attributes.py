@@ -9,14 +9,14 @@ from sqlalchemy import Connection, delete, insert, select, true
 from accel.db import history
 from accel.db.events import Origin
 from accel.db.history import API, Entry
-from accel.db.paging import AnySelect, Listing, ListQuery, Page
+from accel.db.paging import AnySelect, Listing, ListQuery, Page, as_stored
 from accel.db.tables import Attribute, Deployable, Device, Node
 from accel.errors import NotFound
 from accel.model.event import EventKind
 
 
 class AttributeRow(NamedTuple):
-    """An attribute as the API shows it."""
+    """An attribute as the API shows it. Times are UTC without their zone."""
 
     id: int
     uuid: str
@@ -27,7 +27,8 @@ class AttributeRow(NamedTuple):
     updated_at: datetime | None
 
 
-_SELECT: AnySelect = select(*(getattr(Attribute, name) for name in AttributeRow._fields))
+_TIMES = {name: as_stored(getattr(Attribute, name)) for name in ("created_at", "updated_at")}
+_SELECT: AnySelect = select(*(_TIMES.get(name, getattr(Attribute, name)) for name in AttributeRow._fields))
 
 LISTING = Listing(
     key=Attribute.id,

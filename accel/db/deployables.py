@@ -9,14 +9,14 @@ from sqlalchemy import ColumnElement, Connection, exists, false, or_, select
 from sqlalchemy.orm import aliased
 
 from accel.db.devices import SHORTEST_UUID_PREFIX
-from accel.db.paging import AnySelect, Listing, ListQuery, Page, belonging_to, rows_of
+from accel.db.paging import AnySelect, Listing, ListQuery, Page, as_stored, belonging_to, rows_of
 from accel.db.tables import AttachHandle, Attribute, Deployable, Device, Holder, Node
 from accel.errors import NotFound
 from accel.model.attribute import RESOURCE_CLASS_KEY
 
 
 class DeployableRow(NamedTuple):
-    """A deployable as the API shows it."""
+    """A deployable as the API shows it in every version. Times are UTC without their zone."""
 
     id: int
     uuid: str
@@ -30,6 +30,11 @@ class DeployableRow(NamedTuple):
     bitstream_id: str | None
     created_at: datetime
     updated_at: datetime | None
+
+
+class PlaceRow(NamedTuple):
+    """What a deployable is, and what it is a part of."""
+
     kind: str
     device_uuid: str
     parent_uuid: str | None
@@ -48,17 +53,28 @@ class HandleRow(NamedTuple):
     held: bool
 
 
-_Parent = aliased(Deployable)
-_Root = aliased(Deployable)
 _COLUMNS: dict[str, Any] = {
     "driver_name": Device.driver,
-    "device_uuid": Device.uuid,
-    "node": Node.name,
-    "parent_uuid": _Parent.uuid,
-    "root_uuid": _Root.uuid,
+    **{name: as_stored(getattr(Deployable, name)) for name in ("created_at", "updated_at")},
 }
 _SELECT: AnySelect = (
     select(*(_COLUMNS[name] if name in _COLUMNS else getattr(Deployable, name) for name in DeployableRow._fields))
+    .join_from(Deployable, Device, Deployable.device_id == Device.id)
+    .join(Node, Device.node_id == Node.id)
+)
+
+_Parent = aliased(Deployable)
+_Root = aliased(Deployable)
+_SELECT_PLACES: AnySelect = (
+    select(
+        Deployable.id,
+        Deployable.kind,
+        Device.uuid,
+        _Parent.uuid,
+        _Root.uuid,
+        Node.name,
+        Deployable.presence,
+    )
     .join_from(Deployable, Device, Deployable.device_id == Device.id)
     .join(Node, Device.node_id == Node.id)
     .outerjoin(_Parent, Deployable.parent_id == _Parent.id)
@@ -126,6 +142,12 @@ def get(connection: Connection, uuid: str) -> DeployableRow:
     if row is None:
         raise NotFound("deployable", uuid)
     return DeployableRow._make(row)
+
+
+def places_of(connection: Connection, rows: Sequence[DeployableRow]) -> dict[int, PlaceRow]:
+    """What deployables are and what they are parts of, by ``DeployableRow.id``."""
+    statement = belonging_to([row.id for row in rows], _SELECT_PLACES, Deployable.id)
+    return {row[0]: PlaceRow._make(row[1:]) for row in rows_of(connection, statement)}
 
 
 def attributes_of(connection: Connection, rows: Sequence[DeployableRow]) -> dict[int, list[tuple[str, str]]]:

@@ -12,7 +12,7 @@ from accel.db import counts, history
 from accel.db.counts import HandleCounts
 from accel.db.events import Origin
 from accel.db.history import API, Entry
-from accel.db.paging import AnySelect, Listing, ListQuery, Page
+from accel.db.paging import AnySelect, Listing, ListQuery, Page, as_stored
 from accel.db.tables import AttachHandle, Deployable, Device, Holder, Node
 from accel.errors import InvalidAddress, NotFound
 from accel.model.address import PciAddress
@@ -24,7 +24,10 @@ SHORTEST_UUID_PREFIX = 4
 
 
 class DeviceRow(NamedTuple):
-    """A device as the API shows it. ``std_board_info`` is the JSON text itself: nobody on the way reads it."""
+    """A device as the API shows it.
+
+    ``std_board_info`` is the JSON text itself: nobody on the way reads it. Times are UTC without their zone.
+    """
 
     id: int
     uuid: str
@@ -53,6 +56,7 @@ class DeviceRow(NamedTuple):
 _COLUMNS: dict[str, Any] = {
     **{name: getattr(Device, name) for name in DeviceRow._fields if name != "node"},
     "std_board_info": cast(Device.std_board_info, Text),
+    **{name: as_stored(getattr(Device, name)) for name in ("created_at", "updated_at", "lost_at")},
     "node": Node.name,
 }
 _SELECT: AnySelect = select(*(_COLUMNS[name] for name in DeviceRow._fields)).join_from(

@@ -9,7 +9,7 @@ from accel.api.views import deployables as views
 from accel.db import deployables
 from accel.db.deployables import DeployableRow
 from accel.db.engine import Connection
-from accel.errors import Conflict
+from accel.errors import Conflict, NotFound
 
 
 def index(call: Call) -> dict[str, Any]:
@@ -26,7 +26,10 @@ def index(call: Call) -> dict[str, Any]:
 def show(call: Call) -> dict[str, Any]:
     """One deployable."""
     uuid = checked_uuid("uuid", call.arguments["uuid"])
-    return call.database.read(lambda connection: _bodies(connection, call, [deployables.get(connection, uuid)])[0])
+    bodies = call.database.read(lambda connection: _bodies(connection, call, [deployables.get(connection, uuid)]))
+    if not bodies:
+        raise NotFound("deployable", uuid)
+    return bodies[0]
 
 
 def program(call: Call) -> NoReturn:
@@ -44,8 +47,12 @@ def program(call: Call) -> NoReturn:
 def _bodies(connection: Connection, call: Call, rows: list[DeployableRow]) -> list[dict[str, Any]]:
     attributes = deployables.attributes_of(connection, rows)
     bodies = [views.render(row, attributes.get(row.id, ()), base_url=call.base_url) for row in rows]
-    if call.says_more:
-        handles = deployables.handles_of(connection, rows)
-        more = (views.render_more(row, attributes.get(row.id, ()), handles.get(row.id, ())) for row in rows)
-        bodies = [{**body, **added} for body, added in zip(bodies, more, strict=True)]
-    return bodies
+    if not call.says_more:
+        return bodies
+    places = deployables.places_of(connection, rows)
+    handles = deployables.handles_of(connection, rows)
+    return [
+        body | views.render_more(places[row.id], attributes.get(row.id, ()), handles.get(row.id, ()))
+        for row, body in zip(rows, bodies, strict=True)
+        if row.id in places  # a conductor may have removed it since the first statement
+    ]

@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from accel.db.deployables import DeployableRow, HandleRow
+from accel.db.deployables import DeployableRow, HandleRow, PlaceRow
 
 
 def render(row: DeployableRow, attributes: Sequence[tuple[str, str]], *, base_url: str) -> dict[str, Any]:
@@ -30,17 +30,10 @@ def render(row: DeployableRow, attributes: Sequence[tuple[str, str]], *, base_ur
     }
 
 
-def render_more(
-    row: DeployableRow, attributes: Sequence[tuple[str, str]], handles: Iterable[HandleRow]
-) -> dict[str, Any]:
+def render_more(place: PlaceRow, attributes: Sequence[tuple[str, str]], handles: Iterable[HandleRow]) -> dict[str, Any]:
     """What 2.4 says beside it."""
     return {
-        "kind": row.kind,
-        "device_uuid": row.device_uuid,
-        "parent_uuid": row.parent_uuid,
-        "root_uuid": row.root_uuid,
-        "node": row.node,
-        "presence": row.presence,
+        **place._asdict(),
         "attributes": attributes_object(attributes),
         "handles": [handle._asdict() for handle in handles],
     }
