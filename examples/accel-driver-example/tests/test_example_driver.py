@@ -9,8 +9,7 @@ from accel_driver_example import ExampleDriver
 from accel.drivers.base import Host
 from accel.errors import DriverUnavailable
 from accel.model.device import Health
-from accel.testing.driver_contract import DriverContract, options
-from accel.testing.host_tree import HostTree, PciRow
+from accel.testing import DriverContract, HostTree, PciRow, options
 
 _TREE = Path(__file__).parent / "data" / "two-cards"
 
