@@ -12,6 +12,7 @@ from accel.rpc.client import ConductorClient
 from accel.rpc.messaging import transport_of
 
 PROG = "accel-agent"
+_RABBIT_LOGGER = "oslo.messaging._drivers.impl_rabbit"
 
 
 def serve(conf: cfg.ConfigOpts, *, fleet_file: str) -> int:
@@ -19,6 +20,8 @@ def serve(conf: cfg.ConfigOpts, *, fleet_file: str) -> int:
 
     :return: the exit status
     """
+    # The agent itself says when the conductor is away and when it is back, once; the library says it at every try.
+    conf.set_default("default_log_levels", [*log.get_default_log_levels(), f"{_RABBIT_LOGGER}=CRITICAL"])
     log.setup(conf, PROG)
     bell = Bell()
     for number, call in ((signal.SIGTERM, Call.STOP), (signal.SIGINT, Call.STOP), (signal.SIGHUP, Call.LOOK)):

@@ -26,7 +26,6 @@ def _plain(value: object) -> object:
 
 
 _ENCODER = msgspec.json.Encoder(order="sorted", enc_hook=_plain)
-_EMPTY: tuple[object, ...] = (None, "", [], {})
 
 
 def encode(value: object) -> Any:
@@ -72,10 +71,11 @@ def content_hash(report: NodeReport) -> str:
 
 
 def _without_empty(data: Any) -> Any:
+    """Zero and False are not empty."""
     if isinstance(data, dict):
-        members = ((key, _without_empty(member)) for key, member in data.items())
-        return {key: member for key, member in members if member not in _EMPTY}
-    if isinstance(data, list):
+        members = {key: _without_empty(member) for key, member in data.items()}
+        return {key: member for key, member in members.items() if member or member == 0}
+    if isinstance(data, list | tuple):
         return [_without_empty(item) for item in data]
     return data
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
@@ -74,6 +74,26 @@ def test_a_member_that_later_versions_add_is_empty_where_it_is_not_given() -> No
     }
 
     assert not_empty == {"Device.presence", "Device.health"}  # these are in version 1.0, so every agent sends them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewerDevice(Device):
+    """A device as a later release knows it."""
+
+    power_limit_watts: int | None = None
+    pools: tuple[str, ...] = ()
+
+
+def test_the_content_of_an_older_agent_has_the_fingerprint_that_the_agent_computes() -> None:
+    older = wire.decode(NodeReport, json.loads((DATA / "1.0.json").read_text())["report"])
+    driver = older.drivers[0]
+    newer = replace(driver, devices=tuple(_as_newer(device) for device in driver.devices))
+
+    assert wire.content_hash(replace(older, drivers=(newer, *older.drivers[1:]))) == wire.content_hash(older)
+
+
+def _as_newer(device: Device) -> NewerDevice:
+    return NewerDevice(**{field.name: getattr(device, field.name) for field in fields(device)})
 
 
 def _types_below(kind: Any, seen: set[Any]) -> set[Any]:

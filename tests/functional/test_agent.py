@@ -20,8 +20,8 @@ from accel.conductor.manager import Limits, Manager
 from accel.db.engine import Database
 from accel.db.tables import Event
 from accel.drivers.base import Host
-from accel.errors import ConductorUnavailable, Superseded
-from accel.model.report import Acknowledgement, Heartbeat, NodeReport
+from accel.errors import ConductorUnavailable, InvalidValue, Superseded
+from accel.model.report import Acknowledgement, Heartbeat, NodeReport, Verdict
 from accel.rpc.api import Conductor
 from accel.rpc.local import LocalConductor
 
@@ -233,6 +233,35 @@ def test_two_hosts_under_one_name_are_told_so(bench: Bench) -> None:
 
     with pytest.raises(Superseded, match=r"set \[DEFAULT\] host"):
         first.deliver()
+
+
+class Choosy:
+    """A conductor of another release: what it is told of cards, it takes for wrong."""
+
+    def __init__(self) -> None:
+        self.taken: list[NodeReport] = []
+
+    def report(self, report: NodeReport) -> Acknowledgement:
+        if report.drivers[0].devices:
+            raise InvalidValue("type", "GPU", "a type that is known here")
+        self.taken.append(report)
+        return Acknowledgement(verdict=Verdict.ACCEPTED, sequence=report.sequence)
+
+    def heartbeat(self, heartbeat: Heartbeat) -> Acknowledgement:
+        return Acknowledgement(verdict=Verdict.REPORT_WANTED, sequence=heartbeat.sequence)
+
+
+def test_a_report_that_the_conductor_does_not_understand_does_not_hold_up_those_after_it(bench: Bench) -> None:
+    conductor = Choosy()
+    bench.way.conductor = LocalConductor(conductor)
+    bench.look()
+    bench.pull_card()
+    bench.look()
+
+    bench.reporter.deliver()
+
+    assert len(conductor.taken) == 1
+    assert bench.spool.oldest is None
 
 
 # --- the loop ---

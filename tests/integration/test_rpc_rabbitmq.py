@@ -1,6 +1,7 @@
 """Agent and conductor over a real broker."""
 
 import gc
+import json
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -12,6 +13,7 @@ from support.broker import RABBITMQ_URL, broker_behind_proxy, broker_topic, open
 
 from accel.errors import ConductorRefused, ConductorUnavailable, DatabaseUnavailable
 from accel.model.report import Acknowledgement, Heartbeat, NodeInfo, NodeReport, Verdict
+from accel.rpc import wire
 from accel.rpc.client import ConductorClient
 from accel.rpc.messaging import oslo_messaging
 from accel.rpc.server import serve
@@ -100,6 +102,20 @@ def test_an_agent_that_knows_version_1_0_alone_is_understood(
     client.report(REPORT)
 
     assert conductor.taken == [REPORT]
+
+
+def test_a_message_as_an_agent_of_the_first_release_sent_it_is_taken(
+    transport: oslo_messaging.Transport, topic: str, conductor: NotingConductor
+) -> None:
+    stored = json.loads((Path(__file__).parents[1] / "data/wire/1.0.json").read_text())
+    calls = oslo_messaging.get_rpc_client(transport, oslo_messaging.Target(topic=topic, version="1.0"), timeout=10)
+
+    version = calls.call({}, "hello", versions=["1.0"])
+    answer = calls.call({}, "report", report=stored["report"])
+
+    assert version == {"result": "1.0"}
+    assert answer == {"result": {"verdict": "accepted", "sequence": 41}}
+    assert conductor.taken == [wire.decode(NodeReport, stored["report"])]
 
 
 def test_an_agent_newer_than_the_conductor_speaks_the_conductor_s_version(
