@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import uuid4
 
-from sqlalchemy import Connection, delete, insert, select, true
+from sqlalchemy import Connection, bindparam, delete, insert, select, true
 
 from accel.db import history
 from accel.db.events import Origin
@@ -29,6 +29,7 @@ class AttributeRow(NamedTuple):
 
 _TIMES = {name: as_stored(getattr(Attribute, name)) for name in ("created_at", "updated_at")}
 _SELECT: AnySelect = select(*(_TIMES.get(name, getattr(Attribute, name)) for name in AttributeRow._fields))
+_SELECT_ONE = _SELECT.where(Attribute.uuid == bindparam("wanted"))
 
 LISTING = Listing(
     key=Attribute.id,
@@ -55,7 +56,7 @@ def get(connection: Connection, uuid: str) -> AttributeRow:
 
     :raises NotFound: there is no such attribute
     """
-    row = connection.execute(_SELECT.where(Attribute.uuid == uuid.lower())).one_or_none()
+    row = connection.execute(_SELECT_ONE, {"wanted": uuid.lower()}).one_or_none()
     if row is None:
         raise NotFound("attribute", uuid)
     return AttributeRow._make(row)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, exists, false, or_, select
+from sqlalchemy import ColumnElement, Connection, bindparam, exists, false, or_, select
 from sqlalchemy.orm import aliased
 
 from accel.db.devices import SHORTEST_UUID_PREFIX
@@ -62,6 +62,7 @@ _SELECT: AnySelect = (
     .join_from(Deployable, Device, Deployable.device_id == Device.id)
     .join(Node, Device.node_id == Node.id)
 )
+_SELECT_ONE = _SELECT.where(Deployable.uuid == bindparam("wanted"))
 
 _Parent = aliased(Deployable)
 _Root = aliased(Deployable)
@@ -138,7 +139,7 @@ def get(connection: Connection, uuid: str) -> DeployableRow:
 
     :raises NotFound: there is no such deployable
     """
-    row = connection.execute(_SELECT.where(Deployable.uuid == uuid.lower())).one_or_none()
+    row = connection.execute(_SELECT_ONE, {"wanted": uuid.lower()}).one_or_none()
     if row is None:
         raise NotFound("deployable", uuid)
     return DeployableRow._make(row)

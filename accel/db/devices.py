@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Text, and_, cast, exists, false, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Text, and_, bindparam, cast, exists, false, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
 from accel.db import counts, history
@@ -62,6 +62,7 @@ _COLUMNS: dict[str, Any] = {
 _SELECT: AnySelect = select(*(_COLUMNS[name] for name in DeviceRow._fields)).join_from(
     Device, Node, Device.node_id == Node.id
 )
+_SELECT_ONE = _SELECT.where(Device.uuid == bindparam("wanted"))
 
 
 def _equal(column: InstrumentedAttribute[Any]) -> Callable[[Any], ColumnElement[bool]]:
@@ -143,7 +144,7 @@ def get(connection: Connection, uuid: str) -> DeviceRow:
 
     :raises NotFound: there is no such device
     """
-    row = connection.execute(_SELECT.where(Device.uuid == uuid.lower())).one_or_none()
+    row = connection.execute(_SELECT_ONE, {"wanted": uuid.lower()}).one_or_none()
     if row is None:
         raise NotFound("device", uuid)
     return DeviceRow._make(row)

@@ -3,6 +3,7 @@
 import sqlite3
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import jsonschema
@@ -238,3 +239,23 @@ def test_loopback_is_listened_on(host: str) -> None:
     loaded.set_override("host", host, group="api")
 
     check_listening(loaded)
+
+
+def test_what_is_disabled_by_many_at_once_is_one_event(api: Client) -> None:
+    path = f"/v2/devices/{uuid(1, 3)}/disable"
+
+    with ThreadPoolExecutor(8) as clients:
+        statuses = set(clients.map(lambda _: api.request("POST", path).status_int, range(16)))
+
+    assert statuses == {204}
+    assert len(api.get("/v2/events?kind=device.disabled")["events"]) == 1
+
+
+def test_behind_a_proxy_links_begin_with_its_prefix(database: Database) -> None:
+    loaded = conf.load([], prog="accel-api", default_config_files=[])
+    api = Client(make_app(database, loaded))
+    loaded.set_override("enable_proxy_headers_parsing", True, group="oslo_middleware")  # noqa: FBT003 - oslo.config has it so
+    forwarded = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "cloud", "X-Forwarded-Prefix": "/accelerator"}
+
+    root = api.request("GET", "/", headers=forwarded).json
+    assert root["versions"][0]["links"][0]["href"] == "https://cloud/accelerator/v2"
