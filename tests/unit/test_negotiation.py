@@ -33,10 +33,10 @@ class Failing:
     def __init__(self, error: Exception) -> None:
         self._error = error
 
-    def report(self, report: NodeReport) -> Acknowledgement:
+    def report(self, _report: NodeReport) -> Acknowledgement:
         raise self._error
 
-    def heartbeat(self, heartbeat: Heartbeat) -> Acknowledgement:
+    def heartbeat(self, _heartbeat: Heartbeat) -> Acknowledgement:
         raise self._error
 
 
