@@ -5,7 +5,7 @@ text; its schema says what it is read as.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,13 +13,11 @@ import jsonschema
 import orjson
 
 from accel.api.refusals import BadRequest, UnsupportedMediaType
-
-Schema = Mapping[str, Any]
+from accel.api.schemas.common import Schema
 
 _JSON = "application/json"
 _LONGEST_MESSAGE = 300
 _TRUTH = {"true": True, "1": True, "false": False, "0": False}
-_FILTERS = re.compile(r"filters(\[\d+\])?\.(field|value)")
 
 
 def read_query(pairs: Iterable[tuple[str, str]], schema: Schema) -> list[tuple[str, Any]]:
@@ -28,7 +26,8 @@ def read_query(pairs: Iterable[tuple[str, str]], schema: Schema) -> list[tuple[s
     :param schema: of an object whose members are the parameters
     :raises BadRequest: a parameter is unknown, or is not what it must be
     """
-    return [(name, _read(name, text, _schema_of(name, schema))) for name, text in pairs if text]
+    known = [(name, text, _schema_of(name, schema)) for name, text in pairs]
+    return [(name, _read(name, text, of_name)) for name, text, of_name in known if text]
 
 
 def _schema_of(name: str, schema: Schema) -> Schema:

@@ -1,6 +1,7 @@
 """``accel-api``: the REST API, in gunicorn's processes and threads."""
 
 import gc
+import logging
 import os
 import shutil
 import sys
@@ -16,9 +17,11 @@ from oslo_log import log
 from accel import conf as configuration
 from accel.api.layers import is_loopback
 from accel.db.engine import Database
-from accel.errors import AccelError, ConfigurationError
+from accel.db.migrate import check_schema
+from accel.errors import AccelError, ConfigurationError, DatabaseUnavailable
 
 PROG = "accel-api"
+LOG = logging.getLogger(__name__)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -29,10 +32,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         conf = configuration.load(sys.argv[1:] if argv is None else argv, prog=PROG)
         check_listening(conf)
+        log.setup(conf, PROG)
+        _check_database(conf)
     except AccelError as error:
         sys.stderr.write(f"{PROG}: {error}\n")
         return 1
-    log.setup(conf, PROG)
     # Workers share their figures through files: /metrics tells of all of them, whichever is asked.
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = shared = tempfile.mkdtemp(prefix=f"{PROG}-")
     _Gunicorn(conf, on_exit=lambda _arbiter: shutil.rmtree(shared)).run()
@@ -49,6 +53,20 @@ def check_listening(conf: cfg.ConfigOpts) -> None:
             f"[api] host = {conf.api.host} can be reached from other machines, and with auth_strategy = none whoever "
             "reaches the service is an administrator; listen on 127.0.0.1 or ::1"
         )
+
+
+def _check_database(conf: cfg.ConfigOpts) -> None:
+    """Refuse to work on a schema of another release; a database that is away is waited for while serving.
+
+    :raises ConfigurationError: the schema is older or newer than ours
+    """
+    database = Database.configured(conf.database)
+    try:
+        check_schema(database)
+    except DatabaseUnavailable as error:
+        LOG.warning("database %s does not answer, requests get status 503 until it does: %s", database.name, error)
+    finally:
+        database.close()
 
 
 def make_application(conf: cfg.ConfigOpts) -> WSGIApplication:

@@ -13,9 +13,9 @@ from accel import conf as configuration
 from accel.cmd import systemd
 from accel.conductor.manager import Limits, Manager
 from accel.conductor.service import Periodic
-from accel.db import migrate
 from accel.db.engine import Database
-from accel.errors import AccelError, ConfigurationError
+from accel.db.migrate import check_schema
+from accel.errors import AccelError
 from accel.rpc.messaging import transport_of
 from accel.rpc.server import serve
 
@@ -64,22 +64,6 @@ def run(conf: cfg.ConfigOpts, stop: Event) -> int:
     periodic.stop()
     database.close()
     return 1 if periodic.has_failed else 0
-
-
-def check_schema(database: Database) -> None:
-    """Refuse to work on a schema of another release.
-
-    :raises ConfigurationError: it is older or newer than ours
-    """
-    status = migrate.status(database)
-    if status.is_current:
-        return
-    if status.pending:
-        raise ConfigurationError(f"the schema of {database.name} is not up to date: run accel-manage db upgrade")
-    raise ConfigurationError(
-        f"the schema of {database.name} is at revision {status.current}, which this release does not know: "
-        "it was upgraded by a later release"
-    )
 
 
 def make_manager(database: Database, conf: cfg.ConfigOpts) -> Manager:

@@ -15,6 +15,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
 from accel.db.engine import Database
+from accel.errors import ConfigurationError
 
 _LOCK_NUMBER = 0x61636365  # "acce": names our advisory lock on PostgreSQL
 _LOCK_WAIT_SECONDS = 600
@@ -71,6 +72,22 @@ def status(database: Database) -> SchemaStatus:
     head = revisions()[-1].name
     known = current is None or current in {revision.name for revision in revisions()}
     return SchemaStatus(current=current, head=head, pending=tuple(pending) if known else ())
+
+
+def check_schema(database: Database) -> None:
+    """Refuse to work on a schema of another release.
+
+    :raises ConfigurationError: it is older or newer than ours
+    """
+    found = status(database)
+    if found.is_current:
+        return
+    if found.pending:
+        raise ConfigurationError(f"the schema of {database.name} is not up to date: run accel-manage db upgrade")
+    raise ConfigurationError(
+        f"the schema of {database.name} is at revision {found.current}, which this release does not know: "
+        "it was upgraded by a later release"
+    )
 
 
 def revisions() -> tuple[Revision, ...]:

@@ -83,3 +83,14 @@ def test_it_refuses_to_serve_everybody_without_authentication(tmp_path: Path) ->
     assert done.returncode == 1
     assert "[api] host = 0.0.0.0 can be reached from other machines" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_it_refuses_a_database_that_was_not_upgraded(tmp_path: Path) -> None:
+    config = tmp_path / "accel.conf"
+    config.write_text(f"[database]\nconnection = sqlite:///{tmp_path}/empty.sqlite\n")
+
+    done = subprocess.run(
+        [str(ACCEL_API), "--config-file", str(config)], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 1
+    assert "run accel-manage db upgrade" in done.stderr

@@ -12,9 +12,9 @@ from support.reports import answer, gpu, report
 
 from accel import conf as configuration
 from accel.cmd import manage, status
-from accel.cmd.conductor import check_schema
 from accel.conductor.manager import Limits, Manager
 from accel.db import migrate
+from accel.db.migrate import check_schema
 from accel.errors import ConfigurationError
 
 
