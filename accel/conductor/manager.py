@@ -60,10 +60,17 @@ class Manager:
         return self._database.write(lambda connection: heard.mark_offline(connection, heard_before=limit, now=now))
 
     def remove_expired_devices(self) -> expiry.Removed:
-        """Remove devices that are lost for longer than the grace time, and lost parts, as far as nobody holds them.
+        """Remove devices that no driver mentions for longer than the grace time, and lost parts, as far as nobody holds
+        them.
 
-        :raises DatabaseUnavailable: nothing was removed
+        :raises DatabaseUnavailable: what was not removed will be at the next time
         """
-        now = self._clock()
-        limit = now - self._limits.lost_device_grace
-        return self._database.write(lambda connection: expiry.remove_expired(connection, lost_before=limit, now=now))
+        limit = self._clock() - self._limits.lost_device_grace
+        names = self._database.read(lambda connection: expiry.nodes_with_expired(connection, unreported_before=limit))
+        removed = [self._remove_expired_of(name, limit) for name in names]
+        return expiry.Removed(*(sum(counts) for counts in zip(*removed, strict=True)))
+
+    def _remove_expired_of(self, node: str, limit: datetime) -> expiry.Removed:
+        return self._database.write(
+            lambda connection: expiry.remove_expired(connection, node, unreported_before=limit, now=self._clock())
+        )

@@ -1,74 +1,71 @@
-"""Remove what is lost and held by nobody: devices after a grace time, parts of devices at once.
-
-A part can be lost only because somebody held it when it vanished; when it is given back there is nothing to wait for.
-"""
+"""Remove what is gone and held by nobody, node by node: ``accel.model.expiry`` decides what that is."""
 
 from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, delete, exists, select, union
+from sqlalchemy import ColumnElement, Connection, exists, select, union
 from sqlalchemy.orm import aliased
 
-from accel.db import history, rows
-from accel.db.history import CONDUCTOR, Entry, device_name
-from accel.db.inventory import remove_deployables
-from accel.db.rows import AnyRow
+from accel.db import history, inventory, recorded
+from accel.db.heard import lock
 from accel.db.tables import AttachHandle, Deployable, Device, Holder, Node
 from accel.model.device import Presence
-from accel.model.event import EventKind
+from accel.model.diff import DeployableChange, DeviceChange, HandleChange
+from accel.model.expiry import expired
 
 Conditions = tuple[ColumnElement[bool], ...]
 
 
 class Removed(NamedTuple):
-    """How much was removed."""
+    """How much was removed. What was in something that is counted is not counted again."""
 
     devices: int = 0
     deployables: int = 0
     handles: int = 0
 
 
-def remove_expired(connection: Connection, *, lost_before: datetime, now: datetime) -> Removed:
-    """Remove devices lost before a moment, and lost parts, as far as nobody holds anything of them.
-
-    The rows of the nodes concerned are locked first, as for a report: a device cannot return while it is removed.
-    """
-    nodes = _lock_nodes(connection, lost_before)
-    if not nodes:
-        return Removed()
-    handles = _remove_handles(connection, nodes)
-    deployables = _remove_deployables(connection, nodes)
-    devices = _remove_devices(connection, nodes, lost_before)
-    history.write(connection, [*handles, *deployables, *devices], now)
-    return Removed(devices=len(devices), deployables=len(deployables), handles=len(handles))
-
-
-def _lock_nodes(connection: Connection, lost_before: datetime) -> Sequence[int]:
+def nodes_with_expired(connection: Connection, *, unreported_before: datetime) -> Sequence[str]:
+    """The names of the nodes of which something may have to be removed."""
     concerned = union(
-        select(Device.node_id).where(*_expired_device(lost_before)),
+        select(Device.node_id).where(*_expired_device(unreported_before)),
         select(Device.node_id).join(Deployable).where(*_expired_deployable()),
         select(Device.node_id).join(Deployable).join(AttachHandle).where(*_expired_handle()),
     )
-    keys = connection.scalars(concerned).all()
-    if not keys:
-        return ()
-    return connection.scalars(select(Node.id).where(Node.id.in_(keys)).order_by(Node.id).with_for_update()).all()
+    return connection.scalars(select(Node.name).where(Node.id.in_(concerned)).order_by(Node.name)).all()
+
+
+def remove_expired(connection: Connection, name: str, *, unreported_before: datetime, now: datetime) -> Removed:
+    """Remove from a node the devices that no driver mentions since before a moment, and lost parts, as far as nobody
+    holds anything of them.
+
+    The row of the node is locked first, as for a report: a device cannot return while it is removed.
+    """
+    node = lock(connection, name)
+    if node is None:
+        return Removed()
+    known = recorded.load(connection, node.id, info=node.info, boot_id=node.boot_id)
+    changes = expired(known.devices, unreported_before=unreported_before)
+    inventory.apply(connection, node.id, known, changes, now)
+    history.write(connection, history.entries(changes, node=name, new_devices={}, source=history.CONDUCTOR), now)
+    return Removed(*(sum(isinstance(change, kind) for change in changes) for kind in _COUNTED))
+
+
+_COUNTED = (DeviceChange, DeployableChange, HandleChange)
 
 
 def _expired_handle() -> Conditions:
-    held = exists().where(Holder.attach_handle_id == AttachHandle.id)
-    return AttachHandle.presence == Presence.LOST, ~held
+    return AttachHandle.presence == Presence.LOST, ~exists().where(Holder.attach_handle_id == AttachHandle.id)
 
 
 def _expired_deployable() -> Conditions:
-    """Nothing is left in it. A part of a part goes first, and the whole at the next time."""
+    """It stands for nothing any more: neither for a handle nor for a part of it."""
     child = aliased(Deployable)
     handles = exists().where(AttachHandle.deployable_id == Deployable.id)
     return Deployable.presence == Presence.LOST, ~handles, ~exists().where(child.parent_id == Deployable.id)
 
 
-def _expired_device(lost_before: datetime) -> Conditions:
+def _expired_device(unreported_before: datetime) -> Conditions:
     held = (
         exists()
         .where(Holder.attach_handle_id == AttachHandle.id)
@@ -76,45 +73,4 @@ def _expired_device(lost_before: datetime) -> Conditions:
         .where(Deployable.device_id == Device.id)
         .correlate(Device)
     )
-    return Device.presence == Presence.LOST, Device.lost_at < lost_before, ~held
-
-
-def _remove_handles(connection: Connection, nodes: Sequence[int]) -> list[Entry]:
-    parts = select(AttachHandle.id, AttachHandle.info_key, Deployable.name, Device.uuid, Node.name.label("node"))
-    parts = parts.select_from(AttachHandle).join(Deployable).join(Device).join(Node)
-    found = connection.execute(parts.where(Node.id.in_(nodes), *_expired_handle())).all()
-    if found:
-        connection.execute(delete(AttachHandle).where(AttachHandle.id.in_([row.id for row in found])))
-    return [_entry(EventKind.HANDLE_REMOVED, row.node, row.uuid, f"{row.name} {row.info_key}") for row in found]
-
-
-def _remove_deployables(connection: Connection, nodes: Sequence[int]) -> list[Entry]:
-    parts = select(Deployable.id, Deployable.name, Device.uuid, Node.name.label("node"))
-    parts = parts.select_from(Deployable).join(Device).join(Node)
-    found = connection.execute(parts.where(Node.id.in_(nodes), *_expired_deployable())).all()
-    remove_deployables(connection, [row.id for row in found])
-    return [_entry(EventKind.DEPLOYABLE_REMOVED, row.node, row.uuid, row.name) for row in found]
-
-
-def _remove_devices(connection: Connection, nodes: Sequence[int], lost_before: datetime) -> list[Entry]:
-    whole = [getattr(Device, name) for name in ("id", "uuid", "driver", *rows.DEVICE_COLUMNS)]
-    devices = select(*whole, Node.name.label("node")).join(Node)
-    found = connection.execute(devices.where(Node.id.in_(nodes), *_expired_device(lost_before))).all()
-    if not found:
-        return []
-    keys = [row.id for row in found]
-    remove_deployables(
-        connection, connection.scalars(select(Deployable.id).where(Deployable.device_id.in_(keys))).all()
-    )
-    connection.execute(delete(Device).where(Device.id.in_(keys)))
-    return [_removed_device(row) for row in found]
-
-
-def _removed_device(row: AnyRow) -> Entry:
-    device = rows.to_device(row)
-    before = rows.device_values(device) | {"driver": row.driver}
-    return _entry(EventKind.DEVICE_REMOVED, row.node, row.uuid, device_name(device), before=before)
-
-
-def _entry(kind: EventKind, node: str, device_uuid: str, subject: str, *, before: rows.Values | None = None) -> Entry:
-    return Entry(kind=kind, subject=subject, source=CONDUCTOR, node=node, device_uuid=device_uuid, before=before)
+    return Device.unreported_at < unreported_before, ~held

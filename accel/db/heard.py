@@ -13,6 +13,7 @@ from uuid import uuid4
 from sqlalchemy import Connection, insert, select, update
 
 from accel.db import history, inventory, recorded, rows
+from accel.db.batches import batches
 from accel.db.history import AGENT, CONDUCTOR, Entry
 from accel.db.tables import Node
 from accel.model.diff import Change, diff
@@ -86,10 +87,10 @@ def mark_offline(connection: Connection, *, heard_before: datetime, now: datetim
     silent = select(Node.id, Node.name, Node.last_heartbeat_at)
     silent = silent.where(Node.state == NodeState.ONLINE, Node.last_heartbeat_at < heard_before)
     nodes = connection.execute(silent.with_for_update(skip_locked=True)).all()
-    if nodes:
-        values = {"state": NodeState.OFFLINE, "updated_at": now}
-        connection.execute(update(Node).where(Node.id.in_([node.id for node in nodes])).values(values))
-        history.write(connection, [_offline(node.name, node.last_heartbeat_at) for node in nodes], now)
+    values = {"state": NodeState.OFFLINE, "updated_at": now}
+    for keys in batches([node.id for node in nodes]):
+        connection.execute(update(Node).where(Node.id.in_(keys)).values(values))
+    history.write(connection, [_offline(node.name, node.last_heartbeat_at) for node in nodes], now)
     return [node.name for node in nodes]
 
 

@@ -72,12 +72,14 @@ def write(connection: Connection, entries: Iterable[Entry], now: datetime) -> No
         connection.execute(insert(Event), rows)
 
 
-def entries(changes: Iterable[Change], *, node: str, new_devices: Mapping[str, str]) -> list[Entry]:
+def entries(changes: Iterable[Change], *, node: str, new_devices: Mapping[str, str], source: str = "") -> list[Entry]:
     """The events of a difference, in its order.
 
     :param new_devices: the UUIDs that new devices were given, by identity
+    :param source: who changed it; by default whoever reported it
     """
-    return [entry for change in changes if (entry := _entry(change, node, new_devices)) is not None]
+    told = [entry for change in changes if (entry := _entry(change, node, new_devices)) is not None]
+    return [replace(entry, source=source) for entry in told] if source else told
 
 
 def device_name(device: Device) -> str:
@@ -108,7 +110,8 @@ def _subject(change: Change, node: str) -> str:
         case DriverChange():
             return change.driver
         case DeviceChange():
-            return device_name(change.after)
+            device = change.after or (change.before.device if change.before is not None else None)
+            return device_name(device) if device is not None else ""
         case DeployableChange():
             known = change.before.part if change.before is not None else change.after
             return known.name if known is not None else ""
@@ -125,7 +128,9 @@ def _device_uuid(change: Change, new_devices: Mapping[str, str]) -> str | None:
         case NodeChange() | DriverChange():
             return None
         case DeviceChange():
-            return change.before.uuid if change.before is not None else new_devices[change.after.identity]
+            if change.before is not None:
+                return change.before.uuid
+            return new_devices[change.after.identity] if change.after is not None else None
         case _:
             return change.device.uuid
 
@@ -138,7 +143,8 @@ def _described(change: Change) -> tuple[Values | None, Values | None]:
         case DriverChange():
             return _given(_failure, change.before), _given(_failure, change.after)
         case DeviceChange():
-            return _given(_recorded_device, change.before), _device(change.after, change.driver)
+            after = _device(change.after, change.driver) if change.after is not None else None
+            return _given(_recorded_device, change.before), after
         case DeployableChange():
             after = _given(_deployable, change.after)
             return _given(_recorded_deployable, change.before), _with_presence(after, change.kind)
@@ -166,7 +172,10 @@ def _failure(failure: Failure) -> Values:
 
 
 def _recorded_device(recorded: RecordedDevice) -> Values:
-    return _device(recorded.device, recorded.driver)
+    values = _device(recorded.device, recorded.driver)
+    if recorded.deployables:
+        values["deployables"] = [_recorded_deployable(known) for known in recorded.deployables]
+    return values
 
 
 def _device(device: Device, driver: str) -> Values:

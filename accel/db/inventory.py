@@ -6,7 +6,7 @@ deployables it depends on how deep their tree is.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
@@ -15,6 +15,7 @@ from uuid import uuid4
 from sqlalchemy import Connection, bindparam, delete, insert, update
 
 from accel.db import rows
+from accel.db.batches import batches
 from accel.db.rows import Values
 from accel.db.tables import AttachHandle, Attribute, Base, Deployable, Device, NodeDriver
 from accel.model import device as model
@@ -22,21 +23,42 @@ from accel.model.device import Presence
 from accel.model.diff import AttributeChange, Change, DeployableChange, DeviceChange, DriverChange, HandleChange
 from accel.model.event import EventKind
 from accel.model.node import DeviceStatus
-from accel.model.record import RecordedNode
+from accel.model.record import RecordedDevice, RecordedNode
 
 T = TypeVar("T")
 U = TypeVar("U", model.Attribute, model.AttachHandle)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Place:
-    """The key of a deployable and that of the root of its tree."""
-
-    id: int
-    root_id: int
+_Name = tuple[int, str]
+"""A device's key and the name of one of its deployables."""
 
 
-_Places = dict[tuple[int, str | None], _Place]
+@dataclass(slots=True, kw_only=True)
+class _Trees:
+    """The deployables of devices: the keys of those that have a row, and what each is a part of."""
+
+    keys: dict[_Name, int] = field(default_factory=dict)
+    parents: dict[_Name, str | None] = field(default_factory=dict)
+
+    def parent_id(self, name: _Name) -> int | None:
+        parent = self.parents[name]
+        return self.keys[name[0], parent] if parent is not None else None
+
+    def root_id(self, name: _Name) -> int | None:
+        """The key of the root; None for a root itself."""
+        ancestors = self._ancestors(name)
+        return self.keys[ancestors[-1]] if ancestors else None
+
+    def depth(self, name: _Name) -> int:
+        """How many of those above it have no row yet."""
+        return sum(ancestor not in self.keys for ancestor in self._ancestors(name))
+
+    def _ancestors(self, name: _Name) -> list[_Name]:
+        found: list[_Name] = []
+        while (parent := self.parents[name]) is not None:
+            name = (name[0], parent)
+            found.append(name)
+        return found
 
 
 @dataclass(slots=True, kw_only=True)
@@ -46,8 +68,8 @@ class _Writer:
     connection: Connection
     node_id: int
     now: datetime
-    places: _Places = field(default_factory=dict)
-    """Where the deployables are, by device and name."""
+    trees: _Trees
+    """As they will be."""
 
     def insert(self, table: type[Base], new: Sequence[Values]) -> None:
         if new:
@@ -82,40 +104,26 @@ def apply(
 
     :return: the UUIDs that new devices were given, by identity
     """
-    writer = _Writer(connection=connection, node_id=node_id, now=now, places=_places(recorded))
+    writer = _Writer(connection=connection, node_id=node_id, now=now, trees=_recorded_trees(recorded))
     _write_drivers(writer, _of(DriverChange, changes))
-    device_uuids, new_parts = _write_devices(writer, _of(DeviceChange, changes))
-    deployables = _of(DeployableChange, changes)
+    devices, deployables = _of(DeviceChange, changes), _of(DeployableChange, changes)
+    device_uuids, new_parts = _write_devices(writer, devices)
     new_parts += [(c.device.id, c.after) for c in deployables if c.before is None and c.after is not None]
-    _add_deployables(writer, new_parts)
-    _change_deployables(writer, deployables)
+    _write_deployables(writer, recorded, deployables, new_parts)
     _write_attributes(writer, _of(AttributeChange, changes))
     _write_handles(writer, _of(HandleChange, changes))
-    remove_deployables(connection, [c.before.id for c in deployables if c.before is not None and c.after is None])
+    _remove_deployables(writer, [c.before.id for c in deployables if c.before is not None and c.after is None])
+    _remove_devices(writer, [c.before for c in devices if c.before is not None and c.after is None])
     return device_uuids
 
 
-def remove_deployables(connection: Connection, keys: Sequence[int]) -> None:
-    """Remove deployables with their attributes and handles. None of them may be held, and whatever is part of one
-    of them must be among them.
-    """
-    if not keys:
-        return
-    connection.execute(delete(AttachHandle).where(AttachHandle.deployable_id.in_(keys)))
-    connection.execute(update(Deployable).where(Deployable.id.in_(keys)).values(parent_id=None, root_id=None))
-    connection.execute(delete(Deployable).where(Deployable.id.in_(keys)))
-
-
-def _places(recorded: RecordedNode) -> _Places:
-    places: _Places = {}
+def _recorded_trees(recorded: RecordedNode) -> _Trees:
+    trees = _Trees()
     for device in recorded.devices:
-        known = {deployable.part.name: deployable for deployable in device.deployables}
-        for deployable in device.deployables:
-            root = deployable
-            while root.part.parent is not None:
-                root = known[root.part.parent]
-            places[device.id, deployable.part.name] = _Place(id=deployable.id, root_id=root.id)
-    return places
+        for known in device.deployables:
+            trees.keys[device.id, known.part.name] = known.id
+            trees.parents[device.id, known.part.name] = known.part.parent
+    return trees
 
 
 def _of(kind: type[T], changes: Iterable[Change]) -> list[T]:
@@ -143,37 +151,72 @@ def _write_drivers(writer: _Writer, changes: Sequence[DriverChange]) -> None:
 def _write_devices(
     writer: _Writer, changes: Sequence[DeviceChange]
 ) -> tuple[dict[str, str], list[tuple[int, model.Deployable]]]:
-    new = {change.after.identity: change for change in changes if change.before is None}
-    states = {
-        identity: writer.new_row({"node_id": writer.node_id, "status": DeviceStatus.ENABLED} | _device(writer, change))
-        for identity, change in new.items()
-    }
+    """Add and change devices; gives the UUIDs of the new ones by identity, and their parts by key."""
+    new = {change.after.identity: change.after for change in changes if change.before is None and change.after}
+    values = [_device(writer, c, c.after) for c in changes if c.before is None and c.after is not None]
+    added = {"node_id": writer.node_id, "status": DeviceStatus.ENABLED}
+    states = {state["identity"]: writer.new_row(added | state) for state in values}
     keys = writer.insert_and_tell_keys(Device, list(states.values()))
-    changed = [_device(writer, change) | {"row": change.before.id} for change in changes if change.before is not None]
+    changed = [
+        _device(writer, change, change.after) | {"row": change.before.id}
+        for change in changes
+        if change.before is not None and change.after is not None
+    ]
     writer.update(Device, changed)
-    uuids = {identity: values["uuid"] for identity, values in states.items()}
-    parts = [(keys[uuids[name]], part) for name, change in new.items() for part in change.after.deployables]
-    return uuids, parts
+    uuids = {identity: state["uuid"] for identity, state in states.items()}
+    return uuids, [(keys[uuids[identity]], part) for identity, device in new.items() for part in device.deployables]
 
 
-def _device(writer: _Writer, change: DeviceChange) -> Values:
+def _device(writer: _Writer, change: DeviceChange, after: model.Device) -> Values:
     lost_at = None
-    if change.after.presence is Presence.LOST:
+    if after.presence is Presence.LOST:
         lost_at = (change.before.lost_at if change.before is not None else None) or writer.now
-    return rows.device_values(change.after) | {"driver": change.driver, "lost_at": lost_at}
+    unreported_at = None if change.is_reported else writer.now
+    return rows.device_values(after) | {"driver": change.driver, "lost_at": lost_at, "unreported_at": unreported_at}
+
+
+def _remove_devices(writer: _Writer, devices: Sequence[RecordedDevice]) -> None:
+    _remove_deployables(writer, [known.id for device in devices for known in device.deployables])
+    _remove(writer, Device, [device.id for device in devices])
+
+
+def _write_deployables(
+    writer: _Writer,
+    recorded: RecordedNode,
+    changes: Iterable[DeployableChange],
+    new: Sequence[tuple[int, model.Deployable]],
+) -> None:
+    changed = [(c, c.before, c.after) for c in changes if c.before is not None and c.after is not None]
+    for device_id, part in [*new, *((change.device.id, after) for change, _, after in changed)]:
+        writer.trees.parents[device_id, part.name] = part.parent
+    _add_deployables(writer, new)
+    rows_of_changed = [
+        _deployable(writer, change.device.id, after) | {"row": before.id, "presence": _presence(change.kind)}
+        for change, before, after in changed
+    ]
+    writer.update(Deployable, rows_of_changed)
+    _tell_roots(writer, recorded, {row["row"] for row in rows_of_changed})
+
+
+def _tell_roots(writer: _Writer, recorded: RecordedNode, done: Container[int]) -> None:
+    """Write the new root of whatever is in a part that has moved to another tree."""
+    before = _recorded_trees(recorded)
+    moved = [
+        {"row": key, "root_id": writer.trees.root_id(name)}
+        for name, key in before.keys.items()
+        if key not in done and before.root_id(name) != writer.trees.root_id(name)
+    ]
+    writer.update(Deployable, moved)
 
 
 def _add_deployables(writer: _Writer, new: Iterable[tuple[int, model.Deployable]]) -> None:
     """Insert deployables with attributes and handles, level by level, because a child's row names its parent's."""
-    depths: dict[tuple[int, str | None], int] = {}
     levels: defaultdict[int, list[tuple[int, model.Deployable]]] = defaultdict(list)
-    for device_id, part in new:  # parents come before their children
-        depth = depths.get((device_id, part.parent), -1) + 1
-        depths[device_id, part.name] = depth
-        levels[depth].append((device_id, part))
+    for device_id, part in new:
+        levels[writer.trees.depth((device_id, part.name))].append((device_id, part))
     for depth in sorted(levels):
         _add_level(writer, levels[depth])
-    placed = [(writer.places[device_id, part.name].id, part) for level in levels.values() for device_id, part in level]
+    placed = [(writer.trees.keys[device_id, part.name], part) for level in levels.values() for device_id, part in level]
     writer.insert(Attribute, [_attribute(writer, key, a) for key, part in placed for a in _unique(part.attributes)])
     writer.insert(AttachHandle, [_handle(writer, key, h) for key, part in placed for h in _unique(part.handles)])
 
@@ -184,26 +227,25 @@ def _add_level(writer: _Writer, level: Sequence[tuple[int, model.Deployable]]) -
         for device_id, part in level
     ]
     keys = writer.insert_and_tell_keys(Deployable, new)
-    for values in new:
-        key = keys[values["uuid"]]
-        place = _Place(id=key, root_id=values["root_id"] or key)
-        writer.places[values["device_id"], values["name"]] = place
+    writer.trees.keys.update({(values["device_id"], values["name"]): keys[values["uuid"]] for values in new})
 
 
 def _deployable(writer: _Writer, device_id: int, part: model.Deployable) -> Values:
-    parent = writer.places.get((device_id, part.parent))
-    tree = {"parent_id": parent.id if parent else None, "root_id": parent.root_id if parent else None}
+    name = (device_id, part.name)
+    tree = {"parent_id": writer.trees.parent_id(name), "root_id": writer.trees.root_id(name)}
     return rows.deployable_values(part) | tree
 
 
-def _change_deployables(writer: _Writer, changes: Iterable[DeployableChange]) -> None:
-    changed = [
-        _deployable(writer, change.device.id, change.after)
-        | {"row": change.before.id, "presence": _presence(change.kind)}
-        for change in changes
-        if change.before is not None and change.after is not None
-    ]
-    writer.update(Deployable, changed)
+def _remove_deployables(writer: _Writer, keys: Sequence[int]) -> None:
+    """Remove deployables with their attributes and handles. None of them may be held, and whatever is part of one
+    of them must be among them.
+    """
+    for some in batches(keys):
+        writer.connection.execute(delete(AttachHandle).where(AttachHandle.deployable_id.in_(some)))
+        writer.connection.execute(
+            update(Deployable).where(Deployable.id.in_(some)).values(parent_id=None, root_id=None)
+        )
+    _remove(writer, Deployable, keys)
 
 
 def _write_attributes(writer: _Writer, changes: Sequence[AttributeChange]) -> None:
@@ -226,9 +268,9 @@ def _write_handles(writer: _Writer, changes: Sequence[HandleChange]) -> None:
     _remove(writer, AttachHandle, [c.before.id for c in changes if c.before is not None and c.after is None])
 
 
-def _remove(writer: _Writer, table: type[Attribute | AttachHandle], keys: Sequence[int]) -> None:
-    if keys:
-        writer.connection.execute(delete(table).where(table.id.in_(keys)))
+def _remove(writer: _Writer, table: type[Device | Deployable | Attribute | AttachHandle], keys: Sequence[int]) -> None:
+    for some in batches(keys):
+        writer.connection.execute(delete(table).where(table.id.in_(some)))
 
 
 def _attribute(writer: _Writer, deployable_id: int, attribute: model.Attribute) -> Values:

@@ -17,7 +17,7 @@ from accel.model.report import NodeInfo
 def load(connection: Connection, node_id: int, *, info: NodeInfo, boot_id: str) -> RecordedNode:
     """Read a node whose row the caller has read, and locked if it is going to change it."""
     drivers = select(*_columns(NodeDriver, "driver", *rows.DRIVER_COLUMNS)).where(NodeDriver.node_id == node_id)
-    devices = select(*_columns(Device, "id", "uuid", "driver", "lost_at", *rows.DEVICE_COLUMNS))
+    devices = select(*_columns(Device, "id", "uuid", "driver", "lost_at", "unreported_at", *rows.DEVICE_COLUMNS))
     parts = _load_deployables(connection, node_id)
     return RecordedNode(
         info=info,
@@ -30,6 +30,7 @@ def load(connection: Connection, node_id: int, *, info: NodeInfo, boot_id: str) 
                 driver=row.driver,
                 device=rows.to_device(row),
                 lost_at=row.lost_at,
+                unreported_at=row.unreported_at,
                 deployables=tuple(parts[row.id]),
             )
             for row in connection.execute(devices.where(Device.node_id == node_id).order_by(Device.id))

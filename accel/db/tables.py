@@ -134,7 +134,8 @@ class Device(Base):
     presence: Mapped[str] = mapped_column(String(16))  # model.device.Presence
     health: Mapped[str] = mapped_column(String(16))  # model.device.Health
     reason: Mapped[str] = mapped_column(Text)
-    lost_at: Mapped[datetime | None] = mapped_column(index=True)
+    lost_at: Mapped[datetime | None]
+    unreported_at: Mapped[datetime | None] = mapped_column(index=True)  # since when no driver mentions it
     created_at: Mapped[datetime] = mapped_column(index=True)
     updated_at: Mapped[datetime | None]
 

@@ -8,8 +8,9 @@ The rules:
 - A driver that answered is believed wholly: what it does not report any more is lost. So is what was reported by a
   driver that is not asked any more.
 - A driver that failed said nothing: its devices stay as they are, their health unknown.
-- A device is never removed here. It becomes lost, keeps its parts and holders, and when it is seen again it is the
-  same device. What nobody holds is removed by the conductor when a grace time is over.
+- A device is never removed by a report. It becomes lost, keeps its parts and holders, and when it is seen again it is
+  the same device. What nobody holds and no driver mentions any more is removed when a grace time is over:
+  ``accel.model.expiry``.
 - A part of a device (deployable, attach handle) that is gone while its device is there is removed, unless somebody
   holds it: then it is lost until it is given back. What a driver cannot see inside a lost device is left alone.
 """
@@ -46,12 +47,16 @@ class DriverChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceChange:
-    """A device is new (``before`` is None and ``after`` has its parts) or will be recorded as ``after``."""
+    """A device is new (``before`` is None and ``after`` has its parts), will be recorded as ``after``, or is to be
+    removed with all its parts (``after`` is None).
+    """
 
     kind: EventKind
     driver: str
     before: RecordedDevice | None
-    after: Device
+    after: Device | None
+    is_reported: bool = True
+    """Whether the newest word of its driver mentions it, be it as lost."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,10 +158,10 @@ def _unanswered(known: RecordedDevice, failure: Failure) -> Iterator[DeviceChang
 
 
 def _unreported(known: RecordedDevice) -> Iterator[DeviceChange]:
-    if known.device.presence is Presence.PRESENT:
+    if known.unreported_at is None:
         reason = f"not reported any more by driver {known.driver}"
         lost = replace(known.device, presence=Presence.LOST, health=Health.UNKNOWN, reason=reason)
-        yield from _device_change(known, known.driver, lost)
+        yield from (replace(change, is_reported=False) for change in _device_change(known, known.driver, lost))
 
 
 def _reported(pair: Match) -> Iterator[Change]:
@@ -196,14 +201,14 @@ def _cut_loose(waiting: Mapping[str, Deployable]) -> list[Deployable]:
 
 
 def _part_changes(known: RecordedDevice, driver: str, reported: Mapping[str, Deployable]) -> Iterator[Change]:
-    needed = _needed(known.deployables)
+    kept = needed(known.deployables)
     bare = replace(known, deployables=())
     names = {deployable.part.name for deployable in known.deployables}
     for deployable in known.deployables:
         after = reported.get(deployable.part.name)
         if after is not None:
             yield from _deployable_changes(bare, driver, deployable, after)
-        elif deployable.part.name in needed:
+        elif deployable.part.name in kept:
             yield from _kept_for_holders(bare, driver, deployable)
         else:
             yield DeployableChange(
@@ -214,16 +219,16 @@ def _part_changes(known: RecordedDevice, driver: str, reported: Mapping[str, Dep
             yield DeployableChange(kind=EventKind.DEPLOYABLE_ADDED, driver=driver, device=bare, before=None, after=part)
 
 
-def _needed(deployables: Iterable[RecordedDeployable]) -> set[str]:
+def needed(deployables: Iterable[RecordedDeployable]) -> set[str]:
     """The names of what somebody holds, and of all that it is a part of."""
     parents = {deployable.part.name: deployable.part.parent for deployable in deployables}
-    needed: set[str] = set()
+    names: set[str] = set()
     for deployable in deployables:
         name = deployable.part.name if deployable.is_held else None
-        while name is not None and name not in needed:
-            needed.add(name)
+        while name is not None and name not in names:
+            names.add(name)
             name = parents.get(name)
-    return needed
+    return names
 
 
 def _kept_for_holders(device: RecordedDevice, driver: str, known: RecordedDeployable) -> Iterator[Change]:

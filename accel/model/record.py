@@ -56,7 +56,14 @@ class RecordedDevice:
     """The driver that reported it last."""
     device: Device
     lost_at: datetime | None = None
+    unreported_at: datetime | None = None
+    """Since when no driver mentions it; None for one that a driver reports, be it as lost."""
     deployables: tuple[RecordedDeployable, ...] = ()
+
+    @property
+    def is_held(self) -> bool:
+        """Whether somebody has something of it."""
+        return any(deployable.is_held for deployable in self.deployables)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from support.clocks import Clock
 from support.records import recorded
 from support.reports import address, answer, card, child, failed, gpu, pci_handle, report, unnamed
 
@@ -58,8 +59,18 @@ def test_devices_of_a_driver_that_is_not_asked_any_more_are_lost() -> None:
 
 
 def test_a_lost_device_that_stays_away_changes_no_further() -> None:
-    lost = with_device(recorded(report(answer(gpu(1)))), presence=Presence.LOST)
-    assert diff(lost, report(answer())) == ()
+    [known] = recorded(report(answer(gpu(1)))).devices
+    gone = replace(known, device=replace(known.device, presence=Presence.LOST), unreported_at=Clock()())
+    record = replace(recorded(report(answer())), devices=(gone,))
+    assert diff(record, report(answer())) == ()
+
+
+def test_a_device_that_was_reported_as_lost_and_then_not_at_all_says_so() -> None:
+    lost = with_device(recorded(report(answer(gpu(1)))), presence=Presence.LOST, reason="fell off the bus")
+    change = device_change(diff(lost, report(answer())))
+    assert (change.kind, change.is_reported) == (EventKind.DEVICE_CHANGED, False)
+    assert change.after is not None
+    assert change.after.reason == "not reported any more by driver nvidia"
 
 
 def test_a_lost_device_that_is_reported_again_is_the_same_device() -> None:
@@ -139,8 +150,9 @@ def test_a_card_with_another_uuid_in_the_same_slot_is_another_device() -> None:
 
 def test_a_slot_alone_means_the_card_that_is_there_before_one_that_was() -> None:
     both = recorded(report(answer(gpu(1), gpu(3, address=address(1)))))
-    there, gone = both.devices[1], replace(both.devices[0].device, presence=Presence.LOST)
-    record = replace(both, devices=(replace(both.devices[0], device=gone), there))
+    was, there = both.devices
+    gone = replace(was, device=replace(was.device, presence=Presence.LOST), unreported_at=Clock()())
+    record = replace(both, devices=(gone, there))
     assert diff(record, report(answer(unnamed(1, deployables=(card(3),))))) == ()
 
 

@@ -98,6 +98,7 @@ def _devices() -> None:
         sa.Column("health", sa.String(16), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("lost_at", MOMENT, nullable=True),
+        sa.Column("unreported_at", MOMENT, nullable=True),
         sa.Column("created_at", MOMENT, nullable=False),
         sa.Column("updated_at", MOMENT, nullable=True),
         sa.ForeignKeyConstraint(["node_id"], ["nodes.id"], name="fk_devices_node_id", ondelete="RESTRICT"),
@@ -108,8 +109,8 @@ def _devices() -> None:
     )
     op.create_index("ix_devices_address", "devices", ["address"])
     op.create_index("ix_devices_created_at", "devices", ["created_at"])
-    op.create_index("ix_devices_lost_at", "devices", ["lost_at"])
     op.create_index("ix_devices_type_vendor_model", "devices", ["type", "vendor", "model"])
+    op.create_index("ix_devices_unreported_at", "devices", ["unreported_at"])
     op.create_index("ix_devices_vendor", "devices", ["vendor"])
 
 
