@@ -14,7 +14,7 @@ from support.host_trees import HOSTS, captured
 from accel.drivers.base import Driver, Host
 from accel.drivers.fake import FakeDriver
 from accel.drivers.nvme import NvmeDriver
-from accel.drivers.nvme_sysfs import drives
+from accel.drivers.nvme.subsystems import drives
 from accel.drivers.pci import PciDriver
 from accel.drivers.sysfs import PciFunction, pci_functions
 from accel.model.device import Deployable, DeployableKind, Device, Health

@@ -7,7 +7,7 @@ import pytest
 from oslo_config import cfg
 
 from accel.drivers.pci import PciDriver
-from accel.drivers.pci_whitelist import parse_entries
+from accel.drivers.pci.whitelist import parse_entries
 from accel.drivers.registry import option_values
 from accel.drivers.sysfs import pci_functions
 from accel.errors import ConfigurationError, InvalidValue

@@ -11,11 +11,11 @@ from oslo_config import cfg
 
 from accel.drivers.base import Host
 from accel.drivers.host_use import HostUse
-from accel.drivers.kfd import kfd_functions
+from accel.drivers.pci.kfd import kfd_functions
+from accel.drivers.pci.whitelist import Entry, EntryText, parse_entries
 from accel.drivers.pci_board import UNKNOWN_ID, Board, pci_device
 from accel.drivers.pci_kinds import RESOURCE_CLASSES, UNKNOWN, VENDOR_WORDS, Kind, kind_of
 from accel.drivers.pci_names import pci_names
-from accel.drivers.pci_whitelist import Entry, EntryText, parse_entries
 from accel.drivers.sysfs import PciFunction, pci_functions, read_number, read_text
 from accel.model.address import PciAddress
 from accel.model.attribute import custom_trait, resource_class, traits

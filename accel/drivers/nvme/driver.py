@@ -21,7 +21,7 @@ from oslo_config import cfg
 
 from accel.drivers.base import Host
 from accel.drivers.host_use import HostUse
-from accel.drivers.nvme_sysfs import NOWHERE, Controller, Drive, Namespace, drives
+from accel.drivers.nvme.subsystems import NOWHERE, Controller, Drive, Namespace, drives
 from accel.drivers.pci_board import UNKNOWN_ID, Board, Condition, condition, pci_device
 from accel.drivers.pci_names import pci_names
 from accel.drivers.sysfs import PciFunction, pci_functions
