@@ -151,13 +151,13 @@ def places_of(connection: Connection, rows: Sequence[DeployableRow]) -> dict[int
     return {row[0]: PlaceRow._make(row[1:]) for row in rows_of(connection, statement)}
 
 
-def attributes_of(connection: Connection, rows: Sequence[DeployableRow]) -> dict[int, list[tuple[str, str]]]:
-    """Key and value of the attributes of deployables, in the order of their making, by ``DeployableRow.id``."""
+def attributes_of(connection: Connection, rows: Sequence[DeployableRow]) -> dict[int, list[dict[str, str]]]:
+    """The attributes of deployables in the order of their making, each ``{key: value}``, by ``DeployableRow.id``."""
     statement: AnySelect = select(Attribute.deployable_id, Attribute.key, Attribute.value).order_by(Attribute.id)
     statement = belonging_to([row.id for row in rows], statement, Attribute.deployable_id)
-    found: defaultdict[int, list[tuple[str, str]]] = defaultdict(list)
+    found: defaultdict[int, list[dict[str, str]]] = defaultdict(list)
     for deployable_id, key, value in rows_of(connection, statement):
-        found[deployable_id].append((key, value))
+        found[deployable_id].append({key: value})
     return found
 
 

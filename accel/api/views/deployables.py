@@ -1,14 +1,18 @@
 """The body of a deployable."""
 
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Any
 
 import orjson
 
 from accel.db.deployables import DeployableRow, HandleRow, PlaceRow
 
+Attribute = dict[str, str]
+"""An attribute as the wire contract has it: an object with one member."""
 
-def render(row: DeployableRow, attributes: Sequence[tuple[str, str]], *, base_url: str) -> dict[str, Any]:
+
+def render(row: DeployableRow, attributes: Sequence[Attribute], *, base_url: str) -> dict[str, Any]:
     """A deployable as every version shows it."""
     return {
         "uuid": row.uuid,
@@ -17,7 +21,7 @@ def render(row: DeployableRow, attributes: Sequence[tuple[str, str]], *, base_ur
         "name": row.name,
         "num_accelerators": row.num_accelerators,
         "device_id": row.device_id,
-        "attributes_list": attributes_list(attributes),
+        "attributes_list": orjson.dumps(attributes).decode(),
         "rp_uuid": row.rp_uuid,
         "driver_name": row.driver_name,
         "bitstream_id": row.bitstream_id,
@@ -30,7 +34,7 @@ def render(row: DeployableRow, attributes: Sequence[tuple[str, str]], *, base_ur
     }
 
 
-def render_more(place: PlaceRow, attributes: Sequence[tuple[str, str]], handles: Iterable[HandleRow]) -> dict[str, Any]:
+def render_more(place: PlaceRow, attributes: Sequence[Attribute], handles: Iterable[HandleRow]) -> dict[str, Any]:
     """What 2.4 says beside it."""
     return {
         **place._asdict(),
@@ -39,15 +43,10 @@ def render_more(place: PlaceRow, attributes: Sequence[tuple[str, str]], handles:
     }
 
 
-def attributes_list(attributes: Iterable[tuple[str, str]]) -> str:
-    """Attributes as the wire contract has them: a JSON text, a list of objects with one key each."""
-    return orjson.dumps([{key: value} for key, value in attributes]).decode()
-
-
-def attributes_object(attributes: Iterable[tuple[str, str]]) -> dict[str, str | list[str]]:
+def attributes_object(attributes: Iterable[Attribute]) -> dict[str, str | list[str]]:
     """Attributes by their keys; a key that stands there more than once has a list of its values."""
     found: dict[str, str | list[str]] = {}
-    for key, value in attributes:
+    for key, value in chain.from_iterable(map(dict.items, attributes)):
         before = found.get(key)
         if before is None:
             found[key] = value
