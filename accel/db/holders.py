@@ -2,12 +2,17 @@
 
 That there is one holder at most is the unique foreign key of the table, so two transactions cannot both succeed, on
 any database and however they interleave.
+
+Two handles can stand for the same thing for a while: a card is lost while somebody holds its PCI function, and another
+one is put into its slot. Whoever holds the function would get the new card with it, so its handle is given to nobody
+until the old holding has ended.
 """
 
 from datetime import datetime
 from uuid import uuid4
 
-from sqlalchemy import Connection, delete, exc, insert, literal, select
+from sqlalchemy import ColumnElement, Connection, delete, exc, exists, insert, literal, select
+from sqlalchemy.orm import aliased
 
 from accel.db.tables import AttachHandle, Deployable, Device, Holder
 from accel.errors import Conflict
@@ -20,7 +25,7 @@ def hold(
     """Give an attach handle to a holder; gives the UUID of the holding.
 
     :param kind: ``instance``, ``pod``, ``reservation`` or ``process``
-    :raises Conflict: there is no such handle, it or its device is lost, or somebody has it
+    :raises Conflict: there is no such handle, it or its device is lost, or somebody has it or what it stands for
     """
     uuid = str(uuid4())
     offered = (
@@ -39,6 +44,7 @@ def hold(
             AttachHandle.presence == Presence.PRESENT,
             Deployable.presence == Presence.PRESENT,
             Device.presence == Presence.PRESENT,
+            ~_held_through_another_handle(),
         )
     )
     columns = ["attach_handle_id", "uuid", "kind", "name", "project_id", "created_at"]
@@ -48,7 +54,10 @@ def hold(
     except exc.IntegrityError as error:
         raise Conflict(f"attach handle {handle_uuid} has a holder already") from error
     if taken.rowcount != 1:
-        raise Conflict(f"attach handle {handle_uuid} is not there to be held")
+        raise Conflict(
+            f"attach handle {handle_uuid} is not there to be held: it is lost, or what it stands for is held "
+            "through the handle of a device that is lost"
+        )
     return uuid
 
 
@@ -60,3 +69,15 @@ def release(connection: Connection, holder_uuid: str) -> None:
     ended = connection.execute(delete(Holder).where(Holder.uuid == holder_uuid))
     if ended.rowcount != 1:
         raise Conflict(f"holder {holder_uuid} holds nothing")
+
+
+def _held_through_another_handle() -> ColumnElement[bool]:
+    """Whether somebody on the same node has the same thing by another name."""
+    handle, part, device = aliased(AttachHandle), aliased(Deployable), aliased(Device)
+    return (
+        exists()
+        .where(Holder.attach_handle_id == handle.id)
+        .where(handle.deployable_id == part.id, part.device_id == device.id, device.node_id == Device.node_id)
+        .where(handle.type == AttachHandle.type, handle.info_key == AttachHandle.info_key, handle.id != AttachHandle.id)
+        .correlate(AttachHandle, Device)
+    )

@@ -107,7 +107,8 @@ def diff(recorded: RecordedNode, reported: NodeReport) -> tuple[Change, ...]:
     changes: list[Change] = [*_node_changes(recorded, reported), *_driver_changes(recorded.drivers, failures)]
     for known in recorded.devices:
         pair = matched.get(known.id)
-        if (failure := failures.get(known.driver)) is not None and (pair is None or pair.is_weaker):
+        says_nothing_new = pair is None or (pair.is_weaker and known.unreported_at is None)
+        if (failure := failures.get(known.driver)) is not None and says_nothing_new:
             changes.extend(_unanswered(known, failure))
         elif pair is None:
             changes.extend(_unreported(known))

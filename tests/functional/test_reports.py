@@ -3,14 +3,25 @@
 import pytest
 from support.clocks import Clock
 from support.databases import counted_statements
-from support.inventories import device, event_kinds, events, held_handles, hold, load, release, rows_in, state
-from support.reports import NODE, answer, card, child, failed, gpu, heartbeat, report, unnamed
+from support.inventories import (
+    device,
+    event_kinds,
+    events,
+    handle_uuids,
+    held_handles,
+    hold,
+    load,
+    release,
+    rows_in,
+    state,
+)
+from support.reports import NODE, address, answer, card, child, failed, gpu, heartbeat, report, unnamed
 
 from accel.conductor.manager import Limits, Manager
 from accel.db.engine import Database
 from accel.db.tables import AttachHandle, Attribute, Deployable, Device, Node, NodeDriver
 from accel.errors import Conflict
-from accel.model.device import Presence
+from accel.model.device import Health, Presence
 from accel.model.report import Heartbeat, Verdict
 from accel.rpc.wire import content_hash
 
@@ -298,6 +309,92 @@ def test_a_handle_that_is_held_or_lost_is_given_to_nobody(manager: Manager, data
     manager.report(report(answer(gpu(1)), sequence=2))
     with pytest.raises(Conflict, match="not there to be held"):
         hold(database, card(2).name)
+
+
+def test_a_function_that_is_held_through_a_lost_card_is_not_handed_out_again_with_the_card_in_its_slot(
+    manager: Manager, database: Database
+) -> None:
+    manager.report(report(answer(gpu(1))))
+    holder = hold(database, card(1).name)
+    manager.report(report(answer(gpu(2, address=address(1), deployables=(card(1),))), sequence=2))
+    _, of_successor = handle_uuids(database, card(1).name)
+    with pytest.raises(Conflict, match="through the handle of a device that is lost"):
+        hold(database, card(1).name, handle=of_successor)
+    release(database, holder)
+    hold(database, card(1).name, handle=of_successor)
+
+
+def test_a_device_that_its_driver_goes_on_reporting_as_lost_is_never_removed(manager: Manager, clock: Clock) -> None:
+    manager.report(report(answer(gpu(1))))
+    fallen = gpu(1, presence=Presence.LOST, health=Health.UNHEALTHY, reason="fell off the bus", deployables=())
+    manager.report(report(answer(fallen), sequence=2))
+    clock.pass_(days=100)
+    assert manager.remove_expired_devices() == (0, 0, 0)
+    manager.report(report(answer(), sequence=3))
+    clock.pass_(minutes=59)
+    assert manager.remove_expired_devices() == (0, 0, 0)
+    clock.pass_(minutes=2)
+    assert manager.remove_expired_devices() == (1, 0, 0)
+
+
+def test_what_time_removes_is_told_whole(manager: Manager, database: Database, clock: Clock) -> None:
+    manager.report(report(answer(gpu(1, deployables=(card(1), child(1, 0))))))
+    manager.report(report(answer(), sequence=2))
+    clock.pass_(hours=2)
+    manager.remove_expired_devices()
+    event = events(database)[-1]
+    assert (event.kind, event.source, event.after) == ("device.removed", "conductor", None)
+    assert [part["name"] for part in event.before["deployables"]] == [card(1).name, child(1, 0).name]
+    assert event.before["deployables"][0]["attributes"] == [
+        {"key": a.key, "value": a.value} for a in card(1).attributes
+    ]
+
+
+def test_what_is_in_a_part_moves_with_it_to_another_tree(manager: Manager, database: Database) -> None:
+    leaf = child(1, 1, parent=child(1, 0).name)
+    manager.report(report(answer(gpu(1, deployables=(card(1), child(1, 0), leaf)))))
+    other, between = card(9), child(1, 2, parent=card(9).name)
+    moved = (other, between, child(1, 0, parent=between.name), leaf)
+    manager.report(report(answer(gpu(1, deployables=moved)), sequence=2))
+    with database.reader() as connection:
+        columns = (Deployable.name, Deployable.id, Deployable.parent_id, Deployable.root_id)
+        parts = {row.name: row for row in connection.execute(Deployable.__table__.select().with_only_columns(*columns))}
+    assert set(parts) == {part.name for part in moved}
+    assert {part.root_id for part in parts.values()} == {None, parts[other.name].id}
+    assert parts[leaf.name].parent_id == parts[child(1, 0).name].id
+
+
+def test_a_device_that_another_driver_reports_now_keeps_its_uuid_its_name_and_its_holder(
+    manager: Manager, database: Database
+) -> None:
+    manager.report(report(answer(gpu(1)), answer(driver="pci")))
+    before = device(database, "GPU-1")
+    hold(database, card(1).name)
+    manager.report(report(answer(unnamed(1), driver="pci"), sequence=2))
+    after = device(database, "GPU-1")
+    assert (after.uuid, after.driver, after.is_held) == (before.uuid, "pci", True)
+    assert after.deployables[0].id == before.deployables[0].id
+    assert (events(database)[-1].before, events(database)[-1].after) == ({"driver": "nvidia"}, {"driver": "pci"})
+    manager.report(report(answer(gpu(1)), answer(driver="pci"), sequence=3))
+    assert (device(database, "GPU-1").uuid, device(database, "GPU-1").driver) == (before.uuid, "nvidia")
+
+
+def test_of_two_hosts_under_one_name_the_one_that_booted_last_is_believed(manager: Manager, database: Database) -> None:
+    manager.report(report(answer(gpu(1)), boot_id="of-host-1", sequence=50))
+    manager.report(report(answer(gpu(2)), boot_id="of-host-2", sequence=1))
+    refused = manager.report(report(answer(gpu(1)), boot_id="of-host-1", sequence=51))
+    beat = manager.heartbeat(Heartbeat(node=NODE, boot_id="of-host-1", sequence=52, content_hash="x"))
+    assert (refused.verdict, beat.verdict) == (Verdict.STALE, Verdict.STALE)
+    assert device(database, "GPU-2").device.presence is Presence.PRESENT
+    assert events(database)[-2].kind == "device.lost"
+
+
+def test_a_node_that_is_changed_has_an_event_that_says_how(manager: Manager, database: Database) -> None:
+    manager.report(report(answer(gpu(1))))
+    manager.report(report(answer(gpu(1)), sequence=2, rack="r7", labels={"zone": "b"}, kernel="6.12"))
+    event = events(database)[-1]
+    assert (event.kind, event.after) == ("node.changed", {"rack": "r7", "labels": {"zone": "b"}, "kernel": "6.12"})
+    assert event.before == {"rack": "", "labels": {"zone": "a"}, "kernel": "6.1"}
 
 
 def test_what_is_given_back_twice_was_held_once(manager: Manager, database: Database) -> None:

@@ -56,9 +56,9 @@ def handle_uuids(database: Database, deployable: str) -> Sequence[str]:
         return connection.scalars(handles.order_by(AttachHandle.id)).all()
 
 
-def hold(database: Database, deployable: str) -> str:
-    """Have an instance hold the first handle of a deployable; gives the holder's UUID."""
-    uuid = handle_uuids(database, deployable)[0]
+def hold(database: Database, deployable: str, *, handle: str = "") -> str:
+    """Have an instance hold a handle of a deployable, by default the first; gives the holder's UUID."""
+    uuid = handle or handle_uuids(database, deployable)[0]
     now = datetime.now(UTC)
     return database.write(
         lambda connection: holders.hold(connection, uuid, kind="instance", name="vm", project_id="p", now=now)

@@ -276,3 +276,13 @@ def test_a_reboot_and_an_upgrade_of_the_node_are_changes_of_the_node() -> None:
     [change] = changes
     assert isinstance(change, NodeChange)
     assert (change.boot_id_after, change.after.agent_version) == ("boot-2", "0.2.0")
+
+
+def test_a_slot_that_is_taken_again_brings_back_a_gone_card_though_the_driver_that_knew_it_fails() -> None:
+    [known] = recorded(report(answer(gpu(1)))).devices
+    gone = replace(known, device=replace(known.device, presence=Presence.LOST), unreported_at=Clock()())
+    record = replace(recorded(report(failed())), devices=(gone,))
+    change = device_change(diff(record, report(failed(), answer(unnamed(1), driver="pci"))))
+    assert (change.kind, change.driver) == (EventKind.DEVICE_RETURNED, "pci")
+    assert change.after is not None
+    assert change.after.identity == "GPU-1"
