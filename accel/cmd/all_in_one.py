@@ -27,7 +27,7 @@ from accel.agent.bell import Bell, Call
 from accel.api.app import make_app
 from accel.api.embedded import EmbeddedServer
 from accel.cmd.agent_parts import make_agent, make_player, make_runner, watch
-from accel.cmd.api import check_listening
+from accel.cmd.api import check_listening, relax_garbage_collection
 from accel.cmd.conductor import make_manager, make_periodic
 from accel.db import migrate, nodes
 from accel.db.engine import Database
@@ -87,6 +87,7 @@ class Up(Command):
         stop = Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
+        relax_garbage_collection()
         with AllInOne(_settings(parsed_args), stop) as everything:
             return everything.run(fleet=parsed_args.fleet, looks_at_host=not parsed_args.no_host)
 

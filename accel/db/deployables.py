@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Connection, bindparam, exists, false, or_,
 from sqlalchemy.orm import aliased
 
 from accel.db.devices import SHORTEST_UUID_PREFIX
+from accel.db.json_texts import ObjectsText
 from accel.db.paging import AnySelect, Listing, ListQuery, Page, as_stored, belonging_to, rows_of
 from accel.db.tables import AttachHandle, Attribute, Deployable, Device, Holder, Node
 from accel.errors import NotFound
@@ -151,14 +152,18 @@ def places_of(connection: Connection, rows: Sequence[DeployableRow]) -> dict[int
     return {row[0]: PlaceRow._make(row[1:]) for row in rows_of(connection, statement)}
 
 
-def attributes_of(connection: Connection, rows: Sequence[DeployableRow]) -> dict[int, list[dict[str, str]]]:
-    """The attributes of deployables in the order of their making, each ``{key: value}``, by ``DeployableRow.id``."""
-    statement: AnySelect = select(Attribute.deployable_id, Attribute.key, Attribute.value).order_by(Attribute.id)
+def attributes_of(connection: Connection, rows: Sequence[DeployableRow]) -> dict[int, str]:
+    """The attributes of deployables, by ``DeployableRow.id``; a deployable without attributes is left out.
+
+    They are a JSON text, as the wire contract has them: a list of objects with one member each, in the order of their
+    making.
+    """
+    statement: AnySelect = select(Attribute.deployable_id, Attribute.id, Attribute.key, Attribute.value)
     statement = belonging_to([row.id for row in rows], statement, Attribute.deployable_id)
-    found: defaultdict[int, list[dict[str, str]]] = defaultdict(list)
-    for deployable_id, key, value in rows_of(connection, statement):
-        found[deployable_id].append({key: value})
-    return found
+    ordered = statement.order_by(Attribute.deployable_id, Attribute.id).subquery()
+    text = ObjectsText(ordered.c.key, ordered.c.value, ordered.c.id)
+    grouped: AnySelect = select(ordered.c.deployable_id, text).group_by(ordered.c.deployable_id)
+    return dict(rows_of(connection, grouped))
 
 
 def handles_of(connection: Connection, rows: Sequence[DeployableRow]) -> dict[int, list[HandleRow]]:

@@ -1,6 +1,6 @@
 """The body of a deployable."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from itertools import chain
 from typing import Any
 
@@ -8,12 +8,14 @@ import orjson
 
 from accel.db.deployables import DeployableRow, HandleRow, PlaceRow
 
-Attribute = dict[str, str]
-"""An attribute as the wire contract has it: an object with one member."""
+NO_ATTRIBUTES = "[]"
 
 
-def render(row: DeployableRow, attributes: Sequence[Attribute], *, base_url: str) -> dict[str, Any]:
-    """A deployable as every version shows it."""
+def render(row: DeployableRow, attributes: str, *, base_url: str) -> dict[str, Any]:
+    """A deployable as every version shows it.
+
+    :param attributes: a JSON text, a list of objects with one member each
+    """
     return {
         "uuid": row.uuid,
         "parent_id": row.parent_id,
@@ -21,7 +23,7 @@ def render(row: DeployableRow, attributes: Sequence[Attribute], *, base_url: str
         "name": row.name,
         "num_accelerators": row.num_accelerators,
         "device_id": row.device_id,
-        "attributes_list": orjson.dumps(attributes).decode(),
+        "attributes_list": attributes,
         "rp_uuid": row.rp_uuid,
         "driver_name": row.driver_name,
         "bitstream_id": row.bitstream_id,
@@ -34,8 +36,8 @@ def render(row: DeployableRow, attributes: Sequence[Attribute], *, base_url: str
     }
 
 
-def render_more(place: PlaceRow, attributes: Sequence[Attribute], handles: Iterable[HandleRow]) -> dict[str, Any]:
-    """What 2.4 says beside it."""
+def render_more(place: PlaceRow, attributes: str, handles: Iterable[HandleRow]) -> dict[str, Any]:
+    """What 2.4 says beside it; ``attributes`` is that of ``render``."""
     return {
         **place._asdict(),
         "attributes": attributes_object(attributes),
@@ -43,10 +45,10 @@ def render_more(place: PlaceRow, attributes: Sequence[Attribute], handles: Itera
     }
 
 
-def attributes_object(attributes: Iterable[Attribute]) -> dict[str, str | list[str]]:
+def attributes_object(attributes: str) -> dict[str, str | list[str]]:
     """Attributes by their keys; a key that stands there more than once has a list of its values."""
     found: dict[str, str | list[str]] = {}
-    for key, value in chain.from_iterable(map(dict.items, attributes)):
+    for key, value in chain.from_iterable(map(dict.items, orjson.loads(attributes))):
         before = found.get(key)
         if before is None:
             found[key] = value
