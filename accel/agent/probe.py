@@ -14,7 +14,7 @@ from accel.drivers import registry
 from accel.drivers.base import Host
 from accel.errors import DriverFailure, DriverUnavailable
 from accel.model.report import DriverReport, Failure, FailureKind
-from accel.model.validate import problems
+from accel.model.validate import kept, problems
 
 _SHOWN_PROBLEMS = 5
 
@@ -49,8 +49,8 @@ def look(setup: Setup) -> Outcome:
 
 
 def failed(driver: str, kind: FailureKind, message: str, hint: str = "") -> DriverReport:
-    """The report of a driver that has no answer."""
-    return DriverReport(driver=driver, failure=Failure(kind=kind, message=message, hint=hint))
+    """The report of a driver that has no answer; what it raised may say anything, in any length."""
+    return DriverReport(driver=driver, failure=Failure(kind=kind, message=kept(message), hint=kept(hint)))
 
 
 def _guarded(setup: Setup) -> tuple[DriverReport, str]:

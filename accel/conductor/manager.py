@@ -4,14 +4,17 @@ Any number of managers may work on one database at once: each message is one tra
 its node. The manager keeps nothing between two calls.
 """
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from accel.db import expiry, heard
 from accel.db.engine import Database
-from accel.model.report import Acknowledgement, Heartbeat, NodeReport
+from accel.model.report import Acknowledgement, Heartbeat, NodeReport, Verdict
 from accel.rpc.wire import content_hash
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,18 +40,21 @@ class Manager:
         """Take the whole report of a node. Taking it twice, or an old one, does nothing.
 
         :raises DatabaseUnavailable: nothing was recorded; send it again
+        :raises InvalidValue: a value in it cannot be kept; nothing was recorded
         """
         digest = content_hash(report)
-        return self._database.write(
+        answer = self._database.write(
             lambda connection: heard.take_report(connection, report, content_hash=digest, now=self._clock())
         )
+        return _remarked(answer, report.node.name, report.boot_id, report.sequence)
 
     def heartbeat(self, heartbeat: Heartbeat) -> Acknowledgement:
         """Take a sign of life; asks for the whole report when its content is not the recorded one.
 
         :raises DatabaseUnavailable: nothing was recorded
         """
-        return self._database.write(lambda connection: heard.take_heartbeat(connection, heartbeat, now=self._clock()))
+        answer = self._database.write(lambda connection: heard.take_heartbeat(connection, heartbeat, now=self._clock()))
+        return _remarked(answer, heartbeat.node, heartbeat.boot_id, heartbeat.sequence)
 
     def mark_offline_nodes(self) -> list[str]:
         """Mark nodes that were not heard for too long; gives their names.
@@ -74,3 +80,17 @@ class Manager:
         return self._database.write(
             lambda connection: expiry.remove_expired(connection, node, unreported_before=limit, now=self._clock())
         )
+
+
+def _remarked(answer: Acknowledgement, node: str, boot_id: str, sequence: int) -> Acknowledgement:
+    """Leave a word in the log about a message that came too late: if they are many, two hosts have one name."""
+    if answer.verdict is Verdict.STALE:
+        _LOG.warning(
+            "Node %s: message %d of boot %s is not newer than what is recorded (%d of its last boot): it was late or "
+            "repeated, or two hosts report under one name",
+            node,
+            sequence,
+            boot_id,
+            answer.sequence,
+        )
+    return answer

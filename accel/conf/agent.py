@@ -52,5 +52,7 @@ OPTIONS: list[cfg.Opt] = [
         help="What people know this node by, as key:value pairs: pool:training,owner:vision. Lists of nodes can be "
         "filtered by them.",
     ),
-    cfg.StrOpt("rack", default="", help="Where the node stands; nodes with the same text are in the same rack."),
+    cfg.StrOpt(
+        "rack", default="", max_length=255, help="Where the node stands; nodes with the same text are in the same rack."
+    ),
 ]

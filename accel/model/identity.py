@@ -81,9 +81,15 @@ def _slot(device: Device) -> tuple[str, str, str]:
 
 
 def _by_slot(recorded: Iterable[RecordedDevice]) -> defaultdict[tuple[str, str, str], list[RecordedDevice]]:
-    """Recorded devices by slot; in each, the one that is there before those that were, the newest of these first."""
+    """Recorded devices by slot; in each, the one that is there, then one that is reported as lost, then those that are
+    gone, the newest of these first.
+    """
+
+    def rank(known: RecordedDevice) -> tuple[bool, bool, int]:
+        return known.unreported_at is not None, known.device.presence is Presence.LOST, -known.id
+
     slots = defaultdict(list)
-    for known in sorted(recorded, key=lambda known: (known.device.presence is Presence.LOST, -known.id)):
+    for known in sorted(recorded, key=rank):
         slots[_slot(known.device)].append(known)
     return slots
 

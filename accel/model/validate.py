@@ -20,12 +20,38 @@ STANDARD_RESOURCE_CLASSES = frozenset({"FPGA", "PGPU", "VGPU", "PCI_DEVICE", "SR
 MAX_NAME_LENGTH = 255
 """Characters that a name, id, key or value of ours may have."""
 
+MAX_TEXT_LENGTH = 16_000
+"""Characters of a text of any length: MariaDB keeps 65,535 bytes, and a character has four at most."""
+
+_MAX_LENGTHS = {
+    "identity": MAX_NAME_LENGTH,
+    "vendor": MAX_NAME_LENGTH,
+    "product": MAX_NAME_LENGTH,
+    "model": MAX_NAME_LENGTH,
+    "serial": MAX_NAME_LENGTH,
+    "kernel_driver": 64,
+    "reason": MAX_TEXT_LENGTH,
+    "vendor_board_info": MAX_TEXT_LENGTH,
+}
+"""The texts of a device, each with how many characters are kept of it."""
+
+_MAX_INFO_LENGTH = 512
+_MAX_NUMBER = 2**31 - 1
+_UNKEPT = re.compile("[\x00\ud800-\udfff]")
+"""What PostgreSQL does not keep, and what is no Unicode."""
+
 _CUSTOM_RESOURCE_CLASS = re.compile(r"CUSTOM_[A-Z0-9_]{1,248}", re.ASCII)
 _TRAIT = re.compile(r"[A-Z0-9_]{1,255}", re.ASCII)
 _FIGURE_SUFFIX = "_bytes"
 _DECIMAL = re.compile(r"\d+", re.ASCII)
 _HEX = re.compile(r"[0-9a-f]+", re.ASCII)
 _PCI_KEYS = frozenset({"domain", "bus", "device", "function"})
+
+
+def kept(text: str) -> str:
+    """A text as far as it can be kept: what no database keeps is replaced, and what is too long cut off."""
+    readable = _UNKEPT.sub("\N{REPLACEMENT CHARACTER}", text)
+    return readable if len(readable) <= MAX_TEXT_LENGTH else f"{readable[: MAX_TEXT_LENGTH - 1]}…"
 
 
 def problems(devices: object, *, node: str = "") -> list[str]:
@@ -94,6 +120,8 @@ def _not_a(kind: Any, value: object, where: str) -> Iterator[str]:
         yield f"{where} is {_shown(value)}: give {kind.__name__}"
     elif is_dataclass(kind):
         yield from _mistyped(value, where)
+    elif isinstance(value, str) and _UNKEPT.search(value):
+        yield f"{where} is {_shown(value)}: leave out NUL and halves of surrogate pairs, which no database keeps"
 
 
 def _not_in_union(kind: Any, value: object, where: str) -> Iterator[str]:
@@ -111,12 +139,15 @@ def _not_a_tuple(item_kind: Any, value: object, where: str) -> Iterator[str]:
         yield from _not_a(item_kind, item, f"{where}[{index}]")
 
 
-def _not_a_text_mapping(value: object, where: str) -> Iterator[str]:
+def _not_a_text_mapping(value: Any, where: str) -> Iterator[str]:
     is_right = isinstance(value, Mapping) and all(
         isinstance(key, str) and isinstance(text, str) for key, text in value.items()
     )
     if not is_right:
         yield f"{where} is {_shown(value)}: give a mapping of str to str"
+        return
+    for text in (text for item in value.items() for text in item):
+        yield from _not_a(str, text, where)
 
 
 # --- a device ---
@@ -124,11 +155,14 @@ def _not_a_text_mapping(value: object, where: str) -> Iterator[str]:
 
 def _wrong_names(device: Device) -> Iterator[str]:
     for field in ("identity", "vendor", "product", "model"):
-        text = getattr(device, field)
-        if not text:
+        if not getattr(device, field).strip():
             yield f"{field} is empty: give what stands for it where the host does not say"
-        if len(text) > MAX_NAME_LENGTH:
-            yield f"{field} has {len(text)} characters: give at most {MAX_NAME_LENGTH}"
+    if device.identity != device.identity.strip():
+        yield "identity begins or ends with a space: strip it, because not every database tells the two apart"
+    for field, most in _MAX_LENGTHS.items():
+        text = getattr(device, field) or ""
+        if len(text) > most:
+            yield f"{field} has {len(text)} characters: give at most {most}"
 
 
 def _wrong_condition(device: Device) -> Iterator[str]:
@@ -140,14 +174,14 @@ def _wrong_condition(device: Device) -> Iterator[str]:
 
 
 def _wrong_place(device: Device) -> Iterator[str]:
-    if device.numa_node is not None and device.numa_node < 0:
+    if device.numa_node is not None and not 0 <= device.numa_node <= _MAX_NUMBER:
         yield f"numa_node is {device.numa_node}: give None where the host does not say"
     if not all(device.pci_path):
         yield "pci_path has an empty part: name each bridge, or give () where the host does not say"
     for link in device.links:
         if link.peer == device.identity:
             yield "links: it is linked to itself: name the device at the other end"
-        if link.width < 1:
+        if not 1 <= link.width <= _MAX_NUMBER:
             yield f"links: the link to {link.peer} has width {link.width}: leave a link that is down out"
 
 
@@ -178,6 +212,8 @@ def _wrong_deployable(part: Deployable, node: str) -> Iterator[str]:
         yield f"its name has {len(part.name)} characters: give 1 to {MAX_NAME_LENGTH}"
     if not part.name.startswith(node):
         yield f"its name does not start with the node's: name it f'{{host.name}}_…', here {node}_…"
+    if part.name != part.name.strip():
+        yield "its name begins or ends with a space: strip it, because not every database tells the two apart"
     if part.num_accelerators != len(part.handles):
         yield (
             f"num_accelerators is {part.num_accelerators} with {len(part.handles)} handles: give one handle for each "
@@ -219,6 +255,8 @@ def _wrong_attribute(key: str, value: str) -> str:
 def _wrong_handle(handle: AttachHandle) -> Iterator[str]:
     if not handle.info:
         yield f"a {handle.type} handle has no info: say what is handed to the workload"
+    if len(handle.key) > _MAX_INFO_LENGTH:
+        yield f"a {handle.type} handle has an info of {len(handle.key)} characters: give at most {_MAX_INFO_LENGTH}"
     if handle.type in (HandleType.PCI, HandleType.TEST_PCI) and not handle.info.keys() >= _PCI_KEYS:
         yield f"a {handle.type} handle has the keys {sorted(handle.info)}: Nova reads {sorted(_PCI_KEYS)}"
     elif handle.type is HandleType.PCI:

@@ -5,15 +5,10 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import Any
 
-from accel.errors import (
-    AccelError,
-    ConductorRefused,
-    ConductorUnavailable,
-    DatabaseUnavailable,
-    Unavailable,
-)
+from accel.errors import AccelError, ConductorUnavailable
 from accel.model.report import Acknowledgement, Heartbeat, NodeReport
 from accel.rpc import wire
+from accel.rpc.answer import result_of
 from accel.rpc.api import CONDUCTOR_TOPIC, VERSIONS
 from accel.rpc.messaging import oslo_messaging
 
@@ -38,8 +33,6 @@ _NO_ANSWER = (
     ValueError,
 )
 """What the library raises where there is no answer; these have no common ancestor of their own."""
-
-_AWAY = frozenset(kind.code for kind in (Unavailable, DatabaseUnavailable, ConductorUnavailable))
 
 
 class ConductorClient:
@@ -133,23 +126,7 @@ class ConductorClient:
             answer = self._calls.prepare(version=version).call({}, method, **arguments)
         except _NO_ANSWER as error:
             raise ConductorUnavailable(f"no conductor answered {method}: {_first_line(error)}") from error
-        return _result(answer)
-
-
-def _result(answer: object) -> Any:
-    """What the conductor answered, or its error raised.
-
-    A conductor that itself lacks something is as good as none: it is away.
-    """
-    if not isinstance(answer, dict) or not answer.keys() & {"result", "error"}:
-        raise ConductorUnavailable(f"the conductor answered something that is no answer: {answer!r}")
-    if "result" in answer:
-        return answer["result"]
-    error = wire.decode(dict[str, str], answer["error"])
-    code, message = error.get("code", ""), error.get("message", "")
-    if code in _AWAY:
-        raise ConductorUnavailable(message)
-    raise ConductorRefused(message, code)
+        return result_of(answer)
 
 
 def _first_line(error: Exception) -> str:

@@ -4,12 +4,11 @@ What works here works over a broker too: nothing is shared between caller and co
 fails here as well. It costs microseconds, because no broker and no thread is between.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
-from accel.errors import AccelError, ConductorRefused, Unavailable
 from accel.model.report import Acknowledgement, Heartbeat, NodeReport
 from accel.rpc import wire
+from accel.rpc.answer import answer_of, result_of
 from accel.rpc.api import Conductor
 from accel.rpc.wire import Value
 
@@ -21,24 +20,16 @@ class LocalConductor:
         self._conductor = conductor
 
     def report(self, report: NodeReport) -> Acknowledgement:
-        """See ``Conductor.report``; raises what the client raises."""
-        with _errors_as_answers():
-            return _copy(Acknowledgement, self._conductor.report(_copy(NodeReport, report)))
+        """See ``Conductor.report``; raises what ``ConductorClient.report`` raises."""
+        return _acknowledged(lambda: self._conductor.report(_copy(NodeReport, report)))
 
     def heartbeat(self, heartbeat: Heartbeat) -> Acknowledgement:
-        """See ``Conductor.heartbeat``; raises what the client raises."""
-        with _errors_as_answers():
-            return _copy(Acknowledgement, self._conductor.heartbeat(_copy(Heartbeat, heartbeat)))
+        """See ``Conductor.heartbeat``; raises what ``ConductorClient.report`` raises."""
+        return _acknowledged(lambda: self._conductor.heartbeat(_copy(Heartbeat, heartbeat)))
 
 
-@contextmanager
-def _errors_as_answers() -> Iterator[None]:
-    try:
-        yield
-    except Unavailable:
-        raise
-    except AccelError as error:
-        raise ConductorRefused(str(error), error.code) from error
+def _acknowledged(call: Callable[[], Acknowledgement]) -> Acknowledgement:
+    return wire.decode(Acknowledgement, result_of(answer_of(call)))
 
 
 def _copy(kind: type[Value], value: Value) -> Value:

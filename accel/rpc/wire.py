@@ -45,8 +45,14 @@ def decode(kind: type[Value], data: object) -> Value:
 
 
 def encode_bytes(value: object) -> bytes:
-    """A model value as JSON; equal values give equal bytes."""
-    return _ENCODER.encode(value)
+    """A model value as JSON; equal values give equal bytes.
+
+    :raises InvalidValue: a text in it is no Unicode: half of a surrogate pair
+    """
+    try:
+        return _ENCODER.encode(value)
+    except UnicodeEncodeError as error:
+        raise InvalidValue(type(value).__name__, error.object, f"Unicode: {error.reason}") from error
 
 
 def decode_bytes(kind: type[Value], data: bytes) -> Value:
@@ -65,9 +71,11 @@ def content_hash(report: NodeReport) -> str:
 
     What is empty counts as not said, so a release that knows one more member finds the same fingerprint in the report
     of an agent that does not know it.
+
+    :raises InvalidValue: see ``encode_bytes``
     """
     content = encode(replace(report, boot_id="", sequence=0))
-    return hashlib.sha256(_ENCODER.encode(_without_empty(content))).hexdigest()
+    return hashlib.sha256(encode_bytes(_without_empty(content))).hexdigest()
 
 
 def _without_empty(data: Any) -> Any:

@@ -286,3 +286,13 @@ def test_a_slot_that_is_taken_again_brings_back_a_gone_card_though_the_driver_th
     assert (change.kind, change.driver) == (EventKind.DEVICE_RETURNED, "pci")
     assert change.after is not None
     assert change.after.identity == "GPU-1"
+
+
+def test_a_slot_whose_card_has_fallen_means_that_card_and_not_one_that_was_there_before() -> None:
+    fallen = unnamed(1, presence=Presence.LOST, reason="fell off the bus")
+    both = recorded(
+        report(answer(gpu(1, presence=Presence.LOST, reason="fell off the bus"), gpu(3, address=address(1))))
+    )
+    is_fallen, was = both.devices
+    gone = replace(was, device=replace(was.device, presence=Presence.LOST), unreported_at=Clock()())
+    assert diff(replace(both, devices=(is_fallen, gone)), report(answer(fallen))) == ()

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from accel.errors import ConductorRefused, DatabaseUnavailable, IncompatibleVersion, InvalidValue
+from accel.errors import ConductorRefused, ConductorUnavailable, DatabaseUnavailable, IncompatibleVersion, InvalidValue
 from accel.model.report import Acknowledgement, Heartbeat, NodeReport
 from accel.rpc.local import LocalConductor
 from accel.rpc.negotiation import newest_common
@@ -51,5 +51,5 @@ def test_what_the_conductor_takes_for_wrong_is_refused_with_its_code() -> None:
 
 
 def test_what_is_away_may_come_back() -> None:
-    with pytest.raises(DatabaseUnavailable):
+    with pytest.raises(ConductorUnavailable, match="it is away"):
         LocalConductor(Failing(DatabaseUnavailable("it is away"))).heartbeat(HEARTBEAT)

@@ -180,6 +180,37 @@ MISTAKES: dict[str, tuple[Any, str]] = {
         [_with_handle(HandleType.PCI, domain="0000", bus="0x3b", device="00", function="0")],
         "a PCI handle has bus '0x3b': give lower-case hex without 0x",
     ),
+    "an identity with a space at its end": (
+        [replace(_DEVICE, identity="GPU-1 ")],
+        "identity begins or ends with a space",
+    ),
+    "a name with a space at its end": ([_with_card(name="node-1_a ")], "its name begins or ends with a space"),
+    "a serial that does not fit": ([replace(_DEVICE, serial="s" * 256)], "serial has 256 characters: give at most 255"),
+    "a kernel driver that does not fit": (
+        [replace(_DEVICE, kernel_driver="d" * 65)],
+        "kernel_driver has 65 characters: give at most 64",
+    ),
+    "a reason without end": (
+        [replace(_DEVICE, health=Health.UNHEALTHY, reason="r" * 16_001)],
+        "reason has 16001 characters: give at most 16000",
+    ),
+    "facts without end": (
+        [replace(_DEVICE, vendor_board_info="f" * 16_001)],
+        "vendor_board_info has 16001 characters: give at most 16000",
+    ),
+    "a NUMA node beyond all numbers": ([replace(_DEVICE, numa_node=2**31)], "numa_node is 2147483648: give None"),
+    "a link beyond all numbers": ([_with_link("GPU-2", 2**31)], "the link to GPU-2 has width 2147483648"),
+    "a text with NUL": ([replace(_DEVICE, model="A\x00")], "devices[0].model is 'A\\x00': leave out NUL"),
+    "half of a surrogate pair": ([_with_attribute("x", "\ud800")], "attributes[2].value is '\\ud800': leave out NUL"),
+    "a board fact with NUL": (
+        [replace(_DEVICE, std_board_info={"a": "\x00"})],
+        "devices[0].std_board_info is '\\x00': leave out NUL",
+    ),
+    "a bridge with NUL": ([replace(_DEVICE, pci_path=("\x00",))], "devices[0].pci_path[0] is '\\x00': leave out NUL"),
+    "a handle that does not fit": (
+        [_with_handle(HandleType.MIG, uuid="u" * 600)],
+        "a MIG handle has an info of 611 characters: give at most 512",
+    ),
     "one identity twice": ([_DEVICE, replace(_OTHER, identity="GPU-1")], "identity 'GPU-1' is there 2 times"),
     "one address twice": ([_DEVICE, replace(_OTHER, address=_ADDRESS)], "address '0000:3b:00.0' is there 2 times"),
     "one name twice": (
