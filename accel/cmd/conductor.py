@@ -12,11 +12,11 @@ from oslo_log import log
 from accel import conf as configuration
 from accel.cmd import systemd
 from accel.conductor.manager import Limits, Manager
-from accel.conductor.service import Periodic
+from accel.conductor.service import Periodic, begin
 from accel.db.engine import Database
 from accel.db.migrate import check_schema
 from accel.errors import AccelError
-from accel.rpc.messaging import transport_of
+from accel.rpc.messaging import brokers_of, transport_of
 from accel.rpc.server import serve
 
 PROG = "accel-conductor"
@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def run(conf: cfg.ConfigOpts, stop: Event) -> int:
-    """Wait for the database, then serve until ``stop`` is set.
+    """Wait for the database and the broker, then serve until ``stop`` is set.
 
     :return: the exit status
     :raises ConfigurationError: the database's schema is not the one of this release
@@ -53,7 +53,8 @@ def run(conf: cfg.ConfigOpts, stop: Event) -> int:
     manager = make_manager(database, conf)
     periodic = make_periodic(manager, conf, stop)
     server = serve(transport_of(conf), manager, conf.host, topic=conf.rpc.topic)
-    server.start()
+    if not begin(server.start, stop, awaited=_brokers(conf)):
+        return 0 if stop.is_set() else 1
     periodic.start()
     _LOG.info("conductor %s takes reports into %s", conf.host, database.name)
     systemd.notify(systemd.READY)
@@ -79,3 +80,8 @@ def make_periodic(manager: Manager, conf: cfg.ConfigOpts, stop: Event) -> Period
     """The conductor's periodic work, not started yet."""
     tasks = (manager.mark_offline_nodes, manager.remove_expired_devices)
     return Periodic(tasks, interval_seconds=conf.conductor.periodic_interval_seconds, stop=stop)
+
+
+def _brokers(conf: cfg.ConfigOpts) -> str:
+    """The brokers of ``transport_url`` without their passwords."""
+    return "the broker at " + " or ".join(f"{host}:{port}" for host, port in brokers_of(conf))

@@ -1,4 +1,4 @@
-"""The conductor's work that nobody asks for: a thread that looks at everything from time to time."""
+"""How the conductor begins to serve, and the work that nobody asks it for; each in a thread of its own."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -8,6 +8,36 @@ from accel.errors import Unavailable
 
 _LOG = logging.getLogger(__name__)
 _SHORTEST_PAUSE_SECONDS = 0.5
+_LOOK_SECONDS = 0.1
+_PATIENCE_SECONDS = 1.0
+"""What takes longer to begin is said to be waited for."""
+
+
+def begin(start: Callable[[], object], stop: Event, *, awaited: str) -> bool:
+    """Start a server as soon as what it needs is there.
+
+    The start may wait for that without end and cannot be interrupted, so it has a thread that the process may end
+    without. A mistake in the program ends the thread, whose traceback is shown.
+
+    :param start: returns once the server serves
+    :param stop: ends the waiting when it is set
+    :param awaited: what the server needs, for the log
+    :return: whether it serves
+    """
+    has_begun = Event()
+
+    def run() -> None:
+        start()
+        has_begun.set()
+
+    thread = Thread(target=run, name="begin", daemon=True)
+    thread.start()
+    thread.join(_PATIENCE_SECONDS)
+    if thread.is_alive():
+        _LOG.warning("waiting for %s", awaited)
+    while thread.is_alive() and not stop.is_set():
+        thread.join(_LOOK_SECONDS)
+    return has_begun.is_set()
 
 
 class Periodic:

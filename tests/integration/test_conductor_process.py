@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import make_url
-from support.broker import RABBITMQ_URL, broker_topic, opened_transport
+from support.broker import RABBITMQ_URL, broker_behind_proxy, broker_topic, opened_transport
 from support.databases import database_url, opened
 from support.inventories import event_kinds
 from support.proxy import Proxy
@@ -41,11 +41,22 @@ def states(tmp_path: Path) -> Iterator[socket.socket]:
         yield states
 
 
+@pytest.fixture
+def empty_database(tmp_path: Path) -> str:
+    """The URL of a database with the schema of this release."""
+    url = f"sqlite:///{tmp_path}/accel.sqlite"
+    with opened(url) as database:
+        migrate.upgrade(database)
+    return url
+
+
 @contextmanager
-def conductor(directory: Path, *, url: str, topic: str) -> Iterator[subprocess.Popen[str]]:
+def conductor(
+    directory: Path, *, url: str, topic: str, transport_url: str = RABBITMQ_URL
+) -> Iterator[subprocess.Popen[str]]:
     file = directory / "accel.conf"
     file.write_text(
-        f"[DEFAULT]\nhost = conductor-1\ntransport_url = {RABBITMQ_URL}\n"
+        f"[DEFAULT]\nhost = conductor-1\ntransport_url = {transport_url}\n"
         f"[database]\nconnection = {url}\n[rpc]\ntopic = {topic}\n"
     )
     command = [sys.executable, "-c", "import sys; from accel.cmd.conductor import main; sys.exit(main())"]
@@ -92,6 +103,35 @@ def test_it_waits_for_a_database_that_is_down_at_the_start(tmp_path: Path, topic
                 assert states.recv(100) == b"READY=1"
                 process.send_signal(signal.SIGTERM)
                 assert process.wait(PATIENCE_SECONDS) == 0
+
+
+def test_told_to_end_while_it_waits_for_the_broker_it_ends_well(tmp_path: Path, empty_database: str) -> None:
+    with Proxy("127.0.0.1", 1) as broker:
+        broker.cut()
+        away = f"rabbit://guest:guest@127.0.0.1:{broker.port}/"
+        with conductor(tmp_path, url=empty_database, topic="none", transport_url=away) as process:
+            assert broker.refused.wait(PATIENCE_SECONDS)
+            process.send_signal(signal.SIGTERM)
+            _, errors = process.communicate(timeout=PATIENCE_SECONDS)
+    assert process.returncode == 0
+    assert "Traceback" not in errors
+
+
+def test_it_is_ready_once_the_broker_is_there(
+    tmp_path: Path, empty_database: str, topic: str, states: socket.socket
+) -> None:
+    with broker_behind_proxy() as (proxy, through):
+        proxy.cut()
+        with conductor(tmp_path, url=empty_database, topic=topic, transport_url=through) as process:
+            assert proxy.refused.wait(PATIENCE_SECONDS)
+            states.settimeout(0)
+            with pytest.raises(BlockingIOError):
+                states.recv(100)
+            states.settimeout(PATIENCE_SECONDS)
+            proxy.mend()
+            assert states.recv(100) == b"READY=1"
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(PATIENCE_SECONDS) == 0
 
 
 def test_it_does_not_start_on_an_empty_database_and_says_what_to_do(tmp_path: Path, topic: str) -> None:

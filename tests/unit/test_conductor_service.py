@@ -1,11 +1,11 @@
-"""The conductor's periodic work as a thread; outages of real databases are with the integration tests."""
+"""How the conductor begins, and its periodic work; outages of real databases are with the integration tests."""
 
 import threading
 from queue import Queue
 
 import pytest
 
-from accel.conductor.service import Periodic
+from accel.conductor.service import Periodic, begin
 from accel.errors import DatabaseUnavailable
 
 PATIENCE_SECONDS = 10
@@ -55,3 +55,26 @@ def test_stopping_does_not_wait_for_the_interval() -> None:
     assert ran.wait(PATIENCE_SECONDS)
     periodic.stop()
     assert not periodic.has_failed
+
+
+def test_a_server_that_starts_has_begun() -> None:
+    assert begin(lambda: None, threading.Event(), awaited="nothing")
+
+
+def test_a_server_that_waits_without_end_is_left_when_the_service_is_to_end() -> None:
+    stop, never = threading.Event(), threading.Event()
+
+    def start() -> None:
+        stop.set()
+        never.wait()
+
+    assert not begin(start, stop, awaited="what never comes")
+    never.set()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_server_that_cannot_start_has_not_begun() -> None:
+    def start() -> None:
+        raise ZeroDivisionError
+
+    assert not begin(start, threading.Event(), awaited="nothing")
