@@ -141,7 +141,8 @@ class AllInOne:
         self._ends.callback(server.stop)
         periodic = make_periodic(manager, conf, self._stop)
         periodic.start()
-        expected = len(self._loops) - (fleet is not None) + (len(FleetFile(fleet).current().nodes) if fleet else 0)
+        played = len(FleetFile(fleet).current().nodes) if fleet else 0
+        expected = int(looks_at_host) + len(self._settings.captured) + played
         self._start_agents()
         self._until_known(expected)
         if not self._stop.is_set():

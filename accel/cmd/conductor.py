@@ -4,6 +4,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from threading import Event
 
 from oslo_config import cfg
@@ -51,10 +52,10 @@ def run(conf: cfg.ConfigOpts, stop: Event) -> int:
         return 0
     check_schema(database)
     manager = make_manager(database, conf)
-    periodic = make_periodic(manager, conf, stop)
     server = serve(transport_of(conf), manager, conf.host, topic=conf.rpc.topic)
     if not begin(server.start, stop, awaited=_brokers(conf)):
         return 0 if stop.is_set() else 1
+    periodic = make_periodic(manager, conf, stop)
     periodic.start()
     _LOG.info("conductor %s takes reports into %s", conf.host, database.name)
     systemd.notify(systemd.READY)
@@ -77,8 +78,9 @@ def make_manager(database: Database, conf: cfg.ConfigOpts) -> Manager:
 
 
 def make_periodic(manager: Manager, conf: cfg.ConfigOpts, stop: Event) -> Periodic:
-    """The conductor's periodic work, not started yet."""
-    tasks = (manager.mark_offline_nodes, manager.remove_expired_devices)
+    """The periodic work of a conductor that hears agents from now on; not started yet."""
+    mark_offline_nodes = partial(manager.mark_offline_nodes, hears_since=datetime.now(UTC))
+    tasks = (mark_offline_nodes, manager.remove_expired_devices)
     return Periodic(tasks, interval_seconds=conf.conductor.periodic_interval_seconds, stop=stop)
 
 

@@ -56,13 +56,17 @@ class Manager:
         answer = self._database.write(lambda connection: heard.take_heartbeat(connection, heartbeat, now=self._clock()))
         return _remarked(answer, heartbeat.node, heartbeat.boot_id, heartbeat.sequence)
 
-    def mark_offline_nodes(self) -> list[str]:
+    def mark_offline_nodes(self, *, hears_since: datetime | None = None) -> list[str]:
         """Mark nodes that were not heard for too long; gives their names.
 
+        :param hears_since: since when agents can reach this conductor, None for always. While that is not as long as a
+            node may be silent nothing is concluded: perhaps nobody was there to hear them.
         :raises DatabaseUnavailable: nothing was recorded
         """
         now = self._clock()
         limit = now - self._limits.node_offline_after
+        if hears_since is not None and hears_since > limit:
+            return []
         return self._database.write(lambda connection: heard.mark_offline(connection, heard_before=limit, now=now))
 
     def remove_expired_devices(self) -> expiry.Removed:

@@ -14,7 +14,8 @@ OPTIONS: list[cfg.Opt] = [
         default=180,
         min=1,
         help="A node whose agent has not been heard for this long is offline, in seconds. Its devices stay as they "
-        "are. At least twice the heartbeat interval of the agents.",
+        "are. At least twice the heartbeat interval of the agents. A conductor that has just started waits this long "
+        "before it takes silence for a sign.",
     ),
     cfg.IntOpt(
         "lost_device_grace_seconds",

@@ -176,8 +176,13 @@ def _check_device(known: RecordedDevice, driver: str, device: Any) -> None:
 
 
 def check_rows(database: Database) -> None:
-    """What no constraint says: times of loss, roots of trees, and that only what is there and well is free."""
+    """What no constraint says: times of loss, roots of trees, that one thing has one holder by whatever name, and that
+    only what is there and well is free.
+    """
     with database.reader() as connection:
+        things = select(Device.node_id, AttachHandle.type, AttachHandle.info_key).select_from(Holder)
+        held = connection.execute(things.join(AttachHandle).join(Deployable).join(Device)).all()
+        assert len(set(held)) == len(held)
         for row in connection.execute(select(*Device.__table__.columns)):
             assert (row.presence == Presence.LOST) == (row.lost_at is not None)
             assert row.unreported_at is None or row.presence == Presence.LOST

@@ -244,6 +244,16 @@ def test_a_silent_node_is_offline_and_its_devices_are_as_they_were(
     assert event_kinds(database)[-1] == "node.offline"
 
 
+def test_a_conductor_that_has_just_started_concludes_nothing_from_silence(manager: Manager, clock: Clock) -> None:
+    manager.report(report(answer(gpu(1))))
+    clock.pass_(hours=8)
+    started_at = clock()
+    clock.pass_(seconds=179)
+    assert manager.mark_offline_nodes(hears_since=started_at) == []
+    clock.pass_(seconds=1)
+    assert manager.mark_offline_nodes(hears_since=started_at) == [NODE]
+
+
 def test_a_node_that_is_heard_again_by_heartbeat_is_online(manager: Manager, database: Database, clock: Clock) -> None:
     seen = report(answer(gpu(1)))
     manager.report(seen)

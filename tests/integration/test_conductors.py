@@ -181,3 +181,18 @@ def test_a_value_that_does_not_fit_is_refused_where_the_database_minds(any_datab
     with pytest.raises(InvalidValue, match="fits its column"):
         manager.report(report(answer(gpu(1, model="x" * 300)), sequence=2))
     assert device(any_database, "GPU-1").device.model == "NVIDIA A100"
+
+
+@pytest.mark.parametrize("text", ["half a pair: \ud800", "NUL: \x00"])
+def test_a_text_that_is_none_is_refused_where_it_cannot_be_kept_and_harms_nothing(
+    any_database: Database, text: str
+) -> None:
+    manager = Manager(any_database, Clock(), Limits())
+    manager.report(report(answer(gpu(1))))
+    if "NUL" in text and any_database.engine.name != "postgresql":
+        manager.report(report(answer(gpu(1, model=text)), sequence=2))
+        assert device(any_database, "GPU-1").device.model == text
+        return
+    with pytest.raises(InvalidValue):
+        manager.report(report(answer(gpu(1, model=text)), sequence=2))
+    assert manager.report(report(answer(gpu(1), gpu(2)), sequence=3)).verdict is Verdict.ACCEPTED
