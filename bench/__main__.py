@@ -4,10 +4,16 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import api, conductor, size, whole_fleet
+from bench import api, conductor, hot_plug, size, whole_fleet
 from bench.figures import Figure, table
 
-PARTS = {"conductor": conductor.figures, "api": api.figures, "size": size.figures, "fleet": whole_fleet.figures}
+PARTS = {
+    "conductor": conductor.figures,
+    "api": api.figures,
+    "size": size.figures,
+    "hot-plug": hot_plug.figures,
+    "fleet": whole_fleet.figures,
+}
 
 
 def main(wanted: list[str]) -> int:

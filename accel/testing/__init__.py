@@ -2,5 +2,16 @@
 
 from accel.testing.driver_contract import DriverContract, options
 from accel.testing.host_tree import HostTree, NvmeRow, PciRow, unpack
+from accel.testing.mocked_host import MockedHost, mocked_host, what_is_missing
 
-__all__ = ["DriverContract", "HostTree", "NvmeRow", "PciRow", "options", "unpack"]
+__all__ = [
+    "DriverContract",
+    "HostTree",
+    "MockedHost",
+    "NvmeRow",
+    "PciRow",
+    "mocked_host",
+    "options",
+    "unpack",
+    "what_is_missing",
+]

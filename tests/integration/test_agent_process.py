@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,18 +14,13 @@ from pathlib import Path
 
 import pytest
 from support.broker import RABBITMQ_URL, broker_topic, opened_transport
-from support.mocked_host import mocked_host
+from support.mocked_host import DRIVE, DRIVE_SERIAL, host_with_drives
 
 from accel.model.report import Acknowledgement, Heartbeat, NodeReport, Verdict
 from accel.rpc.server import serve
 
 pytestmark = [pytest.mark.rabbitmq, pytest.mark.timeout(120)]
 
-DESCRIPTION = Path(__file__).parents[1] / "data/hosts/qemu-2numa-boot/qemu-2numa-boot.umockdev"
-DRIVE = (
-    "/devices/pci0000:20/0000:20:00.0/0000:21:00.0/0000:22:01.0/0000:24:00.0",
-    "/devices/virtual/nvme-subsystem/nvme-subsys1",
-)
 AGENT = Path(sys.executable).with_name("accel-agent")
 MEBIBYTE = 1024 * 1024
 
@@ -130,23 +124,17 @@ def test_the_sequence_grows_over_a_restart_of_the_agent(config: Path, conductor:
 
 
 @pytest.mark.umockdev
-def test_a_drive_that_is_pulled_and_put_back_is_reported_within_three_seconds(
-    config: Path, conductor: Listener
-) -> None:
-    with mocked_host(DESCRIPTION) as host, running(config, host.environment):
+def test_a_drive_that_is_pulled_and_put_back_is_reported(config: Path, conductor: Listener) -> None:
+    with host_with_drives() as host, running(config, host.environment):
         both = identities(conductor.reports.get())
         conductor.heartbeats.get()  # it is at rest
 
-        started = time.monotonic()
         host.remove(*DRIVE)
-        left = identities(conductor.reports.get(timeout=30))
-        assert both - left == {"serial:QEMUNVME0001"}
-        assert time.monotonic() - started < 3
+        left = identities(conductor.reports.get())
+        assert both - left == {f"serial:{DRIVE_SERIAL}"}
 
-        started = time.monotonic()
         host.add(*DRIVE)
-        assert identities(conductor.reports.get(timeout=30)) == both
-        assert time.monotonic() - started < 3
+        assert identities(conductor.reports.get()) == both
 
 
 def test_the_doctor_finds_nothing_wrong_where_everything_is_right(config: Path, conductor: Listener) -> None:

@@ -16,6 +16,7 @@ from gi.repository import UMockdev  # noqa: E402  # after the version is chosen
 
 
 def main(description: Path) -> None:
+    """Obey until standard input ends."""
     sections = {_path(section): section for section in description.read_text().strip().split("\n\n")}
     bed = UMockdev.Testbed.new()
     bed.add_from_string("\n\n".join(sections.values()) + "\n")
@@ -49,4 +50,5 @@ def _say(text: str) -> None:
     sys.stdout.flush()
 
 
-main(Path(sys.argv[1]))
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
