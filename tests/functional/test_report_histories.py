@@ -23,7 +23,9 @@ from accel.model.record import RecordedNode
 from accel.model.report import DriverReport, NodeReport
 
 SLOTS = range(4)
-FEW_EXAMPLES = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FEW_EXAMPLES = settings(
+    max_examples=40, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 NUMBERS = count()
 
 
