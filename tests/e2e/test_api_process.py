@@ -1,7 +1,6 @@
 """``accel-api`` as a process: gunicorn's workers, their figures, its end, and when it does not start."""
 
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -12,15 +11,10 @@ import pytest
 import requests
 from support.databases import migrated
 from support.populated import populate
+from support.processes import free_port
 
 ACCEL_API = Path(sys.executable).with_name("accel-api")
 PATIENCE_SECONDS = 30
-
-
-def _free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
 
 
 def _wait_for(url: str, process: "subprocess.Popen[str]") -> None:
@@ -40,7 +34,7 @@ def _wait_for(url: str, process: "subprocess.Popen[str]") -> None:
 def service(tmp_path: Path) -> Iterator[tuple[str, "subprocess.Popen[str]"]]:
     with migrated("sqlite", tmp_path) as database:
         populate(database)
-        port = _free_port()
+        port = free_port()
         config = tmp_path / "accel.conf"
         config.write_text(
             f"[database]\nconnection = sqlite:///{database.engine.url.database}\n[api]\nport = {port}\nworkers = 2\n"

@@ -1,21 +1,19 @@
 """A drive is pulled and put back, and ``accel event list --follow`` tells of it."""
 
-import json
-import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from support.mocked_host import DRIVE, DRIVE_SERIAL, host_with_drives
+from support.processes import BIN, answered, followed
 
 from accel.testing import MockedHost
 
 pytestmark = [pytest.mark.umockdev, pytest.mark.timeout(120)]  # the limit of every wait in here
 
-ACCEL = Path(sys.executable).with_name("accel")
+ACCEL = BIN / "accel"
 HOUR = 3600
 
 
@@ -34,27 +32,9 @@ def accel_up(host: MockedHost, directory: Path) -> Iterator[str]:
     assert process.returncode == 0
 
 
-@contextmanager
-def followed(endpoint: str) -> Iterator[Iterator[dict[str, str]]]:
-    """The events that ``accel event list --follow`` prints, as it prints them."""
-    command = [ACCEL, "--endpoint", endpoint, "event", "list", "--follow", "--long", "-f", "json"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        try:
-            yield map(json.loads, process.stdout)
-        finally:
-            process.send_signal(signal.SIGINT)
-    assert process.returncode == 0
-
-
-def uuid_of_drive(endpoint: str) -> str:
-    command = [ACCEL, "--endpoint", endpoint, "device", "show", DRIVE_SERIAL, "-f", "json"]
-    return str(json.loads(subprocess.run(command, capture_output=True, check=True).stdout)["uuid"])
-
-
 def test_who_follows_the_events_sees_a_drive_go_and_return(tmp_path: Path) -> None:
     with host_with_drives() as host, accel_up(host, tmp_path) as endpoint, followed(endpoint) as events:
-        drive = uuid_of_drive(endpoint)
+        drive = answered(ACCEL, "--endpoint", endpoint, "device", "show", DRIVE_SERIAL, "-f", "json")["uuid"]
         kinds = (event["kind"] for event in events if event["device_uuid"] == drive)
         assert next(kinds) == "device.added"
 

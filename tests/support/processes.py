@@ -1,0 +1,43 @@
+"""Our programs as processes, as a person or systemd starts them."""
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+BIN = Path(sys.executable).parent
+
+
+def answered(*command: str | Path, **environment: str) -> Any:
+    """The JSON that a program prints, which must end well.
+
+    :param environment: in place of this process's, where one is given
+    """
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment or None)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@contextmanager
+def followed(endpoint: str) -> Iterator[Iterator[dict[str, Any]]]:
+    """The events that ``accel event list --follow`` prints, as it prints them; Ctrl-C ends it well."""
+    command = [BIN / "accel", "--endpoint", endpoint, "event", "list", "--follow", "-f", "json", "--long"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield map(json.loads, process.stdout)
+        finally:
+            process.send_signal(signal.SIGINT)
+    assert process.returncode == 0
+
+
+def free_port() -> int:
+    """A TCP port of loopback that nobody listens on."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
