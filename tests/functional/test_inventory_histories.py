@@ -89,11 +89,15 @@ class History:
             assert taken.verdict in ((Verdict.ACCEPTED,) if is_of_this_boot else (Verdict.ACCEPTED, Verdict.STALE))
 
     def hold(self) -> None:
+        """Somebody asks for a handle, often for one of a thing that is held already by another name."""
         with self.database.reader() as connection:
             uuids = connection.scalars(select(AttachHandle.uuid).order_by(AttachHandle.id)).all()
+            things = select(AttachHandle.info_key).join(Holder)
+            again = select(AttachHandle.uuid).where(AttachHandle.info_key.in_(things)).order_by(AttachHandle.id)
+            held_things = connection.scalars(again).all()
         if not uuids:
             return
-        uuid = self.chance.choice(uuids)
+        uuid = self.chance.choice(held_things if held_things and self.chance.random() < 0.5 else uuids)
         try:
             with self.database.writer() as connection:
                 holder = holders.hold(connection, uuid, kind="pod", name="p", project_id=None, now=self.clock())

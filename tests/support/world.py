@@ -32,6 +32,8 @@ class Card:
     product: str
     parts: dict[str, str | None] = field(default_factory=dict)
     """How it is cut: names of parts, each with what it is a part of (None: the whole card)."""
+    whole: str = ""
+    """What the name of the whole card ends with."""
     health: Health = Health.HEALTHY
     has_fallen: bool = False
     """It is still in its slot, and off the bus."""
@@ -62,7 +64,17 @@ class World:
     def change(self) -> None:
         """Let something happen."""
         happenings = (
-            *(self._plug, self._plug, self._pull, self._move, self._swap, self._cut, self._cut, self._ail),
+            *(
+                self._plug,
+                self._plug,
+                self._pull,
+                self._move,
+                self._swap,
+                self._cut,
+                self._cut,
+                self._rename,
+                self._ail,
+            ),
             *(self._drivers, self._drivers, self._reboot, self._relabel),
         )
         self.chance.choice(happenings)()
@@ -100,6 +112,11 @@ class World:
         for card in self.slots.values():
             names = [f"mig{number}" for number in range(self.chance.choice((0, 0, 1, 2, 4)))]
             card.parts = {name: self.chance.choice((None, *names[:place])) for place, name in enumerate(names)}
+
+    def _rename(self) -> None:
+        """Another release of the driver names whole cards otherwise, and their parts as before."""
+        for card in self.slots.values():
+            card.whole = self.chance.choice(("", "_whole"))
 
     def _ail(self) -> None:
         for card in self.slots.values():
@@ -154,7 +171,8 @@ class World:
         )
 
     def _deployables(self, slot: int, card: Card) -> tuple[Deployable, ...]:
-        whole = f"{self.name}_{address(slot)}"
+        slot_name = f"{self.name}_{address(slot)}"
+        whole = f"{slot_name}{card.whole}"
         root = Deployable(
             name=whole,
             kind=DeployableKind.CARD,
@@ -164,9 +182,9 @@ class World:
         )
         parts = [
             Deployable(
-                name=f"{whole}_{name}",
+                name=f"{slot_name}_{name}",
                 kind=DeployableKind.MIG,
-                parent=f"{whole}_{parent}" if parent else whole,
+                parent=f"{slot_name}_{parent}" if parent else whole,
                 num_accelerators=1,
                 attributes=(resource_class("CUSTOM_MIG"),),
                 handles=(AttachHandle(type=HandleType.MIG, info={"uuid": f"MIG-{card.number}-{name}"}),),
