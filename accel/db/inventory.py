@@ -152,10 +152,9 @@ def _write_devices(
     writer: _Writer, changes: Sequence[DeviceChange]
 ) -> tuple[dict[str, str], list[tuple[int, model.Deployable]]]:
     """Add and change devices; gives the UUIDs of the new ones by identity, and their parts by key."""
-    new = {change.after.identity: change.after for change in changes if change.before is None and change.after}
-    values = [_device(writer, c, c.after) for c in changes if c.before is None and c.after is not None]
-    added = {"node_id": writer.node_id, "status": DeviceStatus.ENABLED}
-    states = {state["identity"]: writer.new_row(added | state) for state in values}
+    new = [(change, change.after) for change in changes if change.before is None and change.after is not None]
+    enabled = {"node_id": writer.node_id, "status": DeviceStatus.ENABLED}
+    states = {device.identity: writer.new_row(enabled | _device(writer, change, device)) for change, device in new}
     keys = writer.insert_and_tell_keys(Device, list(states.values()))
     changed = [
         _device(writer, change, change.after) | {"row": change.before.id}
@@ -163,8 +162,8 @@ def _write_devices(
         if change.before is not None and change.after is not None
     ]
     writer.update(Device, changed)
-    uuids = {identity: state["uuid"] for identity, state in states.items()}
-    return uuids, [(keys[uuids[identity]], part) for identity, device in new.items() for part in device.deployables]
+    uuids = {identity: values["uuid"] for identity, values in states.items()}
+    return uuids, [(keys[uuids[device.identity]], part) for _, device in new for part in device.deployables]
 
 
 def _device(writer: _Writer, change: DeviceChange, after: model.Device) -> Values:
@@ -194,8 +193,9 @@ def _write_deployables(
         _deployable(writer, change.device.id, after) | {"row": before.id, "presence": _presence(change.kind)}
         for change, before, after in changed
     ]
-    writer.update(Deployable, rows_of_changed)
-    _tell_roots(writer, recorded, {row["row"] for row in rows_of_changed})
+    if rows_of_changed:
+        writer.update(Deployable, rows_of_changed)
+        _tell_roots(writer, recorded, {row["row"] for row in rows_of_changed})
 
 
 def _tell_roots(writer: _Writer, recorded: RecordedNode, done: Container[int]) -> None:
