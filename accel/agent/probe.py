@@ -28,6 +28,8 @@ class Setup:
     host: Host
     options: Mapping[str, Any] = field(default_factory=dict)
     """The values of its option group."""
+    is_harmless: bool = True
+    """Whether it can be loaded outside the process of a look; see ``trial``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

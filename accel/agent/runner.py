@@ -52,7 +52,7 @@ class ProcessRunner:
     """
 
     def __init__(self, setups: Sequence[Setup], *, timeout_seconds: float) -> None:
-        self._setups = tuple(setups)
+        self.setups = tuple(setups)
         self._timeout_seconds = timeout_seconds
         self._context = multiprocessing.get_context("forkserver")
         self._stuck: dict[str, ForkServerProcess] = {}
@@ -60,17 +60,17 @@ class ProcessRunner:
     def start(self) -> None:
         """Start the server, while there are no threads yet."""
         entries = registry.installed()
-        modules = [entries[setup.driver].module for setup in self._setups]
+        modules = [entries[setup.driver].module for setup in self.setups if setup.is_harmless]
         self._context.set_forkserver_preload([__name__, *modules])
         forkserver.ensure_running()
 
     def discover(self) -> tuple[Outcome, ...]:
         """See ``Runner.discover``."""
-        if not self._setups:
+        if not self.setups:
             return ()
-        at_once = min(len(self._setups), _MAX_AT_ONCE)
+        at_once = min(len(self.setups), _MAX_AT_ONCE)
         with ThreadPoolExecutor(at_once, thread_name_prefix="driver") as pool:
-            return tuple(pool.map(self._look, self._setups))
+            return tuple(pool.map(self._look, self.setups))
 
     def _look(self, setup: Setup) -> Outcome:
         stuck = self._stuck.get(setup.driver)

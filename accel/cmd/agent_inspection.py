@@ -12,7 +12,7 @@ from accel.agent import doctor as probes
 from accel.agent.doctor import Finding, Probe, State, examine
 from accel.agent.probe import Outcome
 from accel.cmd.agent_daemon import make_client
-from accel.cmd.agent_parts import make_host, make_runner, make_setups, spool_directory
+from accel.cmd.agent_parts import make_host, make_runner, spool_directory
 from accel.model.report import FailureKind
 from accel.rpc import wire
 from accel.rpc.messaging import brokers_of
@@ -67,7 +67,7 @@ def doctor(conf: cfg.ConfigOpts, *, as_json: bool) -> int:
 
 
 def _probes(conf: cfg.ConfigOpts) -> list[Probe]:
-    host, setups, runner = make_host(conf), make_setups(conf), make_runner(conf)
+    host, runner = make_host(conf), make_runner(conf)
     runner.start()
     return [
         partial(probes.configuration, conf.config_file or [], host),
@@ -76,7 +76,7 @@ def _probes(conf: cfg.ConfigOpts) -> list[Probe]:
         partial(probes.spool, spool_directory(conf)),
         probes.kernel_events,
         partial(probes.nvml, host, conf.agent.enabled_drivers),
-        partial(probes.drivers, setups, runner),
+        partial(probes.drivers, runner.setups, runner),
         partial(probes.messages, brokers_of(conf), make_client(conf).agreed_version),
     ]
 

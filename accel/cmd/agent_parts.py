@@ -7,6 +7,7 @@ from pathlib import Path
 from oslo_config import cfg
 from oslo_log import log
 
+from accel.agent import trial
 from accel.agent.bell import Bell, Call
 from accel.agent.player import Player
 from accel.agent.probe import Setup
@@ -30,18 +31,20 @@ def make_runner(conf: cfg.ConfigOpts) -> ProcessRunner:
 
     :raises ConfigurationError: a driver is not installed, or its options are wrong
     """
-    return ProcessRunner(make_setups(conf), timeout_seconds=conf.agent.driver_timeout_seconds)
+    return ProcessRunner(_setups(conf), timeout_seconds=conf.agent.driver_timeout_seconds)
 
 
-def make_setups(conf: cfg.ConfigOpts) -> tuple[Setup, ...]:
-    """The enabled drivers and what they are given.
-
-    :raises ConfigurationError: a driver is not installed, or its options are wrong
-    """
+def _setups(conf: cfg.ConfigOpts) -> tuple[Setup, ...]:
     names = conf.agent.enabled_drivers
     registry.check(names)
     host = make_host(conf)
-    return tuple(Setup(driver=name, host=host, options=_options(conf, name)) for name in names)
+    harmless = trial.harmless(names, timeout_seconds=conf.agent.driver_timeout_seconds)
+    return tuple(
+        Setup(driver=name, host=host, options=_options(conf, name), is_harmless=True)
+        if name in harmless
+        else Setup(driver=name, host=host, is_harmless=False)  # its look will show what is the matter with it
+        for name in names
+    )
 
 
 def _options(conf: cfg.ConfigOpts, name: str) -> dict[str, object]:

@@ -37,9 +37,14 @@ def load(names: Iterable[str]) -> dict[str, type[Driver]]:
 
 def list_opts() -> list[tuple[cfg.OptGroup, Sequence[cfg.Opt]]]:
     """The option groups of our own drivers that have options, as oslo-config-generator wants them."""
-    ours = (name for name, entry in installed().items() if entry.value.startswith(f"{__package__}."))
+    ours = (name for name, entry in installed().items() if is_ours(entry))
     drivers = ((name, _loaded(name)) for name in ours)
     return [(_group(name), driver.options) for name, driver in drivers if driver.options]
+
+
+def is_ours(entry: EntryPoint) -> bool:
+    """Whether the driver is part of accel."""
+    return entry.module.startswith(f"{__package__}.")
 
 
 def _loaded(name: str) -> type[Driver]:

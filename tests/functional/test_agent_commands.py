@@ -1,12 +1,13 @@
 """What a person sees of the agent on a node."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from support.faulty_drivers import faulty_drivers
+from support.faulty_drivers import FOLDER, faulty_drivers
 
 from accel.cmd.agent import main
 
@@ -38,6 +39,28 @@ def test_discover_prints_what_each_driver_sees_and_what_has_failed(
     assert lines[1].split() == ["test-one-card", "0000:3b:00.0", "GPU", "Test", "card", "pci:0000:3b:00.0", "healthy"]
     assert "crashed: its process was ended by SIGSEGV" in lines[2]
     assert status == 1
+
+
+@pytest.mark.parametrize(
+    ("driver", "said"),
+    [
+        ("test-load-segfaults", "its process was ended by SIGSEGV"),
+        ("test-load-raises", "ZeroDivisionError: a mistake in the module"),
+        ("test-load-hangs", "no answer within 3 s"),
+    ],
+)
+def test_a_driver_that_cannot_be_loaded_harms_neither_the_agent_nor_the_others(
+    driver: str, said: str, tmp_path: Path
+) -> None:
+    arguments = configured(tmp_path, drivers=f"{driver},test-one-card", more="driver_timeout_seconds = 3")
+    command = [str(Path(sys.executable).with_name("accel-agent")), "discover", "--format", "json", *arguments]
+    environment = os.environ | {"PYTHONPATH": str(FOLDER)}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+
+    harmful, well = json.loads(done.stdout)
+    assert said in harmful["failure"]["message"]
+    assert [device["model"] for device in well["devices"]] == ["Test card"]
+    assert done.returncode == 1
 
 
 def test_discover_prints_json_for_programs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
