@@ -10,7 +10,7 @@ from sqlalchemy.orm import aliased
 
 from accel.db.devices import SHORTEST_UUID_PREFIX
 from accel.db.json_texts import ObjectsText
-from accel.db.paging import AnySelect, Listing, ListQuery, Page, as_stored, belonging_to, rows_of
+from accel.db.paging import AnySelect, Listing, ListQuery, Page, as_stored, belonging_to, rows_of, span_of
 from accel.db.tables import AttachHandle, Attribute, Deployable, Device, Holder, Node
 from accel.errors import NotFound
 from accel.model.attribute import RESOURCE_CLASS_KEY
@@ -152,18 +152,35 @@ def places_of(connection: Connection, rows: Sequence[DeployableRow]) -> dict[int
     return {row[0]: PlaceRow._make(row[1:]) for row in rows_of(connection, statement)}
 
 
+def _attribute_texts(belongs: ColumnElement[bool]) -> AnySelect:
+    """The attributes of each deployable as one text; a statement that is made once, since making it takes longer than
+    running it for one deployable.
+    """
+    wanted = select(Attribute.deployable_id, Attribute.id, Attribute.key, Attribute.value).where(belongs)
+    ordered = wanted.order_by(Attribute.deployable_id, Attribute.id).subquery()
+    text = ObjectsText(ordered.c.key, ordered.c.value, ordered.c.id)
+    return select(ordered.c.deployable_id, text).group_by(ordered.c.deployable_id)
+
+
+_ATTRIBUTES_OF_SPAN = _attribute_texts(Attribute.deployable_id.between(bindparam("first"), bindparam("last")))
+_ATTRIBUTES_OF_KEYS = _attribute_texts(Attribute.deployable_id.in_(bindparam("keys", expanding=True)))
+
+
 def attributes_of(connection: Connection, rows: Sequence[DeployableRow]) -> dict[int, str]:
     """The attributes of deployables, by ``DeployableRow.id``; a deployable without attributes is left out.
 
     They are a JSON text, as the wire contract has them: a list of objects with one member each, in the order of their
-    making.
+    making. Those of other deployables may be among them.
     """
-    statement: AnySelect = select(Attribute.deployable_id, Attribute.id, Attribute.key, Attribute.value)
-    statement = belonging_to([row.id for row in rows], statement, Attribute.deployable_id)
-    ordered = statement.order_by(Attribute.deployable_id, Attribute.id).subquery()
-    text = ObjectsText(ordered.c.key, ordered.c.value, ordered.c.id)
-    grouped: AnySelect = select(ordered.c.deployable_id, text).group_by(ordered.c.deployable_id)
-    return dict(rows_of(connection, grouped))
+    if not rows:
+        return {}
+    keys = [row.id for row in rows]
+    span = span_of(keys)
+    if span is None:
+        found = rows_of(connection, _ATTRIBUTES_OF_KEYS, {"keys": keys})
+    else:
+        found = rows_of(connection, _ATTRIBUTES_OF_SPAN, {"first": span[0], "last": span[1]})
+    return dict(found)
 
 
 def handles_of(connection: Connection, rows: Sequence[DeployableRow]) -> dict[int, list[HandleRow]]:

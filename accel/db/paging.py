@@ -122,21 +122,30 @@ def as_stored(column: InstrumentedAttribute[Any]) -> ColumnElement[datetime]:
     return type_coerce(column, DateTime)
 
 
-def rows_of(connection: Connection, statement: AnySelect) -> Iterator[Row[*tuple[Any, ...]]]:
-    """The rows of a statement, fetched some hundreds at a time: a long list is not in memory twice."""
-    for rows in connection.execute(statement).partitions(_ROWS_AT_A_TIME):
+def rows_of(
+    connection: Connection, statement: AnySelect, values: Mapping[str, Any] | None = None
+) -> Iterator[Row[*tuple[Any, ...]]]:
+    """The rows of a statement, fetched some hundreds at a time: a long list is not in memory twice.
+
+    :param values: of the statement's parameters
+    """
+    for rows in connection.execute(statement, values).partitions(_ROWS_AT_A_TIME):
         yield from rows
 
 
 def belonging_to(keys: Sequence[int], statement: AnySelect, column: InstrumentedAttribute[int]) -> AnySelect:
-    """The statement for the rows of these parents; it may give rows of other parents too.
+    """The statement for the rows of these parents; it may give rows of other parents too."""
+    if not keys:
+        return statement.where(false())
+    span = span_of(keys)
+    return statement.where(column.in_(keys) if span is None else column.between(*span))
+
+
+def span_of(keys: Sequence[int]) -> tuple[int, int] | None:
+    """The first and the last of some keys, where asking for all that is between is better than naming them.
 
     Keys that lie close together are asked for as a range, which is one short statement for any number of them.
     """
-    if not keys:
-        return statement.where(false())
     first, last = min(keys), max(keys)
     is_dense = last - first < _SPARSEST_RANGE * len(keys)
-    if is_dense or len(keys) > _MOST_KEYS_NAMED:
-        return statement.where(column.between(first, last))
-    return statement.where(column.in_(keys))
+    return (first, last) if is_dense or len(keys) > _MOST_KEYS_NAMED else None
