@@ -5,11 +5,14 @@
     AccelError
     ├── InvalidValue            a value somebody gave us cannot be right (also a ValueError)
     │   ├── InvalidAddress      not a PCI address
-    │   └── InvalidFleet        a fleet file with a mistake in it
+    │   ├── InvalidFleet        a fleet file with a mistake in it
+    │   └── ReferenceFault      … which the first versions of the API answer as a fault of the server
     ├── ConfigurationError      the service cannot start as it is configured
     │   └── UnknownDriver       an enabled driver that is not installed
     ├── NotFound                the thing that was asked for is not there
     ├── Conflict                the thing is there, in a state that does not allow the act
+    │   ├── UuidInUse           a new thing cannot have the UUID of another one
+    │   └── StaleVersion        it has been changed since it was read
     ├── Unavailable             a part we depend on is away: try again later
     │   ├── DatabaseUnavailable
     │   └── ConductorUnavailable
@@ -59,6 +62,12 @@ class InvalidAddress(InvalidValue):
     code = "accel.invalid_address"
 
 
+class ReferenceFault(InvalidValue):
+    """A mistake that versions of the API before 2.4 answer as a fault of the server: OpenStack's tests insist on it."""
+
+    code = "accel.reference_fault"
+
+
 class InvalidFleet(AccelError, ValueError):
     """A fleet file has a mistake; the text names file, line, field and what is allowed."""
 
@@ -99,6 +108,30 @@ class Conflict(AccelError):
     """The thing is there, in a state that does not allow the act."""
 
     code = "accel.conflict"
+
+
+class UuidInUse(Conflict):
+    """A new thing cannot have the UUID of another one."""
+
+    code = "accel.uuid_in_use"
+
+    def __init__(self, uuid: str) -> None:
+        super().__init__(f"uuid: {uuid} is in use; leave it out to be given one")
+        self.uuid = uuid
+
+
+class StaleVersion(Conflict):
+    """The thing has been changed since whoever wants to change it read it.
+
+    :param what: ``device profile gold``
+    :param given: the version that they saw
+    :param current: the version that it has
+    """
+
+    code = "accel.stale_version"
+
+    def __init__(self, what: str, *, given: int, current: int) -> None:
+        super().__init__(f"version: {given} of {what} is not the newest, which is {current}: read it again")
 
 
 class Unavailable(AccelError):

@@ -9,6 +9,7 @@ from accel.api.microversion import SAYS_MORE, Version
 from accel.db.engine import Database
 from accel.db.events import Origin
 from accel.db.paging import ListQuery
+from accel.db.scope import Scope
 
 _PAGING = frozenset({"limit", "marker", "sort_key", "sort_dir"})
 
@@ -30,6 +31,8 @@ class Call:
     """The query as it came, for links."""
     body: Any = None
     origin: Origin
+    scope: Scope
+    """Whose things the caller may see."""
 
     @property
     def says_more(self) -> bool:

@@ -11,7 +11,7 @@ import pecan
 from accel.api import environment, microversion, old_filters, validation
 from accel.api.call import Call
 from accel.api.environment import Input
-from accel.api.refusals import NoSuchRoute, NotAcceptable
+from accel.api.refusals import MethodNotAllowed, NoSuchRoute, NotAcceptable
 from accel.api.route import Route
 from accel.api.routing import Place, Router
 from accel.db.engine import Database
@@ -76,6 +76,7 @@ class RootController:
             query_text=pairs,
             body=_body(route, given, request),
             origin=Origin(at=self._clock(), request_id=environment.request_id(request.environ)),
+            scope=environment.scope(request.environ),
         )
 
 
@@ -87,9 +88,13 @@ def _render(result: Any) -> bytes:
 def _agree_on_version(route: Route, place: Place, environ: dict[str, Any]) -> list[tuple[str, str]]:
     """Settle the version of the request; the headers that say so.
 
-    :raises NoSuchRoute: the route is newer than that
+    :raises MethodNotAllowed: the route is newer than that, and others at its path are not
+    :raises NoSuchRoute: all that is at the path is newer than that
     """
     version = microversion.requested(environ.get("HTTP_OPENSTACK_API_VERSION", ""))
+    known = [other.method for other in place.routes.values() if other.since <= version]
+    if known and route.method not in known:
+        raise MethodNotAllowed(route.method, known)
     environ[environment.VERSION] = version
     if version < route.since:
         raise NoSuchRoute(f"Nothing is at {place.path} in version {version}; it came with {route.since}")

@@ -5,11 +5,13 @@ from typing import cast
 from wsgiref.types import WSGIEnvironment
 
 from accel.api.microversion import Version
+from accel.db.scope import Scope
 
 REQUEST_ID = "openstack.request_id"  # set by oslo.middleware
 VERSION = "accel.version"
 INPUT = "accel.input"
 ROUTE = "accel.route"
+SCOPE = "accel.scope"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,3 +30,8 @@ def request_id(environ: WSGIEnvironment) -> str:
 def version(environ: WSGIEnvironment) -> Version | None:
     """The version that was agreed on; None before that."""
     return cast("Version | None", environ.get(VERSION))
+
+
+def scope(environ: WSGIEnvironment) -> Scope:
+    """Whose things the caller may see: what the layer that knows who is asking has said, else what is everybody's."""
+    return cast("Scope", environ.get(SCOPE, Scope()))

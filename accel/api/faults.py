@@ -19,14 +19,18 @@ LOG = logging.getLogger(__name__)
 
 STATUSES: dict[type[errors.AccelError], HTTPStatus] = {
     errors.InvalidValue: HTTPStatus.BAD_REQUEST,
+    errors.ReferenceFault: HTTPStatus.INTERNAL_SERVER_ERROR,
     errors.NotFound: HTTPStatus.NOT_FOUND,
     errors.Conflict: HTTPStatus.CONFLICT,
+    errors.UuidInUse: HTTPStatus.CONFLICT,
+    errors.StaleVersion: HTTPStatus.CONFLICT,
     errors.Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     refusals.BadRequest: HTTPStatus.BAD_REQUEST,
     refusals.AccessRefused: HTTPStatus.FORBIDDEN,
     refusals.NoSuchRoute: HTTPStatus.NOT_FOUND,
     refusals.MethodNotAllowed: HTTPStatus.METHOD_NOT_ALLOWED,
     refusals.NotAcceptable: HTTPStatus.NOT_ACCEPTABLE,
+    refusals.NotInThisVersion: HTTPStatus.NOT_ACCEPTABLE,
     refusals.BadVersion: HTTPStatus.NOT_ACCEPTABLE,
     refusals.UnsupportedVersion: HTTPStatus.NOT_ACCEPTABLE,
     refusals.BodyTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,

@@ -12,6 +12,7 @@ from accel.api import environment
 from accel.api.environment import Input
 from accel.api.refusals import AccessRefused, BadRequest, BodyTooLarge
 from accel.api.routing import Router
+from accel.db.scope import EVERYTHING
 
 REFERENCE_MOUNT = "/accelerator"
 """Where OpenStack's deployments mount the service, and where links of its first versions always pointed."""
@@ -61,6 +62,7 @@ class LoopbackOnly:
         """
         if not is_loopback(environ.get("REMOTE_ADDR") or "localhost"):  # a Unix socket has no address
             raise AccessRefused("Without authentication this service answers requests of its own machine only")
+        environ.setdefault(environment.SCOPE, EVERYTHING)
         return self._application(environ, start_response)
 
 

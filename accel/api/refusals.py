@@ -46,6 +46,12 @@ class NotAcceptable(Refusal):
     code = "accel.not_acceptable"
 
 
+class NotInThisVersion(Refusal):
+    """A later version of the API can do it, and this one cannot."""
+
+    code = "accel.not_in_this_version"
+
+
 class BadVersion(Refusal):
     """The version header holds no version."""
 

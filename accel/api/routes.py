@@ -9,11 +9,12 @@ from typing import Any
 
 from accel.api import openapi
 from accel.api.call import Call
-from accel.api.handlers import attributes, deployables, devices, events, nodes, summary, versions
+from accel.api.handlers import attributes, deployables, device_profiles, devices, events, nodes, summary, versions
 from accel.api.microversion import SAYS_MORE
 from accel.api.route import Route
 from accel.api.schemas import attributes as attribute_schemas
 from accel.api.schemas import deployables as deployable_schemas
+from accel.api.schemas import device_profiles as profile_schemas
 from accel.api.schemas import devices as device_schemas
 from accel.api.schemas import events as event_schemas
 from accel.api.schemas import nodes as node_schemas
@@ -137,6 +138,63 @@ ROUTES: tuple[Route, ...] = (
         path="/v2/attributes/{uuid}",
         handler=attributes.delete,
         policy="attribute:delete",
+        success=HTTPStatus.NO_CONTENT,
+    ),
+    Route(
+        method="GET",
+        path="/v2/device_profiles",
+        handler=device_profiles.index,
+        policy="device_profile:get_all",
+        query=profile_schemas.QUERY,
+        answer=profile_schemas.PROFILES,
+    ),
+    Route(
+        method="GET",
+        path="/v2/device_profiles/{profile}",
+        handler=device_profiles.show,
+        policy="device_profile:get_one",
+        answer=profile_schemas.SHOWN,
+    ),
+    Route(
+        method="POST",
+        path="/v2/device_profiles",
+        handler=device_profiles.create,
+        policy="device_profile:create",
+        body=profile_schemas.CREATE,
+        answer=profile_schemas.PROFILE,
+        success=HTTPStatus.CREATED,
+    ),
+    Route(
+        method="PUT",
+        path="/v2/device_profiles/{profile}",
+        handler=device_profiles.replace,
+        policy="device_profile:update",
+        since=SAYS_MORE,
+        body=profile_schemas.REPLACE,
+        answer=profile_schemas.PROFILE,
+    ),
+    Route(
+        method="PATCH",
+        path="/v2/device_profiles/{profile}",
+        handler=device_profiles.update,
+        policy="device_profile:update",
+        since=SAYS_MORE,
+        body=profile_schemas.UPDATE,
+        answer=profile_schemas.PROFILE,
+    ),
+    Route(
+        method="DELETE",
+        path="/v2/device_profiles",
+        handler=device_profiles.delete_several,
+        policy="device_profile:delete",
+        query=profile_schemas.DELETE_QUERY,
+        success=HTTPStatus.NO_CONTENT,
+    ),
+    Route(
+        method="DELETE",
+        path="/v2/device_profiles/{profile}",
+        handler=device_profiles.delete,
+        policy="device_profile:delete",
         success=HTTPStatus.NO_CONTENT,
     ),
     Route(

@@ -21,13 +21,17 @@ _TRUTH = {"true": True, "1": True, "false": False, "0": False}
 
 
 def read_query(pairs: Iterable[tuple[str, str]], schema: Schema) -> list[tuple[str, Any]]:
-    """The parameters of a request, as what their schemas say they are. An empty one is an absent one.
+    """The parameters of a request, as what their schemas say they are.
+
+    An empty one is an absent one, unless its schema has a ``minLength`` of 0.
 
     :param schema: of an object whose members are the parameters
     :raises BadRequest: a parameter is unknown, or is not what it must be
     """
     known = [(name, text, _schema_of(name, schema)) for name, text in pairs]
-    return [(name, _read(name, text, of_name)) for name, text, of_name in known if text]
+    return [
+        (name, _read(name, text, of_name)) for name, text, of_name in known if text or of_name.get("minLength") == 0
+    ]
 
 
 def _schema_of(name: str, schema: Schema) -> Schema:
@@ -48,7 +52,7 @@ def _read(name: str, text: str, schema: Schema) -> Any:
         value = _TRUTH.get(text.lower(), text)
     elif schema.get("format") == "date-time":
         return _read_moment(name, text)
-    _check(value, schema, where=name)
+    check(value, schema, where=name)
     return value
 
 
@@ -78,11 +82,16 @@ def read_body(body: bytes, media_type: str, schema: Schema) -> Any:
         value = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise BadRequest(f"The body is no JSON: {error}") from error
-    _check(value, schema, where="body")
+    check(value, schema, where="body")
     return value
 
 
-def _check(value: Any, schema: Schema, *, where: str) -> None:
+def check(value: Any, schema: Schema, *, where: str) -> None:
+    """Make sure that a value is what its schema says.
+
+    :param where: what the value is, as whoever sent it knows it
+    :raises BadRequest: it is not
+    """
     error = jsonschema.exceptions.best_match(_validator(schema).iter_errors(value))
     if error is not None:
         place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.absolute_path)

@@ -91,7 +91,7 @@ def _entry(change: Change, node: str, new_devices: Mapping[str, str]) -> Entry |
     kind = EventKind.NODE_CHANGED if isinstance(change, NodeChange) else change.kind
     if kind is None:
         return None
-    before, after = _differing(*_described(change))
+    before, after = differing(*_described(change))
     return Entry(
         kind=kind,
         subject=_subject(change, node),
@@ -159,7 +159,7 @@ def _given(describe: Callable[[T], Values], value: T | None) -> Values | None:
     return describe(value) if value is not None else None
 
 
-def _differing(before: Values | None, after: Values | None) -> tuple[Values | None, Values | None]:
+def differing(before: Values | None, after: Values | None) -> tuple[Values | None, Values | None]:
     """Of two states what differs; of one state all."""
     if before is None or after is None:
         return before, after

@@ -213,6 +213,24 @@ class Holder(Base):
     created_at: Mapped[datetime]
 
 
+class DeviceProfile(Base):
+    """A named description of what a workload needs."""
+
+    __tablename__ = "device_profiles"
+    __table_args__ = (_MARIADB,)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    uuid: Mapped[str] = mapped_column(String(36), unique=True)
+    name: Mapped[str] = mapped_column(String(255), unique=True)  # over all projects: Nova knows it by its name only
+    description: Mapped[str | None] = mapped_column(Text)
+    groups: Mapped[list[dict[str, str]]] = mapped_column(JSON)  # model.profile.Groups; their keys have an order
+    version: Mapped[int]  # one more with each change: who changes it says which one was read
+    project_id: Mapped[str | None] = mapped_column(String(255), index=True)  # NULL: nobody's
+    is_public: Mapped[bool]
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime | None]
+
+
 class Event(Base):
     """One change: what, before, after, when and by whom. Written in the transaction of the change itself.
 

@@ -36,3 +36,6 @@ class EventKind(StrEnum):
     HANDLE_LOST = "handle.lost"
     HANDLE_RETURNED = "handle.returned"
     HANDLE_REMOVED = "handle.removed"
+    PROFILE_CREATED = "profile.created"
+    PROFILE_CHANGED = "profile.changed"
+    PROFILE_DELETED = "profile.deleted"

@@ -14,6 +14,8 @@ PATHS = [
     "/v2/deployables",
     "/v2/deployables?rc=PGPU",
     "/v2/attributes",
+    "/v2/device_profiles",
+    "/v2/device_profiles?name=gold,profile-7",
     "/v2/nodes",
     "/v2/nodes/node-00000/topology",
     "/v2/events",
@@ -32,7 +34,10 @@ def test_the_number_of_statements_does_not_grow(path: str, database: Database) -
     api = client(database)
     inventory = Inventory(database)
     inventory.fleet(1, 1)
+    inventory.profile("gold")
     with_one = _cost(database, api, path)
     inventory.fleet(150, 8, prefix="more-")
+    for number in range(50):
+        inventory.profile(f"profile-{number}")
 
     assert _cost(database, api, path) == with_one <= 4

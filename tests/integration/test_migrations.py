@@ -18,6 +18,7 @@ REVISIONS = [revision.name for revision in migrate.revisions()]
 
 VALUES = {
     int: 1,
+    bool: True,
     str: "{}",  # MariaDB's JSON columns look like text and check that it is JSON
     object: {"key": "value"},
     datetime: datetime(2026, 11, 21, 12, 0, 0, 1),  # noqa: DTZ001 - the columns hold UTC without a zone

@@ -11,7 +11,18 @@ from uuid import uuid4
 from sqlalchemy import insert
 
 from accel.db.engine import Database
-from accel.db.tables import AttachHandle, Attribute, Base, Deployable, Device, Event, Holder, Node, NodeDriver
+from accel.db.tables import (
+    AttachHandle,
+    Attribute,
+    Base,
+    Deployable,
+    Device,
+    DeviceProfile,
+    Event,
+    Holder,
+    Node,
+    NodeDriver,
+)
 
 BEGIN = datetime(2026, 11, 21, 3, 45, 13, tzinfo=UTC)
 """When the first row was made; each later one a second after it."""
@@ -124,6 +135,18 @@ class Inventory:
                 ],
             )
         return row
+
+    def profile(self, name: str, **columns: Any) -> dict[str, Any]:
+        """A device profile that everybody sees."""
+        defaults = {
+            "name": name,
+            "description": None,
+            "groups": [{"resources:FPGA": "1", "trait:CUSTOM_FAKE_DEVICE": "required"}],
+            "version": 1,
+            "project_id": None,
+            "is_public": True,
+        }
+        return self._add(DeviceProfile, defaults | columns)
 
     def event(self, kind: str = "device.added", **columns: Any) -> dict[str, Any]:
         """Something that happened."""

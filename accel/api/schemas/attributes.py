@@ -9,6 +9,7 @@ from accel.api.schemas.common import (
     PAGING,
     TEXT,
     UUID,
+    WITHOUT_NUL,
     collection,
     members,
     query,
@@ -28,7 +29,6 @@ ATTRIBUTE = members(
 )
 ATTRIBUTES = collection("attributes", ATTRIBUTE)
 
-_WITHOUT_NUL = "^[^\\x00]*$"
 _NEW = members(
     {
         "deployable_id": {
@@ -38,8 +38,8 @@ _NEW = members(
             "pattern": "^([0-9]{1,10}|[0-9a-fA-F-]{32,36})$",
             "description": "The integer id of the deployable, or its uuid.",
         },
-        "key": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": _WITHOUT_NUL},
-        "value": {"type": "string", "maxLength": 65535, "pattern": _WITHOUT_NUL},
+        "key": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": WITHOUT_NUL},
+        "value": {"type": "string", "maxLength": 65535, "pattern": WITHOUT_NUL},
     }
 )
 CREATE = {

@@ -8,6 +8,9 @@ Schema = Mapping[str, Any]
 MAX_INTEGER = 2**31 - 1
 """The largest integer that the database keeps in an integer column."""
 
+WITHOUT_NUL = "^[^\\x00]*$"
+"""The pattern of a text that every database keeps."""
+
 TEXT: Schema = {"type": "string"}
 TEXT_OR_NULL: Schema = {"type": ["string", "null"]}
 BOOLEAN: Schema = {"type": "boolean"}

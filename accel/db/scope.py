@@ -1,0 +1,29 @@
+"""Whose rows a caller may see: the one place where queries are narrowed to a project."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, or_, true
+from sqlalchemy.orm import InstrumentedAttribute
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """What a caller sees: by default what is everybody's."""
+
+    project_id: str | None = None
+    """The project that the caller acts for; None for no project."""
+    sees_all: bool = False
+    """Whether the caller sees the things of every project."""
+
+    def shows(
+        self, project_id: InstrumentedAttribute[str | None], is_public: InstrumentedAttribute[bool]
+    ) -> ColumnElement[bool]:
+        """What is true of the rows that the caller may see."""
+        if self.sees_all:
+            return true()
+        if self.project_id is None:
+            return is_public.is_(True)
+        return or_(is_public.is_(True), project_id == self.project_id)
+
+
+EVERYTHING = Scope(sees_all=True)
