@@ -57,9 +57,17 @@ class Client:
         """Read one document below ``/v2``."""
         return self._request("GET", path, query or {})
 
-    def post(self, path: str) -> None:
-        """Act on what is at a path below ``/v2``."""
-        self._request("POST", path, {})
+    def post(self, path: str, body: Any = None) -> Item:
+        """Act on what is at a path below ``/v2``, or add to it; what was made, where something was."""
+        return self._request("POST", path, {}, body)
+
+    def patch(self, path: str, body: Item) -> Item:
+        """Change what is at a path below ``/v2``; what it is now."""
+        return self._request("PATCH", path, {}, body)
+
+    def delete(self, path: str, query: Mapping[str, Any]) -> None:
+        """Remove what a query names below a path below ``/v2``."""
+        self._request("DELETE", path, query)
 
     def items(self, path: str, query: Mapping[str, Any] | None = None, *, limit: int | None = None) -> Iterator[Item]:
         """Read a collection page by page; its name is the last part of the path.
@@ -81,12 +89,12 @@ class Client:
             left = None if left is None else left - len(page)
             asked["marker"] = page[-1]["uuid"]
 
-    def _request(self, method: str, path: str, query: Mapping[str, Any]) -> Item:
+    def _request(self, method: str, path: str, query: Mapping[str, Any], body: Any = None) -> Item:
         import requests  # noqa: PLC0415 - imported with the first request: see the module's docstring
 
         try:
             answer = self._opened().request(
-                method, f"{self.endpoint}/v2{path}", params=query, timeout=self._timeout_seconds
+                method, f"{self.endpoint}/v2{path}", params=query, json=body, timeout=self._timeout_seconds
             )
         except requests.exceptions.ReadTimeout as error:
             raise NoAnswerInTime(f"{self.endpoint} did not answer within {self._timeout_seconds:g} s") from error

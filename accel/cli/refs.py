@@ -39,6 +39,17 @@ def node(client: Client, text: str) -> Item:
     return _only([item for item in client.items("/nodes") if item["uuid"].startswith(text.lower())], "node", text)
 
 
+def profile(client: Client, text: str) -> Item:
+    """The device profile that a name, a UUID or the beginning of one means; a name goes first.
+
+    :raises NothingFound: there is none
+    :raises WrongUse: there are several
+    """
+    found = list(client.items("/device_profiles", {"ref": text}, limit=_SHOWN_CANDIDATES + 1))
+    named = [item for item in found if item["name"] == text]
+    return _only(named or found, "profile", text)
+
+
 def _one(client: Client, collection: str, text: str) -> Item:
     found = list(client.items(f"/{collection}", {"ref": text}, limit=_SHOWN_CANDIDATES + 1))
     return _only(found, collection.removesuffix("s"), text)

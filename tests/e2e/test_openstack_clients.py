@@ -108,6 +108,51 @@ def test_the_sdk_is_told_that_nothing_can_be_programmed(url: str) -> None:
         cloud.accelerator.patch_deployable(uuid(2, 5), patch)
 
 
+@pytest.mark.parametrize("version", [None, "2.0", "2.3", "2.4"])
+def test_the_sdk_makes_lists_shows_and_deletes_device_profiles(version: str | None, url: str) -> None:
+    groups = [{"resources:FPGA": "1", "trait:CUSTOM_FAKE_DEVICE": "required"}]
+
+    with _connect(f"{url}/v2", accelerator_default_microversion=version) as cloud:
+        made = cloud.accelerator.create_device_profile(name="mine", groups=groups, description="ours")
+        shown = cloud.accelerator.get_device_profile(made.id)
+        names = [profile.name for profile in cloud.accelerator.device_profiles()]
+        cloud.accelerator.delete_device_profile(made.id, ignore_missing=False)
+        with pytest.raises(exceptions.NotFoundException):
+            cloud.accelerator.delete_device_profile(made.id, ignore_missing=False)
+
+    assert (made.groups, shown.groups, shown.description) == (groups, groups, "ours")
+    assert (shown.id, shown.name) == (made.id, "mine")
+    assert names == ["gold", "secret", "mine"]
+
+
+@pytest.mark.parametrize(
+    ("name", "groups", "error"),
+    [
+        ("", [{"resources:FPGA": "1"}], exceptions.HttpException),
+        ("gold", [{"resources:FPGA": "1"}], exceptions.ConflictException),
+        ("mine", [], exceptions.BadRequestException),
+    ],
+)
+def test_the_sdk_is_told_what_is_wrong_in_a_device_profile(
+    name: str, groups: list[dict[str, str]], error: type[Exception], url: str
+) -> None:
+    with _connect(f"{url}/v2") as cloud, pytest.raises(error, match=r"name|groups"):
+        cloud.accelerator.create_device_profile(name=name, groups=groups)
+
+
+def test_the_openstack_command_makes_lists_shows_and_deletes_device_profiles(url: str) -> None:
+    profile = ("accelerator", "device", "profile")
+    made = _openstack(url, *profile, "create", "mine", "--group", "resources:FPGA=1,trait:CUSTOM_X=required")
+    by_name = _openstack(url, "--os-accelerator-api-version", "2.2", *profile, "show", "mine")
+    listed = _openstack(url, *profile, "list")
+    _run_openstack(url, *profile, "delete", "mine")
+
+    assert made["name"] == by_name["name"] == "mine"
+    assert by_name["uuid"] == made["uuid"]
+    assert len(listed) == 3
+    assert len(_openstack(url, *profile, "list")) == 2
+
+
 def test_the_openstack_command_lists_devices(url: str) -> None:
     assert len(_openstack(url, "accelerator", "device", "list")) == 5
 
@@ -119,8 +164,12 @@ def test_the_openstack_command_shows_the_status_of_a_device(url: str) -> None:
 
 
 def _openstack(url: str, *words: str) -> Any:
-    command = [str(OPENSTACK), "--os-auth-type", "none", "--os-endpoint", f"{url}/v2", *words, "-f", "json"]
+    return json.loads(_run_openstack(url, *words, "-f", "json"))
+
+
+def _run_openstack(url: str, *words: str) -> str:
+    command = [str(OPENSTACK), "--os-auth-type", "none", "--os-endpoint", f"{url}/v2", *words]
     clean = {name: value for name, value in os.environ.items() if not name.startswith("OS_")}
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=clean, timeout=120)
     assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return done.stdout
