@@ -127,7 +127,7 @@ def change(
     connection.execute(
         update(DeviceProfile)
         .where(DeviceProfile.id == row.id)
-        .values(**changes, version=version + 1, updated_at=origin.at)
+        .values(**changes, version=row.version + 1, updated_at=origin.at)
     )
     after = _by_uuid(connection, row.uuid)
     difference = history.differing(_told(row), _told(after))

@@ -75,6 +75,48 @@ def test_an_odd_body_is_refused(body: bytes, status: int, api: Client) -> None:
     assert json.loads(answer.json["error_message"])["faultcode"] == "Client"
 
 
+@pytest.mark.parametrize("version", ["2.0", "2.4"])
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        pytest.param(b'[{"name": "a", "groups": [{"resources:FPGA": 1e400}]}]', 400, id="an infinite amount"),
+        pytest.param(b'[{"name": "a", "groups": [{"resources:FPGA": 1e3}]}]', 400, id="an amount in another form"),
+        pytest.param(b'[{"name": "a", "groups": [{"resources:FPGA": true}]}]', 400, id="an amount that is a truth"),
+        pytest.param(b'[{"name": "a", "groups": [{"resources:FPGA": "%s"}]}]' % (b"9" * 9999), 400, id="many digits"),
+        pytest.param(b'[{"name": "a", "groups": [{"resources:FPGA": "\xd9\xa3x"}]}]', 400, id="other digits"),
+        pytest.param(b'[{"name": "a", "groups": [{"\\u0000": "1"}]}]', 400, id="NUL in a key"),
+        pytest.param(b'[{"name": "a", "groups": [{"": "1"}]}]', 400, id="an empty key"),
+        pytest.param(b'[{"name": "a", "groups": [null]}]', 400, id="a group that is null"),
+        pytest.param(b'[{"name": "a", "groups": [{"accel:": {}}]}]', 400, id="an object in a group"),
+        pytest.param(b'[{"name": "a", "groups": [{}], "uuid": "a-b"}]', 400, id="a uuid that is none"),
+        pytest.param(b'[{"name": "a", "groups": [{}], "description": []}]', 400, id="a description that is a list"),
+        pytest.param(b'[{"name": ["a"], "groups": [{}]}]', 400, id="a name that is a list"),
+        pytest.param(b"[[]]", 400, id="a list in a list"),
+        pytest.param(b"[null]", 400, id="a list of null"),
+    ],
+)
+def test_an_odd_device_profile_is_refused(body: bytes, status: int, version: str, api: Client) -> None:
+    headers = {**JSON, "OpenStack-API-Version": f"accelerator {version}"}
+    answer = api.request("POST", "/v2/device_profiles", headers=headers, body=body)
+
+    assert answer.status_int == status
+    assert json.loads(answer.json["error_message"])["faultcode"] == "Client"
+
+
+@pytest.mark.parametrize(("count", "status"), [(1000, 404), (1001, 400)])
+def test_a_thousand_device_profiles_can_be_named_for_deletion(count: int, status: int, api: Client) -> None:
+    names = ",".join(f"profile-{number}" for number in range(count))
+
+    assert api.request("DELETE", f"/v2/device_profiles?value={names}").status_int == status
+    assert api.request("DELETE", f"/v2/device_profiles/{names}").status_int == status
+
+
+def test_very_many_names_can_be_asked_for(api: Client) -> None:
+    names = ",".join(f"{number:x}" for number in range(12_000))
+
+    assert api.request("GET", f"/v2/device_profiles?name={names}").json == {"device_profiles": []}
+
+
 def test_a_body_too_large_is_not_read(api: Client) -> None:
     class Untouched(io.BytesIO):
         def read(self, *_size: object) -> bytes:
