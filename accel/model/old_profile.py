@@ -57,7 +57,7 @@ def _check_trait(field: str, key: str, value: str) -> None:
     if not key.startswith(f"{TRAIT}{_CUSTOM}"):
         raise InvalidValue(field, shortened(key), f"a trait that begins with {_CUSTOM}; others come with version 2.4")
     if value not in TRAIT_VALUES:
-        raise InvalidValue(f"{field}.{key}", shortened(value), " or ".join(TRAIT_VALUES))
+        raise InvalidValue(f"{field}.{shortened(key)}", shortened(value), " or ".join(TRAIT_VALUES))
 
 
 def _check_resource(field: str, key: str, value: str) -> None:
@@ -68,4 +68,4 @@ def _check_resource(field: str, key: str, value: str) -> None:
     try:
         int(value)
     except ValueError as error:
-        raise InvalidValue(f"{field}.{key}", shortened(value), "a whole number") from error
+        raise InvalidValue(f"{field}.{shortened(key)}", shortened(value), "a whole number") from error

@@ -141,7 +141,7 @@ def _mistakes(group: GivenGroup, vocabulary: Vocabulary) -> Iterator[tuple[str, 
         if count > 1:
             yield "", name, "a key that is there once only"
     if not any(key.startswith(RESOURCES) for key in group):
-        yield "", dict(group), f"a group that asks for something: give {RESOURCES}FPGA or another resource class"
+        yield "", ", ".join(group), f"a group that asks for something: give {RESOURCES}FPGA or another resource class"
 
 
 def _wrong_resource(key: str, value: str | int, vocabulary: Vocabulary) -> Iterator[tuple[str, object, str]]:

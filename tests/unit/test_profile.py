@@ -126,3 +126,10 @@ def test_a_private_profile_has_a_project() -> None:
         profile.check_owner(None, is_public=False)
     profile.check_owner("red", is_public=False)
     profile.check_owner(None, is_public=True)
+
+
+@pytest.mark.parametrize("group", [{f"resources:CUSTOM_{'X' * 9999}": "one"}, {f"trait:{'X' * 9999}": "required"}])
+def test_an_error_shows_the_beginning_of_what_is_long(group: dict[str, Any]) -> None:
+    with pytest.raises(InvalidValue) as caught:
+        old_profile.checked("n", [group])
+    assert max(len(str(caught.value)), len(str(wrong([group])))) < 500
