@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-EXTRAS := server,postgresql,mysql,test,check,docs,proto
+EXTRAS := server,openstack,postgresql,mysql,test,check,docs,proto
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check bench docs proto samples constraints clean
@@ -31,6 +31,7 @@ check: $(READY) ## Lint, format, types, import contracts, samples up to date: un
 	$(BIN)/mypy
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/lint-imports
 	$(BIN)/oslo-config-generator --config-file etc/accel/config-generator.conf 2>/dev/null | diff -u etc/accel/accel.conf.sample -
+	$(BIN)/oslopolicy-sample-generator --namespace accel | diff -u etc/accel/policy.yaml.sample -
 
 bench: $(READY) ## Measure speed and size, print the table that the README quotes
 	$(BIN)/python -m bench
@@ -44,8 +45,9 @@ proto: $(READY) ## Generate code from protos/*.proto
 	  mkdir -p build/proto && $(BIN)/python -m grpc_tools.protoc -Iprotos --python_out=build/proto --grpc_python_out=build/proto "$$@"; \
 	else echo "protos/ holds no .proto file yet"; fi
 
-samples: $(READY) ## Write the sample configuration anew
+samples: $(READY) ## Write the sample configuration and the sample policy anew
 	$(BIN)/oslo-config-generator --config-file etc/accel/config-generator.conf --output-file etc/accel/accel.conf.sample
+	$(BIN)/oslopolicy-sample-generator --namespace accel --output-file etc/accel/policy.yaml.sample
 
 constraints: ## Pin the newest versions of everything that setup.cfg asks for
 	rm -rf build/constraints && $(PYTHON) -m venv build/constraints

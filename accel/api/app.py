@@ -9,15 +9,16 @@ import pecan
 from oslo_config import cfg
 from oslo_middleware import HTTPProxyToWSGI, RequestId
 
+from accel.api import identity
 from accel.api.controller import RootController
 from accel.api.faults import Boundary
-from accel.api.layers import HealthCheck, LoopbackOnly, Options, Reading, ReferenceMount
+from accel.api.identity import Layer
+from accel.api.layers import HealthCheck, Options, Reading, ReferenceMount
 from accel.api.metrics import Metrics
 from accel.api.routes import ROUTES
 from accel.api.routing import Router
 from accel.db.engine import Database
-
-Layer = Callable[[WSGIApplication], WSGIApplication]
+from accel.policies.enforcer import Policy, make_enforcer
 
 
 def _now() -> datetime:
@@ -25,9 +26,18 @@ def _now() -> datetime:
 
 
 def make_app(database: Database, conf: cfg.ConfigOpts, *, clock: Callable[[], datetime] = _now) -> WSGIApplication:
-    """The application of a configuration over a database; it connects when the first request comes."""
+    """The application of a configuration over a database; it connects when the first request comes.
+
+    :raises ConfigurationError: the authentication strategy lacks what it needs
+    """
     router = Router(ROUTES)
-    controller = RootController(router, database, public_endpoint=conf.api.public_endpoint, clock=clock)
+    controller = RootController(
+        router,
+        database,
+        policy=Policy(make_enforcer(conf)),
+        public_endpoint=conf.api.public_endpoint,
+        clock=clock,
+    )
     application: WSGIApplication = pecan.Pecan(
         controller, use_context_locals=False, force_canonical=False, guess_content_type_from_ext=False
     )
@@ -45,7 +55,7 @@ def _layers(conf: cfg.ConfigOpts, database: Database, router: Router) -> list[La
         RequestId,  # from here on a request has a name, errors included
         ReferenceMount,
         Boundary,  # errors of everything below become answers
-        LoopbackOnly,  # who is asking
+        identity.layer(conf, router),  # who is asking
         partial(Reading, max_body_bytes=conf.api.max_request_body_bytes),
         partial(Options, router=router),
     ]

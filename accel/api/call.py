@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
+from oslo_context.context import RequestContext
+
 from accel.api.microversion import SAYS_MORE, Version
 from accel.db.engine import Database
 from accel.db.events import Origin
@@ -30,6 +32,8 @@ class Call:
     query_text: Sequence[tuple[str, str]] = ()
     """The query as it came, for links."""
     body: Any = None
+    context: RequestContext
+    """Who is asking, for which project, with which roles."""
     origin: Origin
     scope: Scope
     """Whose things the caller may see."""

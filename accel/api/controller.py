@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import orjson
 import pecan
 
-from accel.api import environment, microversion, old_filters, validation
+from accel.api import environment, identity, microversion, old_filters, validation
 from accel.api.call import Call
 from accel.api.environment import Input
 from accel.api.refusals import MethodNotAllowed, NoSuchRoute, NotAcceptable
@@ -16,6 +16,7 @@ from accel.api.route import Route
 from accel.api.routing import Place, Router
 from accel.db.engine import Database
 from accel.db.events import Origin
+from accel.policies.enforcer import Policy
 
 _JSON = "application/json"
 
@@ -24,17 +25,24 @@ _exposed: Callable[[F], F] = pecan.expose(content_type=_JSON)
 
 
 class RootController:
-    """Pecan's root. It looks the request up in the table of routes and answers it.
+    """Pecan's root. It looks the request up in the table of routes, asks the policy and answers it.
 
     :param public_endpoint: what links begin with; None: with what the request was sent to
     :param clock: what time it is, in UTC
     """
 
     def __init__(
-        self, router: Router, database: Database, *, public_endpoint: str | None, clock: Callable[[], datetime]
+        self,
+        router: Router,
+        database: Database,
+        *,
+        policy: Policy,
+        public_endpoint: str | None,
+        clock: Callable[[], datetime],
     ) -> None:
         self._router = router
         self._database = database
+        self._policy = policy
         self._public_endpoint = public_endpoint
         self._clock = clock
 
@@ -57,6 +65,7 @@ class RootController:
         """The answer of the route."""
         route, place = request.context["route"], request.context["place"]
         headers = _agree_on_version(route, place, request.environ) if route.has_version else []
+        identity.require(self._policy, route.policy, environment.context(request.environ))
         result = route.handler(self._call(route, place, request))
         if route.success is HTTPStatus.NO_CONTENT:
             return pecan.Response(status=route.success, content_type=None, headerlist=headers)
@@ -65,6 +74,7 @@ class RootController:
 
     def _call(self, route: Route, place: Place, request: pecan.Request) -> Call:
         given: Input = request.environ[environment.INPUT]
+        context = environment.context(request.environ)
         pairs = given.query if route.old_filters is None else old_filters.translate(given.query, route.old_filters)
         return Call(
             database=self._database,
@@ -75,8 +85,11 @@ class RootController:
             query=validation.read_query(pairs, route.query),
             query_text=pairs,
             body=_body(route, given, request),
-            origin=Origin(at=self._clock(), request_id=environment.request_id(request.environ)),
-            scope=environment.scope(request.environ),
+            context=context,
+            origin=Origin(
+                at=self._clock(), request_id=environment.request_id(request.environ), user_id=context.user_id
+            ),
+            scope=identity.scope_of(context),
         )
 
 

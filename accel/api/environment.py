@@ -4,14 +4,15 @@ from dataclasses import dataclass
 from typing import cast
 from wsgiref.types import WSGIEnvironment
 
+from oslo_context.context import RequestContext
+
 from accel.api.microversion import Version
-from accel.db.scope import Scope
 
 REQUEST_ID = "openstack.request_id"  # set by oslo.middleware
 VERSION = "accel.version"
 INPUT = "accel.input"
 ROUTE = "accel.route"
-SCOPE = "accel.scope"
+CONTEXT = "accel.context"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +33,6 @@ def version(environ: WSGIEnvironment) -> Version | None:
     return cast("Version | None", environ.get(VERSION))
 
 
-def scope(environ: WSGIEnvironment) -> Scope:
-    """Whose things the caller may see: what the layer that knows who is asking has said, else what is everybody's."""
-    return cast("Scope", environ.get(SCOPE, Scope()))
+def context(environ: WSGIEnvironment) -> RequestContext:
+    """Who is asking; every request has one when it comes to a handler."""
+    return cast("RequestContext", environ[CONTEXT])

@@ -26,6 +26,7 @@ STATUSES: dict[type[errors.AccelError], HTTPStatus] = {
     errors.StaleVersion: HTTPStatus.CONFLICT,
     errors.Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     refusals.BadRequest: HTTPStatus.BAD_REQUEST,
+    refusals.NotAuthenticated: HTTPStatus.UNAUTHORIZED,
     refusals.AccessRefused: HTTPStatus.FORBIDDEN,
     refusals.NoSuchRoute: HTTPStatus.NOT_FOUND,
     refusals.MethodNotAllowed: HTTPStatus.METHOD_NOT_ALLOWED,
@@ -82,6 +83,8 @@ def _answer(error: errors.AccelError, environ: WSGIEnvironment, start_response: 
     headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
     if version is not None or isinstance(error, refusals.UnsupportedVersion):
         headers += microversion.headers(version)
+    if isinstance(error, refusals.NotAuthenticated):
+        headers.append(("WWW-Authenticate", 'Basic realm="accel", charset="UTF-8"'))
     if isinstance(error, refusals.MethodNotAllowed):
         headers.append(("Allow", ", ".join(error.allowed)))
     if isinstance(error, errors.Unavailable):

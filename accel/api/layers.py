@@ -1,6 +1,5 @@
 """Layers around the application that are ours; each does one thing to every request."""
 
-import ipaddress
 from collections.abc import Iterable
 from urllib.parse import parse_qsl
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -10,9 +9,8 @@ from oslo_middleware import Healthcheck
 
 from accel.api import environment
 from accel.api.environment import Input
-from accel.api.refusals import AccessRefused, BadRequest, BodyTooLarge
+from accel.api.refusals import BadRequest, BodyTooLarge
 from accel.api.routing import Router
-from accel.db.scope import EVERYTHING
 
 REFERENCE_MOUNT = "/accelerator"
 """Where OpenStack's deployments mount the service, and where links of its first versions always pointed."""
@@ -47,31 +45,6 @@ class ReferenceMount:
             environ["SCRIPT_NAME"] = environ.get("SCRIPT_NAME", "") + REFERENCE_MOUNT
             environ["PATH_INFO"] = path.removeprefix(REFERENCE_MOUNT)
         return self._application(environ, start_response)
-
-
-class LoopbackOnly:
-    """Authentication strategy ``none``: everybody on this machine is an administrator, and nobody else gets in."""
-
-    def __init__(self, application: WSGIApplication) -> None:
-        self._application = application
-
-    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Let the request pass if it comes from this machine.
-
-        :raises AccessRefused: it does not
-        """
-        if not is_loopback(environ.get("REMOTE_ADDR") or "localhost"):  # a Unix socket has no address
-            raise AccessRefused("Without authentication this service answers requests of its own machine only")
-        environ.setdefault(environment.SCOPE, EVERYTHING)
-        return self._application(environ, start_response)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address, or the name of one, can be reached from this machine only."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 class Options:

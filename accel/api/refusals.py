@@ -18,6 +18,12 @@ class BadRequest(Refusal):
     code = "accel.bad_request"
 
 
+class NotAuthenticated(Refusal):
+    """Nobody says who is asking, or nobody is called so."""
+
+    code = "accel.not_authenticated"
+
+
 class AccessRefused(Refusal):
     """Whoever asks may not."""
 

@@ -59,6 +59,13 @@ class Router:
                     )
         raise NoSuchRoute(f"Nothing is at {path[:100]}")
 
+    def is_open(self, path: str) -> bool:
+        """Whether what is at a path is for everybody who can reach the service."""
+        try:
+            return all(route.policy is None for route in self.find(path).routes.values())
+        except NoSuchRoute:
+            return False
+
 
 def _segments(path: str) -> list[str]:
     return [segment for segment in path.rstrip("/").removesuffix(".json").split("/") if segment]

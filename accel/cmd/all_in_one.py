@@ -27,7 +27,7 @@ from accel.agent.bell import Bell, Call
 from accel.api.app import make_app
 from accel.api.embedded import EmbeddedServer
 from accel.cmd.agent_parts import make_agent, make_player, make_runner, watch
-from accel.cmd.api import check_listening, relax_garbage_collection
+from accel.cmd.api import check_access, relax_garbage_collection
 from accel.cmd.conductor import make_manager, make_periodic
 from accel.db import migrate, nodes
 from accel.db.engine import Database
@@ -220,7 +220,7 @@ def _settings(parsed_args: argparse.Namespace) -> Settings:
         return conf
 
     settings = Settings(make, parsed_args.host_tree, port=port)
-    check_listening(settings.main)
+    check_access(settings.main)
     return settings
 
 

@@ -15,10 +15,11 @@ from oslo_config import cfg
 from oslo_log import log
 
 from accel import conf as configuration
-from accel.api.layers import is_loopback
+from accel.api.identity import check_identity, is_loopback
 from accel.db.engine import Database
 from accel.db.migrate import check_schema
 from accel.errors import AccelError, ConfigurationError, DatabaseUnavailable
+from accel.policies.enforcer import check_policy
 
 PROG = "accel-api"
 LOG = logging.getLogger(__name__)
@@ -31,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     try:
         conf = configuration.load(sys.argv[1:] if argv is None else argv, prog=PROG)
-        check_listening(conf)
+        check_access(conf)
         log.setup(conf, PROG)
         _check_database(conf)
     except AccelError as error:
@@ -41,6 +42,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = shared = tempfile.mkdtemp(prefix=f"{PROG}-")
     _Gunicorn(conf, on_exit=lambda _arbiter: shutil.rmtree(shared)).run()
     return 0
+
+
+def check_access(conf: cfg.ConfigOpts) -> None:
+    """Refuse to start with what nobody could be let in by, or everybody would be.
+
+    :raises ConfigurationError: the text says what is wrong and where
+    """
+    check_listening(conf)
+    check_identity(conf)
+    check_policy(conf)
 
 
 def check_listening(conf: cfg.ConfigOpts) -> None:

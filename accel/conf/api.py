@@ -17,7 +17,11 @@ OPTIONS: list[cfg.Opt] = [
     cfg.StrOpt(
         "auth_strategy",
         default="none",
-        choices=[("none", "whoever reaches the service is an administrator; it listens on loopback only")],
+        choices=[
+            ("keystone", "by a token of OpenStack's identity service, see [keystone_authtoken]"),
+            ("http_basic", "by name and password, see [http_basic]; use TLS in front of it"),
+            ("none", "whoever reaches the service is an administrator; it listens on loopback only"),
+        ],
         help="How the service knows who is asking.",
     ),
     cfg.URIOpt(

@@ -5,9 +5,9 @@ from types import ModuleType
 
 from oslo_config import cfg
 
-from accel.conf import agent, api, conductor, database, default, rpc
+from accel.conf import agent, api, conductor, database, default, http_basic, rpc
 
-MODULES: tuple[ModuleType, ...] = (default, api, agent, database, conductor, rpc)
+MODULES: tuple[ModuleType, ...] = (default, api, http_basic, agent, database, conductor, rpc)
 
 
 def list_opts() -> list[tuple[cfg.OptGroup | str, Sequence[cfg.Opt]]]:

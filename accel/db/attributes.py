@@ -8,7 +8,7 @@ from sqlalchemy import Connection, bindparam, delete, insert, select, true
 
 from accel.db import history
 from accel.db.events import Origin
-from accel.db.history import API, Entry
+from accel.db.history import Entry
 from accel.db.paging import AnySelect, Listing, ListQuery, Page, as_stored
 from accel.db.tables import Attribute, Deployable, Device, Node
 from accel.errors import NotFound
@@ -102,7 +102,7 @@ def _record(
     entry = Entry(
         kind=kind,
         subject=name,
-        source=API,
+        source=origin.source,
         node=node,
         device_uuid=device_uuid,
         request_id=origin.request_id,

@@ -11,7 +11,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from accel.db import counts, history
 from accel.db.counts import HandleCounts
 from accel.db.events import Origin
-from accel.db.history import API, Entry
+from accel.db.history import Entry
 from accel.db.paging import AnySelect, Listing, ListQuery, Page, as_stored
 from accel.db.tables import AttachHandle, Deployable, Device, Holder, Node
 from accel.errors import InvalidAddress, NotFound
@@ -183,7 +183,7 @@ def set_status(connection: Connection, uuid: str, status: DeviceStatus, *, origi
         entry = Entry(
             kind=change.kind,
             subject=f"{device.model} {device.address or device.identity}",
-            source=API,
+            source=origin.source,
             node=device.node,
             device_uuid=device.uuid,
             before={"status": change.before},

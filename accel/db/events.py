@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, select
 
+from accel.db.history import API
 from accel.db.paging import AnySelect, Listing, ListQuery, Page
 from accel.db.tables import Event
 
@@ -27,10 +28,17 @@ class EventRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """When a change was asked for, and by which request to the API."""
+    """When a change was asked for, by which request to the API, and by whom."""
 
     at: datetime
     request_id: str
+    user_id: str | None = None
+    """None: by whoever has reached a service that asks nobody who they are."""
+
+    @property
+    def source(self) -> str:
+        """What the event of the change says about it."""
+        return f"{API}:{self.user_id}" if self.user_id else API
 
 
 _SELECT: AnySelect = select(*(getattr(Event, name) for name in EventRow._fields))

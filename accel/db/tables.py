@@ -252,6 +252,6 @@ class Event(Base):
     subject: Mapped[str] = mapped_column(String(255))  # what changed, as a person would name it
     before: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     after: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
-    source: Mapped[str] = mapped_column(String(255))  # driver:<name>, agent, conductor, or api
+    source: Mapped[str] = mapped_column(String(255))  # driver:<name>, agent, conductor, api or api:<user>
     request_id: Mapped[str | None] = mapped_column(String(64))
     occurred_at: Mapped[datetime] = mapped_column(index=True)

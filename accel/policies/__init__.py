@@ -1,0 +1,20 @@
+"""Who may do what: one module per resource, with a documented rule for each act."""
+
+from collections.abc import Sequence
+from types import ModuleType
+
+from oslo_policy.policy import RuleDefault
+
+from accel.policies import attributes, base, deployables, devices, events, nodes, summary
+
+MODULES: tuple[ModuleType, ...] = (base, devices, deployables, attributes, nodes, events, summary)
+
+
+def list_rules() -> list[RuleDefault]:
+    """Every rule, as oslopolicy-sample-generator wants them."""
+    return [rule for module in MODULES for rule in _rules(module)]
+
+
+def _rules(module: ModuleType) -> Sequence[RuleDefault]:
+    rules: Sequence[RuleDefault] = module.RULES
+    return rules
