@@ -12,13 +12,13 @@ OPTIONS: list[cfg.Opt] = [
     cfg.StrOpt(
         "user_file",
         default="/etc/accel/htpasswd",
-        help="Names and passwords, a line name:hash for each user, as `htpasswd -B` writes it; other hashes than bcrypt's "
-        "are refused.",
+        help="Names and passwords, a line name:hash for each user, as `htpasswd -B` writes it; other hashes than "
+        "bcrypt's are refused.",
     ),
     cfg.StrOpt(
         "role_file",
         default="/etc/accel/roles",
-        help="What each user is, a line name:project:role,role for each. The roles are reader, member, manager, admin and "
-        "service, and what a policy file adds; admin implies manager, manager implies member, member implies reader.",
+        help="What each user is, a line name:project:role,role for each. The roles are reader, member, manager, admin "
+        "and service, and what a policy file adds; admin implies manager, manager implies member, member implies reader.",
     ),
 ]

@@ -1,10 +1,10 @@
 """The personas: what rules are made of, and where a cloud with other roles says so once for all of them.
 
-Keystone's roles imply one another: whoever is admin is manager, member and reader too. What is about a project is for the
-roles in that very project; ``admin`` is the operator of the cloud, and ``service`` another service of it.
+Keystone's roles imply one another: whoever is admin is manager, member and reader too. What is about a project is for
+the roles in that very project; ``admin`` is the operator of the cloud, and ``service`` another service of it.
 """
 
-from oslo_policy.policy import DocumentedRuleDefault, RuleDefault
+from oslo_policy.policy import DocumentedRuleDefault, Operation, RuleDefault
 
 SCOPES = ["project"]
 """Tokens of the system and of domains are for nothing here."""
@@ -33,5 +33,11 @@ def rule(name: str, check: str, description: str, *operations: str) -> Documente
     :param check: who may, in the words of oslo.policy
     :param operations: method and path of each route that it is about: ``GET /v2/devices``
     """
-    methods_and_paths = [dict(zip(("method", "path"), operation.split(), strict=True)) for operation in operations]
-    return DocumentedRuleDefault(name, check, description, methods_and_paths, scope_types=SCOPES)
+    return DocumentedRuleDefault(
+        name, check, description, [_operation(text) for text in operations], scope_types=SCOPES
+    )
+
+
+def _operation(text: str) -> Operation:
+    method, path = text.split()
+    return {"method": method, "path": path}
