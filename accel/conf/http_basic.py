@@ -19,6 +19,6 @@ OPTIONS: list[cfg.Opt] = [
         "role_file",
         default="/etc/accel/roles",
         help="What each user is, a line name:project:role,role for each. The roles are reader, member, manager, admin "
-        "and service, and what a policy file adds; admin implies manager, manager implies member, member implies reader.",
+        "and service, and what a policy file adds; admin implies manager, which implies member, which implies reader.",
     ),
 ]
