@@ -93,7 +93,7 @@ class LoopbackOnly:
         environ[environment.CONTEXT] = RequestContext(
             request_id=environment.request_id(environ),
             project_id=LOCAL_PROJECT,
-            roles=["admin", "manager", "member", "reader"],
+            roles=[ADMIN, "manager", "member", "reader"],
             service_roles=[SERVICE],
         )
         return self._application(environ, start_response)
