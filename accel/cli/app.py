@@ -8,13 +8,14 @@ import logging
 import os
 import time
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from importlib.metadata import version
 from typing import Any, TextIO
 
 from cliff.app import App
 from cliff.command import Command
 
-from accel.cli import arguments, usage
+from accel.cli import arguments, credentials, usage
 from accel.cli.client import DEFAULT_ENDPOINT, ENDPOINT_VARIABLE, Client
 from accel.cli.commands import Commands
 from accel.cli.errors import BROKEN_PIPE, INTERRUPTED, CommandFailed, WrongUse
@@ -46,8 +47,15 @@ class AccelApp(App):
 
     @property
     def client(self) -> Client:
-        """The API at the endpoint that was asked for."""
-        return Client(self.options.endpoint, timeout_seconds=self.options.timeout)
+        """The API at the endpoint that was asked for, else where the credentials say, else on this machine."""
+        who = self._credentials
+        endpoint = self.options.endpoint or who.endpoint() or DEFAULT_ENDPOINT
+        return Client(endpoint, timeout_seconds=self.options.timeout, credentials=who)
+
+    @cached_property
+    def _credentials(self) -> credentials.Credentials:
+        """Those of all requests of a command: a token is asked for once."""
+        return credentials.find(self.options.os_cloud, os.environ)
 
     def build_option_parser(
         self, description: str | None, version: str | None, argparse_kwargs: dict[str, Any] | None = None
@@ -58,8 +66,12 @@ class AccelApp(App):
         parser.add_argument(
             "--endpoint",
             metavar="URL",
-            default=os.environ.get(ENDPOINT_VARIABLE) or DEFAULT_ENDPOINT,
-            help=f"where the server is (default: {ENDPOINT_VARIABLE}, else {DEFAULT_ENDPOINT})",
+            default=os.environ.get(ENDPOINT_VARIABLE),
+            help=f"where the server is (default: {ENDPOINT_VARIABLE}, else what the cloud's catalog says, "
+            f"else {DEFAULT_ENDPOINT})",
+        )
+        parser.add_argument(
+            "--os-cloud", metavar="NAME", help="sign in to this cloud of clouds.yaml (default: OS_CLOUD, OS_*)"
         )
         parser.add_argument(
             "--timeout",

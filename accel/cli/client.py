@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from accel.cli.credentials import HINT, Credentials, Nobody
 from accel.cli.errors import (
     CommandFailed,
     NoAnswerInTime,
@@ -30,7 +31,6 @@ PAGE_SIZE = 1000
 
 _FAILURES: Mapping[int, type[CommandFailed]] = {
     400: WrongUse,
-    401: NotAuthorised,
     403: NotAuthorised,
     404: NothingFound,
     409: WrongState,
@@ -46,11 +46,13 @@ class Client:
 
     :param endpoint: where the API is, with or without ``/v2``
     :param timeout_seconds: how long to wait for the server to accept, and for each part of its answer
+    :param credentials: who asks
     """
 
-    def __init__(self, endpoint: str, *, timeout_seconds: float = 30) -> None:
+    def __init__(self, endpoint: str, *, timeout_seconds: float = 30, credentials: Credentials | None = None) -> None:
         self.endpoint = endpoint.rstrip("/").removesuffix("/v2")
         self._timeout_seconds = timeout_seconds
+        self._credentials = credentials or Nobody()
         self._session: requests.Session | None = None
 
     def get(self, path: str, query: Mapping[str, Any] | None = None) -> Item:
@@ -119,6 +121,7 @@ class Client:
             self._session.trust_env = not _is_loopback(self.endpoint)  # no proxy reaches this machine for us
             self._session.headers["OpenStack-API-Version"] = f"accelerator {MICROVERSION}"
             self._session.headers["Accept"] = "application/json"
+            self._credentials.sign(self._session)
         return self._session
 
     def _read(self, answer: "requests.Response") -> Item:
@@ -127,6 +130,8 @@ class Client:
             newest = answer.headers.get("OpenStack-API-Maximum-Version", "").removeprefix("accelerator ")
             speaks = f"speaks version {newest} of the API at most" if newest else "speaks an older version of the API"
             raise CommandFailed(f"{self.endpoint} {speaks}; this command needs {MICROVERSION}: upgrade the server")
+        if answer.status_code == 401:
+            raise NotAuthorised(f"{_sentence(body) or answer.reason}\n{HINT}")
         if answer.status_code >= 400:
             failure = _FAILURES.get(answer.status_code, CommandFailed)
             raise failure(_sentence(body) or f"{self.endpoint} answered {answer.status_code} {answer.reason}")
@@ -155,11 +160,16 @@ def _body(answer: "requests.Response") -> Item | None:
 
 
 def _sentence(body: Item | None) -> str:
-    """What an error's body says: ``detail`` from 2.4, before it the old message, a JSON text in a string."""
+    """What an error's body says: ``detail`` from 2.4, before it the old message, a JSON text in a string.
+
+    keystonemiddleware has a form of its own.
+    """
     if not body:
         return ""
     if body.get("detail"):
         return str(body["detail"])
+    if isinstance(body.get("error"), dict):
+        return str(body["error"].get("message") or "")
     message = body.get("error_message") or ""
     try:
         inner = json.loads(message) if isinstance(message, str) else message
