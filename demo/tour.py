@@ -72,7 +72,10 @@ def everything_running(directory: Path, fleet: Path) -> Iterator[None]:
     command += ["--fleet", fleet, "--host-tree", tree]
     with log.open("w") as stderr, subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True) as up:
         try:
-            os.environ["ACCEL_ENDPOINT"] = wait_until_ready(up, log)
+            endpoint = wait_until_ready(up, log)
+            for name in [name for name in os.environ if name.startswith(("ACCEL_", "OS_"))]:
+                del os.environ[name]  # this server asks nobody who they are
+            os.environ["ACCEL_ENDPOINT"] = endpoint
             yield
         finally:
             up.terminate()

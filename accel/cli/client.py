@@ -131,13 +131,16 @@ class Client:
             speaks = f"speaks version {newest} of the API at most" if newest else "speaks an older version of the API"
             raise CommandFailed(f"{self.endpoint} {speaks}; this command needs {MICROVERSION}: upgrade the server")
         if answer.status_code == 401:
-            raise NotAuthorised(f"{_sentence(body) or answer.reason}\n{HINT}")
+            raise NotAuthorised(f"{self._said(answer, body)}\n{HINT}")
         if answer.status_code >= 400:
             failure = _FAILURES.get(answer.status_code, CommandFailed)
-            raise failure(_sentence(body) or f"{self.endpoint} answered {answer.status_code} {answer.reason}")
+            raise failure(self._said(answer, body))
         if body is None:
             raise CommandFailed(f"what answers at {self.endpoint} is not an accel server")
         return body
+
+    def _said(self, answer: "requests.Response", body: Item | None) -> str:
+        return _sentence(body) or f"{self.endpoint} answered {answer.status_code} {answer.reason}"
 
 
 def _is_loopback(endpoint: str) -> bool:

@@ -10,9 +10,12 @@ from accel.db.engine import Database
 
 
 @contextmanager
-def served(database: Database) -> Iterator[str]:
-    """The URL of an API over a database, which answers within the block."""
-    server = EmbeddedServer(client(database).application, "127.0.0.1", 0)
+def served(database: Database, *arguments: str) -> Iterator[str]:
+    """The URL of an API over a database, which answers within the block.
+
+    :param arguments: of the command line, for options
+    """
+    server = EmbeddedServer(client(database, *arguments).application, "127.0.0.1", 0)
     server.start()
     try:
         yield server.url
