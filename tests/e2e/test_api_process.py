@@ -12,6 +12,7 @@ import requests
 from support.databases import migrated
 from support.populated import populate
 from support.processes import free_port
+from support.users import write_users
 
 ACCEL_API = Path(sys.executable).with_name("accel-api")
 PATIENCE_SECONDS = 30
@@ -77,6 +78,19 @@ def test_it_refuses_to_serve_everybody_without_authentication(tmp_path: Path) ->
     assert done.returncode == 1
     assert "[api] host = 0.0.0.0 can be reached from other machines" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_it_refuses_users_that_it_cannot_read(tmp_path: Path) -> None:
+    config = write_users(tmp_path)
+    (tmp_path / "roles").write_text("ada:research\n")
+
+    done = subprocess.run(
+        [str(ACCEL_API), "--config-file", str(config)], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"accel-api: {tmp_path}/roles:1: write name:project:role,role, such as alice:research:manager\n"
+    )
 
 
 def test_it_refuses_a_database_that_was_not_upgraded(tmp_path: Path) -> None:

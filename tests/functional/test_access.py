@@ -11,6 +11,7 @@ from support.populated import populate, uuid
 from support.stand_in_keystone import PERSONAS, asking_keystone
 
 from accel.api.routes import ROUTES
+from accel.db.engine import Database
 
 TABLE = yaml.safe_load((Path(__file__).parent.parent / "data" / "access.yaml").read_text())
 COLUMNS = TABLE["personas"].split()
@@ -122,3 +123,13 @@ def test_an_event_says_who_did_it_and_by_which_request(api: Client) -> None:
     (event,) = api.get("/v2/events?kind=device.disabled", **{"X-Auth-Token": "<manager>"})["events"]
     assert event["source"] == "api:id-of-projadmin"
     assert event["request_id"] == answer.headers["X-Openstack-Request-Id"]
+
+
+def test_while_keystone_is_away_a_token_is_neither_good_nor_bad(database: Database, tmp_path: Path) -> None:
+    with asking_keystone(tmp_path) as config:
+        options = config.read_text() + "http_request_max_retries = 0\n"
+    config.write_text(options)
+    api = client(database, "--config-file", str(config))
+
+    assert api.request("GET", "/v2/devices", headers=_headers("admin")).status_int == 503
+    assert api.request("GET", "/v2").status_int == 200

@@ -1,5 +1,6 @@
 """Rules and routes belong together."""
 
+import os
 from collections import defaultdict
 from pathlib import Path
 
@@ -45,6 +46,16 @@ def test_a_policy_file_changes_a_rule(tmp_path: Path) -> None:
 
     assert policy.allows("device:get_all", reader)
     assert not policy.allows("device:get_one", reader)
+
+
+def test_a_policy_file_is_read_again_when_it_changes(tmp_path: Path) -> None:
+    conf = _conf(tmp_path, '"device:get_all": "!"\n')
+    policy, admin = Policy(make_enforcer(conf)), RequestContext(project_id="p", roles=["admin"])
+    assert not policy.allows("device:get_all", admin)
+
+    (tmp_path / "policy.yaml").write_text('"device:get_all": "role:admin"\n')
+    os.utime(tmp_path / "policy.yaml", (2e9, 2e9))  # a clock of coarse steps may not show that time has passed
+    assert policy.allows("device:get_all", admin)
 
 
 def test_no_policy_file_lets_in_who_has_no_project(tmp_path: Path) -> None:
