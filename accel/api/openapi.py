@@ -12,6 +12,10 @@ from accel.api.schemas.errors import ERROR
 _JSON = "application/json"
 _VERSION_PARAMETER = {"$ref": "#/components/parameters/version"}
 _ERROR_ANSWER = {"$ref": "#/components/responses/error"}
+_SECURITY_SCHEMES = {
+    "token": {"type": "apiKey", "in": "header", "name": "X-Auth-Token", "description": "Where Keystone is asked."},
+    "password": {"type": "http", "scheme": "basic", "description": "Where users are in files."},
+}
 
 
 def document(routes: Iterable[Route], *, base_url: str) -> dict[str, Any]:
@@ -32,8 +36,10 @@ def document(routes: Iterable[Route], *, base_url: str) -> dict[str, Any]:
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": base_url}],
+        "security": [{name: []} for name in _SECURITY_SCHEMES] + [{}],
         "paths": paths,
         "components": {
+            "securitySchemes": _SECURITY_SCHEMES,
             "parameters": {"version": _version_parameter()},
             "schemas": {"error": ERROR},
             "responses": {
@@ -54,6 +60,8 @@ def _operation(route: Route) -> dict[str, Any]:
         "parameters": [*_path_parameters(route), *_query_parameters(route.query), *_header_parameters(route)],
         "responses": {str(route.success.value): _success(route), "default": _ERROR_ANSWER},
     }
+    if route.policy is None:
+        operation["security"] = []
     if route.body is not None:
         operation["requestBody"] = {"required": True, "content": {_JSON: {"schema": route.body}}}
     if route.since > OLDEST:
