@@ -5,9 +5,18 @@ from types import ModuleType
 
 from oslo_policy.policy import RuleDefault
 
-from accel.policies import attributes, base, deployables, devices, events, nodes, summary
+from accel.policies import attributes, base, deployables, device_profiles, devices, events, nodes, summary
 
-MODULES: tuple[ModuleType, ...] = (base, devices, deployables, attributes, nodes, events, summary)
+MODULES: tuple[ModuleType, ...] = (
+    base,
+    devices,
+    deployables,
+    attributes,
+    device_profiles,
+    nodes,
+    events,
+    summary,
+)
 
 
 def list_rules() -> list[RuleDefault]:

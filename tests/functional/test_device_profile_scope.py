@@ -1,39 +1,46 @@
-"""Whose device profiles a caller sees. Who the caller is, a layer in front of the application says."""
+"""Whose device profiles a caller sees and changes, where a policy lets the members of projects have their own."""
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import webob
+from oslo_context.context import RequestContext
 from support.api import NEWEST, Client, client
 from support.populated import populate, uuid
+from support.stand_in_keystone import Persona, asking_keystone
 
-from accel.api import environment
+from accel.api import identity
 from accel.db.engine import Database
 from accel.db.scope import Scope
 
-RED, BLUE, NOBODY = Scope(project_id="red"), Scope(project_id="blue"), Scope()
+RED, BLUE = "red", "blue"
+MEMBERS = {project: Persona(("member", "reader"), project=project) for project in (RED, BLUE)}
+POLICY = "".join(f'"device_profile:{act}": "rule:project_member"\n' for act in ("create", "update", "delete"))
 
 
 @pytest.fixture
-def api(database: Database) -> Client:
+def api(database: Database, tmp_path: Path) -> Iterator[Client]:
     populate(database)
-    return client(database)
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(POLICY)
+    with asking_keystone(tmp_path, MEMBERS) as config:
+        config.write_text(f"{config.read_text()}[oslo_policy]\npolicy_file = {policy}\n")
+        yield client(database, "--config-file", str(config))
 
 
-def ask(api: Client, scope: Scope, method: str, path: str) -> webob.Response:
-    return api.request(method, path, headers=NEWEST, environ={environment.SCOPE: scope})
+def ask(api: Client, project: str, method: str, path: str) -> webob.Response:
+    return api.request(method, path, headers=NEWEST | {"X-Auth-Token": f"<{project}>"})
 
 
-def send(api: Client, scope: Scope, method: str, path: str, body: Any) -> webob.Response:
-    content = {"Content-Type": "application/json", **NEWEST}
-    request = webob.Request.blank(path, method=method, headers=content, environ={environment.SCOPE: scope})
-    request.json = body
-    return request.get_response(api.application)
+def send(api: Client, project: str, method: str, path: str, body: Any) -> webob.Response:
+    return api.send(method, path, body, **NEWEST, **{"X-Auth-Token": f"<{project}>"})
 
 
-@pytest.mark.parametrize(("scope", "names"), [(RED, ["gold", "secret"]), (BLUE, ["gold"]), (NOBODY, ["gold"])])
-def test_a_project_sees_what_is_public_and_what_is_its_own(scope: Scope, names: list[str], api: Client) -> None:
-    answer = ask(api, scope, "GET", "/v2/device_profiles").json
+@pytest.mark.parametrize(("project", "names"), [(RED, ["gold", "secret"]), (BLUE, ["gold"])])
+def test_a_project_sees_what_is_public_and_what_is_its_own(project: str, names: list[str], api: Client) -> None:
+    answer = ask(api, project, "GET", "/v2/device_profiles").json
     assert [profile["name"] for profile in answer["device_profiles"]] == names
 
 
@@ -41,7 +48,7 @@ def test_a_project_sees_what_is_public_and_what_is_its_own(scope: Scope, names: 
 def test_what_another_project_has_is_not_there(key: str, api: Client) -> None:
     path = f"/v2/device_profiles/{key}"
     change = {"version": 3, "description": "mine"}
-    assert [ask(api, scope, "GET", path).status_int for scope in (RED, BLUE)] == [200, 404]
+    assert [ask(api, project, "GET", path).status_int for project in (RED, BLUE)] == [200, 404]
     assert send(api, BLUE, "PATCH", path, change).status_int == 404
     assert ask(api, BLUE, "DELETE", path).status_int == 404
     assert ask(api, BLUE, "DELETE", f"/v2/device_profiles?value=gold,{key}").status_int == 404
@@ -50,13 +57,13 @@ def test_what_another_project_has_is_not_there(key: str, api: Client) -> None:
 
 def test_what_another_project_has_is_no_place_in_a_list(api: Client) -> None:
     path = f"/v2/device_profiles?marker={uuid(7, 2)}"
-    assert [ask(api, scope, "GET", path).status_int for scope in (RED, BLUE)] == [200, 400]
+    assert [ask(api, project, "GET", path).status_int for project in (RED, BLUE)] == [200, 400]
 
 
 def test_what_a_project_makes_is_its_own(api: Client) -> None:
     new = {"name": "mine", "groups": [{"resources:FPGA": "1"}], "is_public": False}
     assert send(api, BLUE, "POST", "/v2/device_profiles", [new]).json["project_id"] == "blue"
-    assert [ask(api, scope, "GET", "/v2/device_profiles/mine").status_int for scope in (BLUE, RED)] == [200, 404]
+    assert [ask(api, project, "GET", "/v2/device_profiles/mine").status_int for project in (BLUE, RED)] == [200, 404]
 
 
 def test_a_project_makes_nothing_for_another_and_gives_nothing_away(api: Client) -> None:
@@ -73,5 +80,14 @@ def test_a_name_is_taken_whoever_has_it(api: Client) -> None:
     assert "red" not in answer.text
 
 
-def test_nobody_sees_more_than_what_is_public_unless_somebody_says_so() -> None:
-    assert environment.scope({}) == Scope()
+@pytest.mark.parametrize(
+    ("roles", "project", "scope"),
+    [
+        (["reader"], RED, Scope(project_id=RED)),
+        (["admin", "reader"], RED, Scope(project_id=RED, sees_all=True)),
+        (["reader"], None, Scope()),
+        (["admin"], identity.LOCAL_PROJECT, Scope(sees_all=True)),
+    ],
+)
+def test_only_an_administrator_sees_what_is_others(roles: list[str], project: str | None, scope: Scope) -> None:
+    assert identity.scope_of(RequestContext(roles=roles, project_id=project)) == scope

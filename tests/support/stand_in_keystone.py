@@ -4,7 +4,7 @@ What a real Keystone says of tokens is tested against a real one; this one is qu
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -47,14 +47,17 @@ PERSONAS = {
 class StandInKeystone:
     """Discovery, and what there is to say about a token."""
 
+    def __init__(self, personas: Mapping[str, Persona]) -> None:
+        self._personas = personas
+
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer what keystonemiddleware asks."""
         base = f"http://{environ['HTTP_HOST']}"
         name = environ.get("HTTP_X_SUBJECT_TOKEN", "").strip("<>")
         if "/auth/tokens" not in environ["PATH_INFO"]:
             status, body = "300 Multiple Choices", {"versions": {"values": [_version(base)]}}
-        elif name in PERSONAS:
-            status, body = "200 OK", {"token": _token(name, PERSONAS[name])}
+        elif name in self._personas:
+            status, body = "200 OK", {"token": _token(name, self._personas[name])}
         else:
             status, body = "404 Not Found", {"error": {"code": 404, "title": "Not Found", "message": "no such token"}}
         start_response(status, [("Content-Type", "application/json")])
@@ -86,9 +89,9 @@ def _token(name: str, persona: Persona) -> dict[str, Any]:
 
 
 @contextmanager
-def asking_keystone(directory: Path) -> Iterator[Path]:
+def asking_keystone(directory: Path, personas: Mapping[str, Persona] = PERSONAS) -> Iterator[Path]:
     """A configuration file of an API whose Keystone is a stand-in, which answers within the block."""
-    server = EmbeddedServer(StandInKeystone(), "127.0.0.1", 0)
+    server = EmbeddedServer(StandInKeystone(personas), "127.0.0.1", 0)
     server.start()
     path = directory / "keystone.conf"
     path.write_text(
