@@ -45,7 +45,9 @@ class TestNvmeDriver(CapturedHosts):
 
 
 class TestPciDriver(CapturedHosts):
-    trees = tuple(map(Path, ("fpga-xilinx-alveo", "ghw-accel", "intel-gpu-fake", "kfd-mi210x8", "mi250x-16gcd")))
+    trees = tuple(
+        map(Path, ("fpga-xilinx-alveo", "ghw-accel", "intel-gpu-fake", "kfd-mi210x8", "kfd-mi25x2", "mi250x-16gcd"))
+    )
 
     def make_driver(self, host: Host) -> Driver:
         return PciDriver(host, options(PciDriver))

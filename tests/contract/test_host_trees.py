@@ -48,7 +48,7 @@ ACCELERATORS = {
         "0000:d1:00.0": "GPU 8086:56c1",
     },
     "kfd-mi210x8": {f"0000:{bus}:00.0": "GPU 1002:740f" for bus in ("03", "26", "43", "63", "83", "a3", "c3", "e3")},
-    "kfd-mi25x2": {"0000:19:00.0": "GPU 1002:6860"},
+    "kfd-mi25x2": {"0000:19:00.0": "GPU 1002:6860", "no address": "GPU 1002:6860"},
     "mi250x-16gcd": {f"0000:{bus:02x}:00.0": "GPU 1002:740c" for bus in GCD_BUSES},
     "nvme-power10-multipath": {},
     "qemu-2numa-boot": {},
@@ -84,8 +84,9 @@ def test_every_captured_host_has_an_expected_result() -> None:
 @pytest.mark.parametrize("tree", ACCELERATORS)
 def test_accelerators_are_found_where_they_are_and_nothing_else_is(tree: str) -> None:
     found = look(PciDriver, tree)
-    assert {str(d.address): f"{d.type} {d.vendor}:{d.product}" for d in found} == ACCELERATORS[tree]
-    assert all(device.health is Health.HEALTHY for device in found)
+    assert len(found) == len(ACCELERATORS[tree])
+    assert {str(d.address or "no address"): f"{d.type} {d.vendor}:{d.product}" for d in found} == ACCELERATORS[tree]
+    assert all(device.health is Health.HEALTHY for device in found if device.address)
 
 
 def as_oracle(function: PciFunction) -> dict[str, Any]:
@@ -166,6 +167,17 @@ def test_the_management_function_of_a_board_is_offered_to_nobody() -> None:
     assert offered == {"0000:04:00.0": 0, "0000:04:00.1": 1, "0000:81:00.0": 0, "0000:81:00.1": 1, "0000:c1:00.0": 0}
 
 
+def test_two_gpus_at_one_address_are_two_devices_of_which_one_is_offered() -> None:
+    first, second = look(PciDriver, "kfd-mi25x2")
+    assert (first.identity, str(first.address)) == ("serial:c34ec50444dd0a6c", "0000:19:00.0")
+    assert (first.health, card(first).num_accelerators) == (Health.HEALTHY, 1)
+    assert (second.identity, second.address) == ("serial:c34ec50444dd0a6d", None)
+    assert (second.health, card(second).num_accelerators) == (Health.UNKNOWN, 0)
+    assert second.reason.startswith("KFD names a second GPU at the same PCI address 0000:19:00.0")
+    assert card(second).name == "node-1_c34ec50444dd0a6d"
+    assert facts(second) == facts(first)
+
+
 def test_a_drive_with_two_controllers_is_one_device() -> None:
     single, double = look(NvmeDriver, "nvme-power10-multipath")
     assert (single.identity, str(single.address), single.numa_node) == ("serial:S7DFNG0W700063", "0214:90:00.0", 1)
@@ -194,7 +206,7 @@ def test_drives_are_known_by_serial_whatever_the_kernel_numbers_them() -> None:
 
 
 class TestPciDriver(DriverContract):
-    trees = tuple(captured(tree) for tree in ("intel-gpu-fake", "fpga-xilinx-alveo", "kfd-mi210x8"))
+    trees = tuple(captured(tree) for tree in ("intel-gpu-fake", "fpga-xilinx-alveo", "kfd-mi210x8", "kfd-mi25x2"))
 
     def make_driver(self, host: Host) -> Driver:
         return PciDriver(host, options(PciDriver))

@@ -208,8 +208,9 @@ def test_an_idle_link_changes_nothing_in_the_report(tree: HostTree) -> None:
     assert look(tree) == before
 
 
-def test_partitions_of_a_gpu_that_kfd_lists_are_one_function(tree: HostTree) -> None:
-    for number, (location, unique_id) in enumerate([(0x2600, 7), (0x2601, 7), (0x4300, 8), (0x4300, 9)], start=1):
+def list_in_kfd(tree: HostTree, *gpus: tuple[int, int]) -> None:
+    """Have KFD list a processor, then GPUs, each with its location and its unique id."""
+    for number, (location, unique_id) in enumerate(gpus, start=1):
         lines = {
             "simd_count": 416,
             "vendor_id": 0x1002,
@@ -221,4 +222,37 @@ def test_partitions_of_a_gpu_that_kfd_lists_are_one_function(tree: HostTree) -> 
         text = "".join(f"{name} {value}\n" for name, value in lines.items())
         tree.write(f"sys/class/kfd/kfd/topology/nodes/{number}/properties", text)
     tree.write("sys/class/kfd/kfd/topology/nodes/0/properties", "cpu_cores_count 64\nsimd_count 0\n")
+
+
+def test_partitions_of_a_gpu_that_kfd_lists_are_one_function(tree: HostTree) -> None:
+    list_in_kfd(tree, (0x2600, 7), (0x2601, 7), (0x4300, 8), (0x4301, 8))
     assert [str(device.address) for device in look(tree)] == ["0001:26:00.0", "0001:43:00.0"]
+
+
+def test_a_gpu_that_kfd_lists_is_known_by_its_unique_id_wherever_it_is(tree: HostTree) -> None:
+    list_in_kfd(tree, (0x2600, 0xAB))
+    (device,) = look(tree)
+    list_in_kfd(tree, (0x4300, 0xAB))
+    (moved,) = look(tree)
+    assert device.identity == moved.identity == "serial:00000000000000ab"
+    assert device.serial == "00000000000000ab"
+
+
+def test_gpus_of_one_address_are_told_apart_however_kfd_numbers_them(tree: HostTree) -> None:
+    list_in_kfd(tree, (0x4300, 8), (0x4300, 9))
+    found = look(tree)
+    list_in_kfd(tree, (0x4300, 9), (0x4300, 8))
+    assert look(tree) == found
+    assert [handed_out(device.deployables[0]) for device in found] == [["0001:43:00.0"], []]
+    assert [device.is_weakly_identified for device in found] == [False, False]
+
+
+def test_gpus_of_one_address_without_a_unique_id_are_one_device_known_by_its_address(tree: HostTree) -> None:
+    list_in_kfd(tree, (0x4300, 0), (0x4300, 0))
+    assert [device.identity for device in look(tree)] == ["pci:0001:43:00.0"]
+
+
+def test_an_entry_admits_gpus_of_kfd_by_the_address_that_it_names(tree: HostTree) -> None:
+    list_in_kfd(tree, (0x2600, 7), (0x4300, 8), (0x4300, 9))
+    found = look(tree, {"address": "*:43:*"})
+    assert [device.identity[-1] for device in found] == ["8", "9"]

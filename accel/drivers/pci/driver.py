@@ -11,7 +11,7 @@ from oslo_config import cfg
 
 from accel.drivers.base import Host
 from accel.drivers.host_use import HostUse
-from accel.drivers.pci.kfd import kfd_functions
+from accel.drivers.pci.kfd import kfd_gpus
 from accel.drivers.pci.whitelist import Entry, EntryText, parse_entries
 from accel.drivers.pci_board import UNKNOWN_ID, Board, pci_device
 from accel.drivers.pci_kinds import RESOURCE_CLASSES, UNKNOWN, VENDOR_WORDS, Kind, kind_of
@@ -49,22 +49,34 @@ class PciDriver:
 
     def discover(self) -> tuple[Device, ...]:
         """The accelerators, by address."""
-        candidates = list(_candidates(self._host, self._whitelist))
+        functions = pci_functions(self._host)
+        if functions:
+            return self._devices(list(_candidates(self._host, functions, self._whitelist)))
+        return self._devices_of_kfd()
+
+    def _devices(self, candidates: Sequence["_Candidate"]) -> tuple[Device, ...]:
         names = pci_names(self._host, [candidate.function.ids for candidate in candidates])
         return tuple(candidate.device(names.get(candidate.function.ids, "")) for candidate in candidates)
 
+    def _devices_of_kfd(self) -> tuple[Device, ...]:
+        gpus = [gpu for gpu in kfd_gpus(self._host) if _is_admitted(self._host, gpu.function, self._whitelist)]
+        functions = [gpu.function for gpu in gpus]
+        is_chosen = bool(self._whitelist)
+        seen = self._devices([_Candidate(self._host, one, admitted=(one,), is_chosen=is_chosen) for one in functions])
+        return tuple(gpu.identified(one, node=self._host.name) for gpu, one in zip(gpus, seen, strict=True))
 
-def _candidates(host: Host, whitelist: Sequence[Entry]) -> Iterator["_Candidate"]:
+
+def _candidates(host: Host, functions: Sequence[PciFunction], whitelist: Sequence[Entry]) -> Iterator["_Candidate"]:
     """What is admitted, virtual functions with their physical function."""
-    functions = {function.address: function for function in pci_functions(host) or kfd_functions(host)}
+    by_address = {function.address: function for function in functions}
     parts: dict[PciAddress, list[PciFunction]] = {}
-    for function in functions.values():
+    for function in functions:
         if _is_admitted(host, function, whitelist):
             physical = function.physical_function
-            owner = physical if physical in functions else function.address
+            owner = physical if physical in by_address else function.address
             parts.setdefault(owner, []).append(function)
     for address in sorted(parts):
-        yield _Candidate(host, functions[address], admitted=parts[address], is_chosen=bool(whitelist))
+        yield _Candidate(host, by_address[address], admitted=parts[address], is_chosen=bool(whitelist))
 
 
 def _is_admitted(host: Host, function: PciFunction, whitelist: Sequence[Entry]) -> bool:
