@@ -84,7 +84,7 @@ class RootController:
             arguments=place.arguments,
             query=validation.read_query(pairs, route.query),
             query_text=pairs,
-            body=_body(route, given, request),
+            body=_body(route, given),
             context=context,
             origin=Origin(
                 at=self._clock(), request_id=environment.request_id(request.environ), user_id=context.user_id
@@ -114,7 +114,5 @@ def _agree_on_version(route: Route, place: Place, environ: dict[str, Any]) -> li
     return microversion.headers(version)
 
 
-def _body(route: Route, given: Input, request: pecan.Request) -> Any:
-    if route.body is None:
-        return None
-    return validation.read_body(given.body, request.headers.get("Content-Type", ""), route.body)
+def _body(route: Route, given: Input) -> Any:
+    return None if route.body is None else validation.read_body(given.body, given.media_type, route.body)

@@ -21,6 +21,8 @@ class Input:
 
     query: tuple[tuple[str, str], ...]
     body: bytes
+    media_type: str
+    """What the body is by its sender's word; empty when there is none."""
 
 
 def request_id(environ: WSGIEnvironment) -> str:

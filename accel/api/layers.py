@@ -81,8 +81,11 @@ class Reading:
         """
         query = _read_query(environ.get("QUERY_STRING", ""))
         _check_path(environ.get("PATH_INFO", ""))
-        environ[environment.INPUT] = Input(query=query, body=self._read_body(environ))
+        environ[environment.INPUT] = Input(
+            query=query, body=self._read_body(environ), media_type=environ.get("CONTENT_TYPE", "")
+        )
         environ["CONTENT_LENGTH"] = "0"
+        environ["CONTENT_TYPE"] = "application/octet-stream"  # of a form Pecan would read the fields
         return self._application(environ, start_response)
 
     def _read_body(self, environ: WSGIEnvironment) -> bytes:

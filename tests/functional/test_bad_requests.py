@@ -137,6 +137,25 @@ def test_a_length_that_is_no_number_is_refused(api: Client) -> None:
     assert api.request("POST", "/v2/attributes", environ={"CONTENT_LENGTH": "many"}).status_int == 400
 
 
+@pytest.mark.parametrize(
+    "media_type", ["multipart/form-data", "multipart/form-data; boundary=", "application/x-www-form-urlencoded"]
+)
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("POST", "/v2/attributes", 415),
+        ("DELETE", "/v2/attributes/x", 404),
+        ("POST", "/v2/devices/x/enable", 404),
+        ("GET", "/v2/devices", 200),
+    ],
+)
+def test_a_form_is_nothing_that_we_read(method: str, path: str, status: int, media_type: str, api: Client) -> None:
+    answer = api.request(method, path, headers={"Content-Type": media_type}, body=b"%ff&x=1;--")
+
+    assert answer.status_int == status
+    assert answer.content_type == "application/json"
+
+
 def test_before_2_4_an_error_has_the_one_member_of_the_contract(api: Client) -> None:
     answer = api.request("GET", "/v2/devices/x", headers={"OpenStack-API-Version": "accelerator 2.3"})
 
