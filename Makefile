@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 EXTRAS := server,openstack,postgresql,mysql,test,check,docs,proto
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench docs proto samples constraints clean
+.PHONY: help demo test fuzz check bench docs proto samples constraints clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,6 +24,9 @@ demo: $(READY) ## Start everything in one process, show it working, stop: the tw
 
 test: $(READY) ## Run all tests; what needs a service that is not here is skipped with its reason
 	$(BIN)/python -m pytest -n auto --dist loadfile
+
+fuzz: $(READY) ## Send the API what its description allows, and much that it does not, for ten minutes
+	TEST_FUZZ_SECONDS=600 $(BIN)/python -m pytest tests/e2e/test_fuzz.py
 
 check: $(READY) ## Lint, format, types, import contracts, samples up to date: under a minute
 	$(BIN)/ruff check .

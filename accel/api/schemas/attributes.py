@@ -47,4 +47,8 @@ CREATE = {
     "then": members({"attribute": _NEW}),
     "else": _NEW,
     "description": "The attribute, bare or in an envelope.",
+    "examples": [
+        {"deployable_id": "20000000-0000-4000-8000-000000000004", "key": "rc", "value": "GPU"},
+        {"attribute": {"deployable_id": 4, "key": "trait0", "value": "CUSTOM_TESTED"}},
+    ],
 }

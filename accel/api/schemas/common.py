@@ -24,9 +24,20 @@ MOMENT_OR_NULL: Schema = {"type": ["string", "null"], "format": "date-time"}
 STRINGS_BY_STRING: Schema = {"type": "object", "additionalProperties": TEXT}
 
 PAGING: Mapping[str, Schema] = {
-    "limit": {"type": "integer", "minimum": 1, "maximum": MAX_INTEGER, "description": "At most so many rows."},
+    "limit": {
+        "type": "integer",
+        "minimum": 1,
+        "maximum": MAX_INTEGER,
+        "examples": [10],
+        "description": "At most so many rows.",
+    },
     "marker": {"type": "string", "maxLength": 36, "description": "The uuid of the last row of the page before."},
-    "sort_key": {"type": "string", "maxLength": 64, "description": "The member to sort by."},
+    "sort_key": {
+        "type": "string",
+        "maxLength": 64,
+        "examples": ["created_at"],
+        "description": "The member to sort by.",
+    },
     "sort_dir": {"enum": ["asc", "desc"], "description": "The direction to sort in."},
 }
 

@@ -90,4 +90,7 @@ PROGRAM = {
     "prefixItems": [{"allOf": [_PATCH, _FIRST_PATCH]}],
     "items": _PATCH,
     "description": "A JSON patch, of which the first element counts.",
+    "examples": [
+        [{"path": "/program", "op": "replace", "value": [{"image_uuid": "9a17439a-85d0-4c53-a3d3-0f68a2eac896"}]}]
+    ],
 }

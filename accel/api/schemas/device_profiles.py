@@ -98,7 +98,16 @@ _NEW = {
     "project_id": {**_PROJECT, "description": "From 2.4: the project that it belongs to; the caller's unless given."},
     "is_public": {**BOOLEAN, "description": "From 2.4: whether every project sees it; it does unless told."},
 }
-CREATE: Schema = {**list_of(members(_NEW, optional=_NEW)), "minItems": 1, "maxItems": 1}
+_FPGA = {"resources:FPGA": "1", "trait:CUSTOM_FPGA_INTEL": "required"}
+CREATE: Schema = {
+    **list_of(members(_NEW, optional=_NEW)),
+    "minItems": 1,
+    "maxItems": 1,
+    "examples": [
+        [{"name": "fpga-one", "groups": [_FPGA]}],
+        [{"name": "fpga-and-gpu", "description": "for tests", "groups": [_FPGA, {"resources:PGPU": "2"}]}],
+    ],
+}
 
 _CHANGES = {
     "name": {**_NAME, "type": "string"},
@@ -111,8 +120,10 @@ UPDATE: Schema = {
     **members({"version": _VERSION, **_CHANGES}, optional=_CHANGES),
     "additionalProperties": False,
     "minProperties": 2,
+    "examples": [{"version": 1, "description": "for tests"}],
 }
 REPLACE: Schema = {
     **members({"version": _VERSION, **_CHANGES}, optional=("description", "project_id", "is_public")),
     "additionalProperties": False,
+    "examples": [{"version": 1, "name": "fpga-one", "groups": [_FPGA]}],
 }
