@@ -15,8 +15,8 @@ TESTS = Path(__file__).parents[1]
 RUNS = [("2.0", SQLITE), ("2.4", SQLITE), ("2.0", MARIADB), ("2.4", POSTGRESQL)]
 SECONDS = float(os.environ.get("TEST_FUZZ_SECONDS") or (120 if os.environ.get("CI") else 60))
 """For all of the runs together."""
-# These two ask that what a schema allows, and nothing else, is accepted. No schema can say that a marker is in the list, and
-# we take an empty parameter for an absent one.
+# These two ask that just what a schema allows is accepted. No schema says that a marker is in the list, nor that
+# an empty parameter is an absent one.
 UNWANTED = "positive_data_acceptance,negative_data_rejection"
 
 
