@@ -19,21 +19,26 @@ from accel.api.routes import ROUTES
 from accel.api.routing import Router
 from accel.db.engine import Database
 from accel.policies.enforcer import Policy, make_enforcer
+from accel.rpc.api import Claims
 
 
 def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def make_app(database: Database, conf: cfg.ConfigOpts, *, clock: Callable[[], datetime] = _now) -> WSGIApplication:
+def make_app(
+    database: Database, conf: cfg.ConfigOpts, claims: Claims, *, clock: Callable[[], datetime] = _now
+) -> WSGIApplication:
     """The application of a configuration over a database; it connects when the first request comes.
 
+    :param claims: the conductor, as far as it is asked to bind and unbind
     :raises ConfigurationError: the authentication strategy lacks what it needs
     """
     router = Router(ROUTES)
     controller = RootController(
         router,
         database,
+        claims,
         policy=Policy(make_enforcer(conf)),
         public_endpoint=conf.api.public_endpoint,
         clock=clock,

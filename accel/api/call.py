@@ -12,6 +12,7 @@ from accel.db.engine import Database
 from accel.db.events import Origin
 from accel.db.paging import ListQuery
 from accel.db.scope import Scope
+from accel.rpc.api import Claims
 
 _PAGING = frozenset({"limit", "marker", "sort_key", "sort_dir"})
 
@@ -21,6 +22,8 @@ class Call:
     """One call of the API."""
 
     database: Database
+    claims: Claims
+    """The conductor, as far as it is asked to bind and unbind."""
     version: Version
     base_url: str
     """Where the API is mounted, without a slash at the end: links begin with it."""

@@ -17,6 +17,7 @@ from accel.api.routing import Place, Router
 from accel.db.engine import Database
 from accel.db.events import Origin
 from accel.policies.enforcer import Policy
+from accel.rpc.api import Claims
 
 _JSON = "application/json"
 
@@ -27,6 +28,7 @@ _exposed: Callable[[F], F] = pecan.expose(content_type=_JSON)
 class RootController:
     """Pecan's root. It looks the request up in the table of routes, asks the policy and answers it.
 
+    :param claims: the conductor, as far as it is asked to bind and unbind
     :param public_endpoint: what links begin with; None: with what the request was sent to
     :param clock: what time it is, in UTC
     """
@@ -35,6 +37,7 @@ class RootController:
         self,
         router: Router,
         database: Database,
+        claims: Claims,
         *,
         policy: Policy,
         public_endpoint: str | None,
@@ -42,6 +45,7 @@ class RootController:
     ) -> None:
         self._router = router
         self._database = database
+        self._claims = claims
         self._policy = policy
         self._public_endpoint = public_endpoint
         self._clock = clock
@@ -78,6 +82,7 @@ class RootController:
         pairs = given.query if route.old_filters is None else old_filters.translate(given.query, route.old_filters)
         return Call(
             database=self._database,
+            claims=self._claims,
             version=environment.version(request.environ) or microversion.OLDEST,
             base_url=(self._public_endpoint or request.application_url).rstrip("/"),
             path=place.path,

@@ -28,13 +28,13 @@ from accel.api.app import make_app
 from accel.api.embedded import EmbeddedServer
 from accel.cmd.agent_parts import make_agent, make_player, make_runner, watch
 from accel.cmd.api import check_access, relax_garbage_collection
-from accel.cmd.conductor import make_manager, make_periodic
+from accel.cmd.conductor import make_claims, make_manager, make_periodic, take_up_left_work
 from accel.db import migrate, nodes
 from accel.db.engine import Database
 from accel.drivers.fleet import FleetFile
 from accel.errors import ConfigurationError, InvalidValue
 from accel.rpc.api import Conductor
-from accel.rpc.local import LocalConductor
+from accel.rpc.local import LocalClaims, LocalConductor
 
 PROG = "accel up"
 DEFAULT_LISTEN = "127.0.0.1:6666"
@@ -136,10 +136,14 @@ class AllInOne:
         conf = self._settings.main
         manager = make_manager(self._database, conf)
         self._prepare_agents(LocalConductor(manager), fleet=fleet, looks_at_host=looks_at_host)
-        server = EmbeddedServer(make_app(self._database, conf), conf.api.host, self._settings.port)
+        workers = ThreadPoolExecutor(conf.conductor.work_threads, thread_name_prefix="work")
+        claims = make_claims(self._database, conf, self._ends.enter_context(workers))
+        take_up_left_work(claims)
+        app = make_app(self._database, conf, LocalClaims(claims))
+        server = EmbeddedServer(app, conf.api.host, self._settings.port)
         _start_listening(server)
         self._ends.callback(server.stop)
-        periodic = make_periodic(manager, conf, self._stop)
+        periodic = make_periodic(manager, claims, conf, self._stop)
         periodic.start()
         played = len(FleetFile(fleet).current().nodes) if fleet else 0
         expected = int(looks_at_host) + len(self._settings.captured) + played

@@ -20,6 +20,8 @@ from accel.db.engine import Database
 from accel.db.migrate import check_schema
 from accel.errors import AccelError, ConfigurationError, DatabaseUnavailable
 from accel.policies.enforcer import check_policy
+from accel.rpc.client import ClaimsClient
+from accel.rpc.messaging import transport_of
 
 PROG = "accel-api"
 LOG = logging.getLogger(__name__)
@@ -81,11 +83,12 @@ def _check_database(conf: cfg.ConfigOpts) -> None:
 
 
 def make_application(conf: cfg.ConfigOpts) -> WSGIApplication:
-    """The WSGI application of a configuration; it connects to its database when the first request comes."""
+    """The WSGI application of a configuration; it connects to database and broker when they are needed."""
     # Where prometheus_client keeps its figures is decided when it is imported.
     from accel.api.app import make_app  # noqa: PLC0415
 
-    return make_app(Database.configured(conf.database), conf)
+    claims = ClaimsClient(transport_of(conf), timeout_seconds=conf.rpc.call_timeout_seconds, topic=conf.rpc.topic)
+    return make_app(Database.configured(conf.database), conf, claims)
 
 
 class _Gunicorn(BaseApplication):  # type: ignore[misc] # gunicorn publishes no types

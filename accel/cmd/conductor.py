@@ -3,6 +3,7 @@
 import signal
 import sys
 from collections.abc import Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from threading import Event
@@ -12,11 +13,13 @@ from oslo_log import log
 
 from accel import conf as configuration
 from accel.cmd import systemd
+from accel.conductor.claims import Claims
 from accel.conductor.manager import Limits, Manager
 from accel.conductor.service import Periodic, begin
 from accel.db.engine import Database
 from accel.db.migrate import check_schema
-from accel.errors import AccelError
+from accel.db.transitions import Terms
+from accel.errors import AccelError, DatabaseUnavailable
 from accel.rpc.messaging import brokers_of, transport_of
 from accel.rpc.server import serve
 
@@ -52,18 +55,21 @@ def run(conf: cfg.ConfigOpts, stop: Event) -> int:
         return 0
     check_schema(database)
     manager = make_manager(database, conf)
-    server = serve(transport_of(conf), manager, conf.host, topic=conf.rpc.topic)
-    if not begin(server.start, stop, awaited=_brokers(conf)):
-        return 0 if stop.is_set() else 1
-    periodic = make_periodic(manager, conf, stop)
-    periodic.start()
-    _LOG.info("conductor %s takes reports into %s", conf.host, database.name)
-    systemd.notify(systemd.READY)
-    stop.wait()
-    systemd.notify(systemd.STOPPING)
-    server.stop()
-    server.wait()
-    periodic.stop()
+    with ThreadPoolExecutor(conf.conductor.work_threads, thread_name_prefix="work") as workers:
+        claims = make_claims(database, conf, workers)
+        take_up_left_work(claims)
+        server = serve(transport_of(conf), manager, conf.host, topic=conf.rpc.topic, claims=claims)
+        if not begin(server.start, stop, awaited=_brokers(conf)):
+            return 0 if stop.is_set() else 1
+        periodic = make_periodic(manager, claims, conf, stop)
+        periodic.start()
+        _LOG.info("conductor %s takes reports into %s", conf.host, database.name)
+        systemd.notify(systemd.READY)
+        stop.wait()
+        systemd.notify(systemd.STOPPING)
+        server.stop()
+        server.wait()
+        periodic.stop()
     database.close()
     return 1 if periodic.has_failed else 0
 
@@ -77,10 +83,29 @@ def make_manager(database: Database, conf: cfg.ConfigOpts) -> Manager:
     return Manager(database, lambda: datetime.now(UTC), limits)
 
 
-def make_periodic(manager: Manager, conf: cfg.ConfigOpts, stop: Event) -> Periodic:
+def make_claims(database: Database, conf: cfg.ConfigOpts, workers: Executor) -> Claims:
+    """The conductor's work on accelerator requests. Nothing is handed over today that needs work on its node."""
+    terms = Terms(
+        worker=conf.host,
+        work_limit=timedelta(seconds=conf.conductor.work_limit_seconds),
+        tells_nova=False,
+        steps_for=lambda _handle_type, _group: (),
+    )
+    return Claims(database, lambda: datetime.now(UTC), terms, steps={}, submit=workers.submit)
+
+
+def take_up_left_work(claims: Claims) -> None:
+    """Go on where this conductor was when it ended; without a database others find it after its deadline."""
+    try:
+        claims.take_up_work(is_fresh=True)
+    except DatabaseUnavailable as error:
+        _LOG.warning("what this conductor was at work on when it ended is taken up later: %s", error)
+
+
+def make_periodic(manager: Manager, claims: Claims, conf: cfg.ConfigOpts, stop: Event) -> Periodic:
     """The periodic work of a conductor that hears agents from now on; not started yet."""
     mark_offline_nodes = partial(manager.mark_offline_nodes, hears_since=datetime.now(UTC))
-    tasks = (mark_offline_nodes, manager.remove_expired_devices)
+    tasks = (claims.take_up_work, mark_offline_nodes, manager.remove_expired_devices)
     return Periodic(tasks, interval_seconds=conf.conductor.periodic_interval_seconds, stop=stop)
 
 

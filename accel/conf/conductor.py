@@ -31,4 +31,20 @@ OPTIONS: list[cfg.Opt] = [
         max=3600,
         help="How often the conductor looks for silent nodes and for lost devices to remove, in seconds.",
     ),
+    cfg.IntOpt(
+        "work_limit_seconds",
+        default=60,
+        min=1,
+        max=3600,
+        help="How long the work on a node for an accelerator request may take, in seconds, before it counts as failed: "
+        "the request is BindFailed then and gives back what it held. Nova waits for as long as its own "
+        "arq_binding_timeout says, 300 seconds by default.",
+    ),
+    cfg.IntOpt(
+        "work_threads",
+        default=8,
+        min=1,
+        max=256,
+        help="On how many accelerator requests each conductor works at once, where there is work to be done on a node.",
+    ),
 ]

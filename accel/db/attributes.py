@@ -1,7 +1,7 @@
 """Attributes as the API reads, adds and removes them."""
 
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import uuid4
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, true
@@ -10,6 +10,7 @@ from accel.db import history
 from accel.db.events import Origin
 from accel.db.history import Entry
 from accel.db.paging import AnySelect, Listing, ListQuery, Page, as_stored
+from accel.db.rows import Values
 from accel.db.tables import Attribute, Deployable, Device, Node
 from accel.errors import NotFound
 from accel.model.event import EventKind
@@ -76,7 +77,7 @@ def create(connection: Connection, deployable: int | str, *, key: str, value: st
     connection.execute(
         insert(Attribute).values(uuid=uuid, deployable_id=deployable_id, key=key, value=value, created_at=origin.at)
     )
-    _record(connection, EventKind.ATTRIBUTE_ADDED, deployable_id, origin=origin, after={key: value})
+    _record(connection, EventKind.ATTRIBUTE_ADDED, deployable_id, None, {key: value}, origin=origin)
     return get(connection, uuid)
 
 
@@ -87,11 +88,17 @@ def remove(connection: Connection, uuid: str, *, origin: Origin) -> None:
     """
     row = get(connection, uuid)
     connection.execute(delete(Attribute).where(Attribute.id == row.id))
-    _record(connection, EventKind.ATTRIBUTE_REMOVED, row.deployable_id, origin=origin, before={row.key: row.value})
+    _record(connection, EventKind.ATTRIBUTE_REMOVED, row.deployable_id, {row.key: row.value}, None, origin=origin)
 
 
 def _record(
-    connection: Connection, kind: EventKind, deployable_id: int, *, origin: Origin, **change: dict[str, Any]
+    connection: Connection,
+    kind: EventKind,
+    deployable_id: int,
+    before: Values | None,
+    after: Values | None,
+    *,
+    origin: Origin,
 ) -> None:
     node, device_uuid, name = connection.execute(
         select(Node.name, Device.uuid, Deployable.name)
@@ -106,6 +113,7 @@ def _record(
         node=node,
         device_uuid=device_uuid,
         request_id=origin.request_id,
-        **change,
+        before=before,
+        after=after,
     )
     history.write(connection, [entry], origin.at)

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, select
 
 from accel.db.history import API
 from accel.db.paging import AnySelect, Listing, ListQuery, Page
+from accel.db.scope import Scope
 from accel.db.tables import Event
 
 
@@ -23,6 +24,7 @@ class EventRow(NamedTuple):
     after: dict[str, Any] | None
     source: str
     request_id: str | None
+    project_id: str | None
     occurred_at: datetime
 
 
@@ -31,14 +33,16 @@ class Origin:
     """When a change was asked for, by which request to the API, and by whom."""
 
     at: datetime
-    request_id: str
+    request_id: str | None = None
+    """None: by no request, the service does it on its own account."""
     user_id: str | None = None
     """None: by whoever has reached a service that asks nobody who they are."""
+    service: str = API
 
     @property
     def source(self) -> str:
         """What the event of the change says about it."""
-        return f"{API}:{self.user_id}" if self.user_id else API
+        return f"{self.service}:{self.user_id}" if self.user_id else self.service
 
 
 _SELECT: AnySelect = select(*(getattr(Event, name) for name in EventRow._fields))
@@ -50,6 +54,8 @@ LISTING = Listing(
         "device": lambda uuid: Event.device_uuid == uuid.lower(),
         "node": lambda name: Event.node == name,
         "kind": lambda kind: Event.kind == kind,
+        "subject": lambda subject: Event.subject == subject,
+        "project_id": lambda project_id: Event.project_id == project_id,
         "since": lambda moment: Event.occurred_at >= moment,
         "until": lambda moment: Event.occurred_at < moment,
     },
@@ -57,9 +63,9 @@ LISTING = Listing(
 )
 
 
-def find(connection: Connection, query: ListQuery) -> Page[EventRow]:
-    """The events of a list, oldest first unless asked otherwise.
+def find(connection: Connection, query: ListQuery, *, scope: Scope) -> Page[EventRow]:
+    """The events of a list that are nobody's affair alone or the caller's, oldest first unless asked otherwise.
 
     :raises InvalidValue: the marker is wrong
     """
-    return LISTING.read(connection, _SELECT, query, make=EventRow._make)
+    return LISTING.read(connection, _SELECT.where(scope.concerns(Event.project_id)), query, make=EventRow._make)

@@ -49,6 +49,8 @@ class Entry:
     after: Values | None = None
     request_id: str | None = None
     """Of the request to the API that asked for the change."""
+    project_id: str | None = None
+    """The project whose affair it is; None for what is nobody's alone."""
 
 
 def write(connection: Connection, entries: Iterable[Entry], now: datetime) -> None:
@@ -64,6 +66,7 @@ def write(connection: Connection, entries: Iterable[Entry], now: datetime) -> No
             "after": entry.after,
             "source": entry.source,
             "request_id": entry.request_id,
+            "project_id": entry.project_id,
             "occurred_at": now,
         }
         for entry in entries

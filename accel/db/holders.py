@@ -44,7 +44,7 @@ def hold(
             AttachHandle.presence == Presence.PRESENT,
             Deployable.presence == Presence.PRESENT,
             Device.presence == Presence.PRESENT,
-            ~_held_through_another_handle(),
+            ~held_through_another_handle(),
         )
     )
     columns = ["attach_handle_id", "uuid", "kind", "name", "project_id", "created_at"]
@@ -71,7 +71,7 @@ def release(connection: Connection, holder_uuid: str) -> None:
         raise Conflict(f"holder {holder_uuid} holds nothing")
 
 
-def _held_through_another_handle() -> ColumnElement[bool]:
+def held_through_another_handle() -> ColumnElement[bool]:
     """Whether somebody on the same node has the same thing by another name."""
     handle, part, device = aliased(AttachHandle), aliased(Deployable), aliased(Device)
     return (

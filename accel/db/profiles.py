@@ -14,16 +14,17 @@ from sqlalchemy import ColumnElement, Connection, delete, false, insert, or_, se
 
 from accel.db import history
 from accel.db.events import Origin
-from accel.db.history import API, Entry
+from accel.db.history import Entry
 from accel.db.paging import AnySelect, Listing, ListQuery, Page, as_stored
 from accel.db.rows import Values
 from accel.db.scope import Scope
-from accel.db.tables import DeviceProfile
+from accel.db.tables import AcceleratorRequest, DeviceProfile
 from accel.errors import Conflict, NotFound, StaleVersion, UuidInUse
 from accel.model import profile as model
 from accel.model.event import EventKind
 from accel.model.profile import is_uuid_like
 
+_MOST_USERS_NAMED = 10
 SHORTEST_UUID_PREFIX = 4
 """What is shorter names too much to be meant as the start of a UUID."""
 
@@ -85,6 +86,17 @@ def get(connection: Connection, key: str, *, scope: Scope) -> ProfileRow:
     return _get_all(connection, [key], _visible(scope))[0]
 
 
+def get_by_name(connection: Connection, name: str, *, scope: Scope) -> ProfileRow:
+    """One device profile by its name, whatever that looks like.
+
+    :raises NotFound: there is no such device profile
+    """
+    found = connection.execute(_visible(scope).where(DeviceProfile.name == name)).one_or_none()
+    if found is None:
+        raise NotFound("device profile", name)
+    return ProfileRow._make(found)
+
+
 def get_to_change(connection: Connection, key: str, *, scope: Scope) -> ProfileRow:
     """As ``get``; nobody else changes or deletes it before the end of the transaction.
 
@@ -105,7 +117,7 @@ def create(connection: Connection, profile: model.DeviceProfile, *, origin: Orig
     values = asdict(profile) | {"groups": list(profile.groups), "version": 1, "created_at": origin.at}
     connection.execute(insert(DeviceProfile).values(values))
     row = _by_uuid(connection, profile.uuid)
-    _record(connection, EventKind.PROFILE_CREATED, [(row.name, None, _told(row))], origin=origin)
+    _record(connection, EventKind.PROFILE_CREATED, [(row, None, _told(row))], origin=origin)
     return row
 
 
@@ -131,7 +143,7 @@ def change(
     )
     after = _by_uuid(connection, row.uuid)
     difference = history.differing(_told(row), _told(after))
-    _record(connection, EventKind.PROFILE_CHANGED, [(after.name, *difference)], origin=origin)
+    _record(connection, EventKind.PROFILE_CHANGED, [(after, *difference)], origin=origin)
     return after
 
 
@@ -139,11 +151,29 @@ def remove(connection: Connection, keys: Sequence[str], *, scope: Scope, origin:
     """Delete device profiles, each named as ``get`` takes it, with their events: all of them or none.
 
     :raises NotFound: there is no such device profile
+    :raises Conflict: there are requests for what one of them describes
     """
     rows = _get_all(connection, keys, _visible(scope).with_for_update())
+    _check_unused(connection, rows)
     connection.execute(delete(DeviceProfile).where(DeviceProfile.id.in_([row.id for row in rows])))
-    gone = [(row.name, _told(row), None) for row in rows]
+    gone = [(row, _told(row), None) for row in rows]
     _record(connection, EventKind.PROFILE_DELETED, gone, origin=origin)
+
+
+def _check_unused(connection: Connection, rows: Sequence[ProfileRow]) -> None:
+    names = {row.id: row.name for row in rows}
+    is_theirs = AcceleratorRequest.profile_id.in_(names)
+    users = connection.execute(
+        select(AcceleratorRequest.profile_id, AcceleratorRequest.uuid)
+        .where(is_theirs)
+        .order_by(AcceleratorRequest.id)
+        .limit(_MOST_USERS_NAMED + 1)
+    ).all()
+    if users:
+        named = ", ".join(user.uuid for user in users[:_MOST_USERS_NAMED])
+        more = " and others" if len(users) > _MOST_USERS_NAMED else ""
+        profiles = ", ".join(sorted({names[user.profile_id] for user in users}))
+        raise Conflict(f"device profile {profiles} is in use by accelerator requests {named}{more}: delete those first")
 
 
 def _visible(scope: Scope) -> AnySelect:
@@ -187,21 +217,22 @@ def _told(row: ProfileRow) -> Values:
 def _record(
     connection: Connection,
     kind: EventKind,
-    changes: Iterable[tuple[str, Values | None, Values | None]],
+    changes: Iterable[tuple[ProfileRow, Values | None, Values | None]],
     *,
     origin: Origin,
 ) -> None:
-    """Write an event for each name with what was before and what is after."""
+    """Write an event for each profile with what was before and what is after."""
     entries = [
         Entry(
             kind=kind,
-            subject=name,
-            source=API,
+            subject=row.name,
+            source=origin.source,
             node=None,
             before=before,
             after=after,
             request_id=origin.request_id,
+            project_id=None if row.is_public else row.project_id,
         )
-        for name, before, after in changes
+        for row, before, after in changes
     ]
     history.write(connection, entries, origin.at)

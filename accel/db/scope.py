@@ -25,5 +25,13 @@ class Scope:
             return is_public.is_(True)
         return or_(is_public.is_(True), project_id == self.project_id)
 
+    def owns(self, project_id: InstrumentedAttribute[str]) -> ColumnElement[bool]:
+        """What is true of the rows that are the caller's, where each row is some project's."""
+        return true() if self.sees_all else project_id == self.project_id
+
+    def concerns(self, project_id: InstrumentedAttribute[str | None]) -> ColumnElement[bool]:
+        """What is true of the rows that are the caller's or nobody's."""
+        return true() if self.sees_all else or_(project_id.is_(None), project_id == self.project_id)
+
 
 EVERYTHING = Scope(sees_all=True)

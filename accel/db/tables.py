@@ -210,6 +210,9 @@ class Holder(Base):
     kind: Mapped[str] = mapped_column(String(16))  # instance, pod, reservation, process
     name: Mapped[str] = mapped_column(String(255))
     project_id: Mapped[str | None] = mapped_column(String(255), index=True)
+    request_id: Mapped[int | None] = mapped_column(
+        ForeignKey("accelerator_requests.id", ondelete="RESTRICT"), unique=True
+    )
     created_at: Mapped[datetime]
 
 
@@ -229,6 +232,62 @@ class DeviceProfile(Base):
     is_public: Mapped[bool]
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime | None]
+
+
+class AcceleratorRequest(Base):
+    """One accelerator asked for under a device profile, of whose group it keeps a copy."""
+
+    __tablename__ = "accelerator_requests"
+    __table_args__ = (Index("ix_accelerator_requests_project_id_id", "project_id", "id"), _MARIADB)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    uuid: Mapped[str] = mapped_column(String(36), unique=True)
+    project_id: Mapped[str] = mapped_column(String(255))  # of whoever made it
+    state: Mapped[str] = mapped_column(String(16))  # model.request.RequestState
+    profile_id: Mapped[int] = mapped_column(ForeignKey("device_profiles.id", ondelete="RESTRICT"), index=True)
+    profile_name: Mapped[str] = mapped_column(String(255))
+    group_index: Mapped[int]
+    group: Mapped[dict[str, str]] = mapped_column(JSON)
+    resource_class: Mapped[str] = mapped_column(String(255))
+    hostname: Mapped[str | None] = mapped_column(String(255))
+    device_rp_uuid: Mapped[str | None] = mapped_column(String(36))
+    instance_uuid: Mapped[str | None] = mapped_column(String(255), index=True)  # Nova's, a UUID by custom only
+    reason: Mapped[str] = mapped_column(Text)  # why it could not be bound, or what holds it up
+    steps: Mapped[list[str]] = mapped_column(JSON)  # the work on the node, in its order; empty: none
+    worker: Mapped[str | None] = mapped_column(String(255))  # the conductor that is at work on it
+    deadline_at: Mapped[datetime | None] = mapped_column(index=True)  # until when that work is to be done
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime | None]
+
+
+class Quota(Base):
+    """How many accelerators of a resource class a project may hold. Without a row there is no limit."""
+
+    __tablename__ = "quotas"
+    __table_args__ = (UniqueConstraint("project_id", "resource_class"), _MARIADB)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    project_id: Mapped[str] = mapped_column(String(255))
+    resource_class: Mapped[str] = mapped_column(String(255))
+    limit: Mapped[int]
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime | None]
+
+
+class Notification(Base):
+    """What Nova is still to be told: written with the change itself, gone when Nova has taken it."""
+
+    __tablename__ = "notifications"
+    __table_args__ = (_MARIADB,)
+
+    id: Mapped[int] = mapped_column(_BigId, primary_key=True)
+    request_uuid: Mapped[str] = mapped_column(String(36))
+    instance_uuid: Mapped[str] = mapped_column(String(255))
+    status: Mapped[str] = mapped_column(String(16))  # model.notification.NotificationStatus
+    attempts: Mapped[int]
+    next_attempt_at: Mapped[datetime] = mapped_column(index=True)
+    last_error: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime]
 
 
 class Event(Base):
@@ -254,4 +313,5 @@ class Event(Base):
     after: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     source: Mapped[str] = mapped_column(String(255))  # driver:<name>, agent, conductor, api or api:<user>
     request_id: Mapped[str | None] = mapped_column(String(64))
+    project_id: Mapped[str | None] = mapped_column(String(255), index=True)  # whose affair it is; NULL: nobody's alone
     occurred_at: Mapped[datetime] = mapped_column(index=True)

@@ -7,16 +7,25 @@ A protocol here is implemented three times: by the service itself, by a client t
 from typing import Protocol
 
 from accel.model.report import Acknowledgement, Heartbeat, NodeReport
+from accel.model.request import RequestChanges
 
 CONDUCTOR_TOPIC = "accel-conductor"
 """The name of the queue that all conductors share."""
 
-VERSIONS: tuple[str, ...] = ("1.0",)
+VERSIONS: tuple[str, ...] = ("1.1", "1.0")
 """The versions of the messages that this release speaks, the newest first.
 
 A new member of a message, or a new method, is a new minor version. The release that adds one goes on speaking those
 of the release before.
+
+1.0
+    Reports and heartbeats.
+1.1
+    Changes of requests.
 """
+
+CLAIMS_VERSIONS: tuple[str, ...] = ("1.1",)
+"""The versions in which requests can be changed."""
 
 
 class Conductor(Protocol):
@@ -33,5 +42,24 @@ class Conductor(Protocol):
         """Take a sign of life.
 
         :raises Unavailable: nothing was recorded
+        """
+        ...
+
+
+class Claims(Protocol):
+    """Takes and gives back what accelerator requests hold."""
+
+    def change_requests(self, wanted: RequestChanges) -> None:
+        """Bind and unbind requests, all or none. What needs work on a node is begun; the rest is done.
+
+        :raises ConductorRefused: it cannot be; ``remote_code`` is that of the error, its text says why
+        :raises Unavailable: nobody answers, so whether it was done is not known
+        """
+        ...
+
+    def take_up_work(self) -> None:
+        """Look for requests that wait for work on a node.
+
+        :raises Unavailable: nobody answers; a conductor finds them in its own time
         """
         ...

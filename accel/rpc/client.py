@@ -1,4 +1,4 @@
-"""The agent's side of the messages."""
+"""The sides of the messages that ask: an agent's, and the API's."""
 
 import threading
 from collections.abc import Sequence
@@ -7,9 +7,10 @@ from typing import Any
 
 from accel.errors import AccelError, ConductorUnavailable
 from accel.model.report import Acknowledgement, Heartbeat, NodeReport
+from accel.model.request import RequestChanges
 from accel.rpc import wire
 from accel.rpc.answer import result_of
-from accel.rpc.api import CONDUCTOR_TOPIC, VERSIONS
+from accel.rpc.api import CLAIMS_VERSIONS, CONDUCTOR_TOPIC, VERSIONS
 from accel.rpc.messaging import oslo_messaging
 
 _FIRST_VERSION = "1.0"
@@ -35,14 +36,14 @@ _NO_ANSWER = (
 """What the library raises where there is no answer; these have no common ancestor of their own."""
 
 
-class ConductorClient:
-    """The ``Conductor`` for callers that reach it over a broker. Threads may share one.
+class Calls:
+    """Calls to whichever conductor answers, over a broker. Threads may share one object.
 
-    The first call, and the first after a failure, agrees on a version with whichever conductor answers, so agents and
-    conductors may be upgraded in any order.
+    The first call, and the first after a failure, agrees on a version with whichever conductor answers, so services
+    may be upgraded in any order.
 
     :param timeout_seconds: how long a call waits for its answer
-    :param versions: what this agent speaks, the newest first
+    :param versions: what this side speaks, the newest first
     """
 
     def __init__(
@@ -67,19 +68,12 @@ class ConductorClient:
         self._lock = threading.Lock()
         self._agreement: Future[str] | None = None
 
-    def report(self, report: NodeReport) -> Acknowledgement:
-        """See ``Conductor.report``.
+    def call(self, method: str, **arguments: Any) -> Any:
+        """What a method of the conductor answers.
 
-        :raises ConductorUnavailable: no conductor took the report
-        :raises ConductorRefused: the conductor takes the report for wrong, or is too many releases apart from us
+        :raises ConductorUnavailable: no conductor has answered
+        :raises ConductorRefused: the conductor takes the message for wrong, or is too many releases apart from us
         """
-        return wire.decode(Acknowledgement, self._call("report", report=wire.encode(report)))
-
-    def heartbeat(self, heartbeat: Heartbeat) -> Acknowledgement:
-        """See ``Conductor.heartbeat``; raises what ``report`` raises."""
-        return wire.decode(Acknowledgement, self._call("heartbeat", heartbeat=wire.encode(heartbeat)))
-
-    def _call(self, method: str, **arguments: Any) -> Any:
         version = self.agreed_version()
         try:
             return self._send(version, method, arguments)
@@ -88,7 +82,7 @@ class ConductorClient:
             raise
 
     def agreed_version(self) -> str:
-        """The version that we and the conductor speak; raises what ``report`` raises.
+        """The version that we and the conductor speak; raises what ``call`` raises.
 
         The library connects without a time limit when it sends for the first time, so that happens in a thread, and all
         calls share the one attempt.
@@ -127,6 +121,48 @@ class ConductorClient:
         except _NO_ANSWER as error:
             raise ConductorUnavailable(f"no conductor answered {method}: {_first_line(error)}") from error
         return result_of(answer)
+
+
+class ConductorClient(Calls):
+    """The ``Conductor`` for agents that reach it over a broker."""
+
+    def report(self, report: NodeReport) -> Acknowledgement:
+        """See ``Conductor.report``.
+
+        :raises ConductorUnavailable: no conductor took the report
+        :raises ConductorRefused: the conductor takes the report for wrong, or is too many releases apart from us
+        """
+        return wire.decode(Acknowledgement, self.call("report", report=wire.encode(report)))
+
+    def heartbeat(self, heartbeat: Heartbeat) -> Acknowledgement:
+        """See ``Conductor.heartbeat``; raises what ``report`` raises."""
+        return wire.decode(Acknowledgement, self.call("heartbeat", heartbeat=wire.encode(heartbeat)))
+
+
+class ClaimsClient(Calls):
+    """The ``Claims`` for an API that reaches a conductor over a broker."""
+
+    def __init__(
+        self,
+        transport: oslo_messaging.Transport,
+        *,
+        timeout_seconds: float = 30,
+        topic: str = CONDUCTOR_TOPIC,
+        versions: Sequence[str] = CLAIMS_VERSIONS,
+    ) -> None:
+        super().__init__(transport, timeout_seconds=timeout_seconds, topic=topic, versions=versions)
+
+    def change_requests(self, wanted: RequestChanges) -> None:
+        """See ``Claims.change_requests``.
+
+        :raises ConductorUnavailable: no conductor answered; it may have been done all the same
+        :raises ConductorRefused: it cannot be done; the text says why
+        """
+        self.call("change_requests", wanted=wire.encode(wanted))
+
+    def take_up_work(self) -> None:
+        """See ``Claims.take_up_work``; raises what ``change_requests`` raises."""
+        self.call("take_up_work")
 
 
 def _first_line(error: Exception) -> str:

@@ -7,9 +7,10 @@ fails here as well. It costs microseconds, because no broker and no thread is be
 from collections.abc import Callable
 
 from accel.model.report import Acknowledgement, Heartbeat, NodeReport
+from accel.model.request import RequestChanges
 from accel.rpc import wire
 from accel.rpc.answer import answer_of, result_of
-from accel.rpc.api import Conductor
+from accel.rpc.api import Claims, Conductor
 from accel.rpc.wire import Value
 
 
@@ -26,6 +27,21 @@ class LocalConductor:
     def heartbeat(self, heartbeat: Heartbeat) -> Acknowledgement:
         """See ``Conductor.heartbeat``; raises what ``ConductorClient.report`` raises."""
         return _acknowledged(lambda: self._conductor.heartbeat(_copy(Heartbeat, heartbeat)))
+
+
+class LocalClaims:
+    """The ``Claims`` for callers in the conductor's own process."""
+
+    def __init__(self, claims: Claims) -> None:
+        self._claims = claims
+
+    def change_requests(self, wanted: RequestChanges) -> None:
+        """See ``Claims.change_requests``; raises what ``ClaimsClient.change_requests`` raises."""
+        result_of(answer_of(lambda: self._claims.change_requests(_copy(RequestChanges, wanted))))
+
+    def take_up_work(self) -> None:
+        """See ``Claims.take_up_work``; raises what ``ClaimsClient.take_up_work`` raises."""
+        result_of(answer_of(self._claims.take_up_work))
 
 
 def _acknowledged(call: Callable[[], Acknowledgement]) -> Acknowledgement:

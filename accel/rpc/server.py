@@ -3,9 +3,10 @@
 from typing import Any
 
 from accel.model.report import Heartbeat, NodeReport
+from accel.model.request import RequestChanges
 from accel.rpc import wire
 from accel.rpc.answer import answer_of
-from accel.rpc.api import CONDUCTOR_TOPIC, VERSIONS, Conductor
+from accel.rpc.api import CONDUCTOR_TOPIC, VERSIONS, Claims, Conductor
 from accel.rpc.messaging import oslo_messaging
 from accel.rpc.negotiation import newest_common
 
@@ -34,12 +35,38 @@ class ConductorEndpoint:
         return answer_of(lambda: self._conductor.heartbeat(wire.decode(Heartbeat, heartbeat)))
 
 
+class ClaimsEndpoint:
+    """Turns messages about accelerator requests into calls and what comes of them into messages."""
+
+    target = oslo_messaging.Target(version=VERSIONS[0])
+
+    def __init__(self, claims: Claims) -> None:
+        self._claims = claims
+
+    def change_requests(self, _context: object, wanted: object = None) -> dict[str, Any]:
+        """See ``Claims.change_requests``."""
+        return answer_of(lambda: self._claims.change_requests(wire.decode(RequestChanges, wanted)))
+
+    def take_up_work(self, _context: object) -> dict[str, Any]:
+        """See ``Claims.take_up_work``."""
+        return answer_of(self._claims.take_up_work)
+
+
 def serve(
-    transport: oslo_messaging.Transport, conductor: Conductor, host: str, *, topic: str = CONDUCTOR_TOPIC
+    transport: oslo_messaging.Transport,
+    conductor: Conductor,
+    host: str,
+    *,
+    topic: str = CONDUCTOR_TOPIC,
+    claims: Claims | None = None,
 ) -> oslo_messaging.MessageHandlingServer:
-    """A server that answers agents out of a pool of threads, once its ``start()`` is called.
+    """A server that answers out of a pool of threads, once its ``start()`` is called.
 
     :param host: the name of this conductor; each has its own
+    :param claims: None: it answers agents only
     """
+    endpoints: list[object] = [ConductorEndpoint(conductor)]
+    if claims is not None:
+        endpoints.append(ClaimsEndpoint(claims))
     target = oslo_messaging.Target(topic=topic, server=host)
-    return oslo_messaging.get_rpc_server(transport, target, [ConductorEndpoint(conductor)])
+    return oslo_messaging.get_rpc_server(transport, target, endpoints)

@@ -15,13 +15,14 @@ from accel.errors import InvalidValue
 from accel.model.address import PciAddress
 from accel.model.device import Device
 from accel.model.report import Acknowledgement, DriverReport, Heartbeat, NodeReport, Verdict
+from accel.model.request import RequestChanges
 from accel.rpc import wire
 from accel.rpc.api import VERSIONS
 from accel.rpc.local import LocalConductor
 
 DATA = Path(__file__).parents[1] / "data" / "wire"
-MESSAGES = (NodeReport, Heartbeat, Acknowledgement)
-FINGERPRINTS = {"1.0": "2f51f6de4ef17468"}
+MESSAGES = (NodeReport, Heartbeat, Acknowledgement, RequestChanges)
+FINGERPRINTS = {"1.0": "2f51f6de4ef17468", "1.1": "2853c02863e2c519"}
 
 
 def test_the_form_of_the_messages_is_the_one_of_the_newest_version() -> None:
@@ -56,6 +57,13 @@ def test_messages_of_every_version_are_still_read(version: str) -> None:
     assert report.drivers[1].failure is not None
     assert heartbeat.node == report.node.name == "node-1"
     assert acknowledgement.verdict is Verdict.REPORT_WANTED
+
+
+def test_changes_of_requests_are_still_read() -> None:
+    changes = wire.decode(RequestChanges, json.loads((DATA / "1.1.json").read_text())["changes"])
+
+    assert [change.target is None for change in changes.changes] == [False, True]
+    assert changes.caller.project_id == "red"
 
 
 def test_the_fingerprint_of_a_stored_report_s_content_stays_what_it_was() -> None:

@@ -11,6 +11,7 @@ import pytest
 from openapi_spec_validator import validate
 from prometheus_client.parser import text_string_to_metric_families
 from support.api import NEWEST, Client, client, fault
+from support.claims import local_claims
 from support.databases import opened
 from support.populated import populate, uuid
 
@@ -44,7 +45,7 @@ def _configured(database: Database, **options: str) -> Client:
     loaded = conf.load([], prog="accel-api", default_config_files=[])
     for name, value in options.items():
         loaded.set_override(name, value, group="api")
-    return Client(make_app(database, loaded))
+    return Client(make_app(database, loaded, local_claims(database)))
 
 
 def test_the_description_is_valid_openapi(api: Client) -> None:
@@ -253,7 +254,7 @@ def test_what_is_disabled_by_many_at_once_is_one_event(api: Client) -> None:
 
 def test_behind_a_proxy_links_begin_with_its_prefix(database: Database) -> None:
     loaded = conf.load([], prog="accel-api", default_config_files=[])
-    api = Client(make_app(database, loaded))
+    api = Client(make_app(database, loaded, local_claims(database)))
     loaded.set_override("enable_proxy_headers_parsing", True, group="oslo_middleware")  # noqa: FBT003 - oslo.config has it so
     forwarded = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "cloud", "X-Forwarded-Prefix": "/accelerator"}
 

@@ -83,7 +83,7 @@ def test_deleting_costs_the_same_however_many_are_named(count: int, api: Client,
         make(api, name)
     with counted_statements(any_database) as statements:
         assert api.request("DELETE", f"/v2/device_profiles?value={','.join(names)}").status_int == 204
-    assert len(statements) == 3
+    assert len(statements) == 4
 
 
 def test_a_change_and_a_creation_cost_few_statements(api: Client, any_database: Database) -> None:

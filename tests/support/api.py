@@ -7,6 +7,7 @@ from typing import Any
 from wsgiref.types import WSGIApplication
 
 import webob
+from support.claims import local_claims
 
 from accel import conf
 from accel.api.app import make_app
@@ -53,7 +54,9 @@ def client(database: Database, *arguments: str) -> Client:
 
     :param arguments: of the command line, for options
     """
-    return Client(make_app(database, conf.load(arguments, prog="accel-api", default_config_files=[])))
+    return Client(
+        make_app(database, conf.load(arguments, prog="accel-api", default_config_files=[]), local_claims(database))
+    )
 
 
 def fault(answer: webob.Response) -> str:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 
+from support.claims import local_claims
 from support.databases import migrated
 
 from accel import conf
@@ -85,7 +86,7 @@ def served_fleet(directory: Path) -> Iterator[ServedFleet]:
     """An empty fleet on SQLite behind the API on a free port."""
     with migrated("sqlite", directory) as database:
         configuration = conf.load([], prog="accel-api", default_config_files=[])
-        server = EmbeddedServer(make_app(database, configuration), "127.0.0.1", 0)
+        server = EmbeddedServer(make_app(database, configuration, local_claims(database)), "127.0.0.1", 0)
         server.start()
         try:
             yield ServedFleet(database, server.url)

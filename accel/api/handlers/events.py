@@ -10,5 +10,5 @@ from accel.db import events
 
 def index(call: Call) -> dict[str, Any]:
     """All events that the query wants, oldest first unless it says otherwise."""
-    page = call.database.read(lambda connection: events.find(connection, call.list_query))
+    page = call.database.read(lambda connection: events.find(connection, call.list_query, scope=call.scope))
     return collection.render(call, "events", page, [views.render(row) for row in page.rows])

@@ -9,6 +9,8 @@ QUERY = query(
         "device": {**TEXT, "description": "The uuid of the device."},
         "node": TEXT,
         "kind": TEXT,
+        "subject": {**TEXT, "description": "What changed: of an accelerator request, its uuid."},
+        "project_id": TEXT,
         "since": {**MOMENT, "description": "Events at this moment and after."},
         "until": {**MOMENT, "description": "Events before this moment."},
         **{name: schema for name, schema in PAGING.items() if name != "sort_key"},
@@ -25,6 +27,7 @@ EVENT = members(
         "after": _OBJECT_OR_NULL,
         "source": TEXT,
         "request_id": TEXT_OR_NULL,
+        "project_id": {**TEXT_OR_NULL, "description": "The project whose affair it is; null: nobody's alone."},
         "occurred_at": MOMENT,
     }
 )

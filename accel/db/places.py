@@ -1,0 +1,144 @@
+"""Where requests are bound: the deployables that are asked for, what speaks against each, and their free handles."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, func, select
+
+from accel.db.holders import held_through_another_handle
+from accel.db.paging import AnySelect
+from accel.db.tables import AttachHandle, Deployable, Device, Holder, Node
+from accel.errors import Conflict, NotFound
+from accel.model.device import Health, Presence
+from accel.model.node import DeviceStatus
+
+
+class Place(NamedTuple):
+    """A deployable on its device on its node."""
+
+    deployable_id: int
+    provider: str
+    """The UUID of its provider in OpenStack Placement."""
+    name: str
+    presence: str
+    device_uuid: str
+    device_presence: str
+    status: str
+    health: str
+    reason: str
+    node: str
+
+
+class FreeHandle(NamedTuple):
+    """An attach handle that nobody holds."""
+
+    id: int
+    deployable_id: int
+    uuid: str
+    type: str
+    info: dict[str, str]
+
+
+_PLACES: AnySelect = (
+    select(
+        Deployable.id,
+        Deployable.rp_uuid,
+        Deployable.name,
+        Deployable.presence,
+        Device.uuid,
+        Device.presence,
+        Device.status,
+        Device.health,
+        Device.reason,
+        Node.name,
+    )
+    .join(Device, Device.id == Deployable.device_id)
+    .join(Node, Node.id == Device.node_id)
+)
+
+
+def lock(connection: Connection, wanted: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Place]:
+    """The places of some providers, each on the node where it is expected.
+
+    Until the end of the transaction no report of their nodes is taken, and nobody else takes a handle there: whatever
+    is checked now stays so.
+
+    :param wanted: provider and node of each
+    :return: the places by provider and node
+    :raises NotFound: there is no such provider
+    :raises Conflict: it is on another node, or not to be used now; the text says why
+    """
+    wanted = list(wanted)
+    providers = sorted({provider for provider, _ in wanted})
+    statement = _PLACES.where(Deployable.rp_uuid.in_(providers)).order_by(Deployable.id).with_for_update()
+    found = [Place._make(row) for row in connection.execute(statement)]
+    places = {(place.provider, place.node): place for place in found}
+    for provider, node in wanted:
+        if (provider, node) not in places:
+            _refuse_place(provider, node, found)
+        for obstacle in obstacles(places[provider, node]):
+            raise Conflict(f"provider {provider} on {node} cannot be bound to: {obstacle}")
+    return places
+
+
+def obstacles(place: Place) -> Iterator[str]:
+    """What speaks against using a place, the weightiest first."""
+    if place.device_presence != Presence.PRESENT:
+        yield f"its device {place.device_uuid} is lost"
+    if place.presence != Presence.PRESENT:
+        yield f"{place.name} is lost"
+    if place.status != DeviceStatus.ENABLED:
+        yield f"its device {place.device_uuid} is disabled ({place.status})"
+    if place.health != Health.HEALTHY:
+        because = f": {place.reason}" if place.reason else ""
+        yield f"the health of its device {place.device_uuid} is {place.health}{because}"
+
+
+def free_handles(connection: Connection, amounts: Mapping[int, int]) -> dict[int, list[FreeHandle]]:
+    """The first free handles of some deployables, which are locked.
+
+    :param amounts: how many are wanted, by the key of the deployable
+    :return: as many of each, or fewer where there are no more
+    """
+    number: Any = func.row_number().over(partition_by=AttachHandle.deployable_id, order_by=AttachHandle.id)
+    offered = (
+        select(*(getattr(AttachHandle, name) for name in FreeHandle._fields), number.label("number"))
+        .join(Deployable, Deployable.id == AttachHandle.deployable_id)
+        .join(Device, Device.id == Deployable.device_id)
+        .outerjoin(Holder, Holder.attach_handle_id == AttachHandle.id)
+        .where(
+            AttachHandle.deployable_id.in_(sorted(amounts)),
+            AttachHandle.presence == Presence.PRESENT,
+            Holder.id.is_(None),
+            ~held_through_another_handle(),
+        )
+        .subquery()
+    )
+    columns = [offered.c[name] for name in FreeHandle._fields]
+    first = select(*columns).where(offered.c.number <= max(amounts.values())).order_by(offered.c.id)
+    found: dict[int, list[FreeHandle]] = {key: [] for key in amounts}
+    for row in connection.execute(first):
+        handle = FreeHandle._make(row)
+        found[handle.deployable_id].append(handle)
+    return found
+
+
+def why_none_is_free(connection: Connection, place: Place, wanted: int) -> str:
+    """In words, why a place has fewer free handles than are wanted."""
+    total, held = connection.execute(
+        select(func.count(AttachHandle.id), func.count(Holder.id))
+        .outerjoin(Holder, Holder.attach_handle_id == AttachHandle.id)
+        .where(AttachHandle.deployable_id == place.deployable_id, AttachHandle.presence == Presence.PRESENT)
+    ).one()
+    return (
+        f"provider {place.provider} on {place.node} has {total - held} free of {total} attach handles"
+        f"{', some of which stand for what is held through a lost device' if total - held >= wanted else ''}; "
+        f"{wanted} wanted"
+    )
+
+
+def _refuse_place(provider: str, node: str, found: Iterable[Place]) -> None:
+    elsewhere = sorted(place.node for place in found if place.provider == provider)
+    if not elsewhere:
+        raise NotFound("resource provider", provider)
+    raise Conflict(f"provider {provider} is on node {', '.join(elsewhere)}, not on {node}")

@@ -1,0 +1,197 @@
+"""Accelerator requests as the API makes and reads them. What they hold is given and taken in ``accel.db.claims``."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+from uuid import uuid4
+
+from sqlalchemy import ColumnElement, Connection, insert, or_, select
+
+from accel.db import history, profiles
+from accel.db.events import Origin
+from accel.db.history import Entry
+from accel.db.paging import AnySelect, Listing, ListQuery, Page, as_stored
+from accel.db.profiles import SHORTEST_UUID_PREFIX
+from accel.db.scope import Scope
+from accel.db.tables import AcceleratorRequest, AttachHandle, Holder
+from accel.errors import InvalidValue, NotFound
+from accel.model.event import EventKind
+from accel.model.request import RESOLVED, RequestState, Wanted, accelerators_of, amounts_of
+
+MOST_AT_ONCE = 1024
+"""So many accelerators may be asked for in one go."""
+
+
+class RequestRow(NamedTuple):
+    """A request as the API shows it, with the attach handle that it holds. Times are UTC without their zone."""
+
+    id: int
+    uuid: str
+    project_id: str
+    state: str
+    profile_name: str
+    group_index: int
+    group: dict[str, str]
+    resource_class: str
+    hostname: str | None
+    device_rp_uuid: str | None
+    instance_uuid: str | None
+    reason: str
+    created_at: datetime
+    updated_at: datetime | None
+    handle_uuid: str | None = None
+    handle_type: str | None = None
+    handle_info: dict[str, str] | None = None
+
+
+_COLUMNS: dict[str, Any] = {
+    **{name: as_stored(getattr(AcceleratorRequest, name)) for name in ("created_at", "updated_at")},
+    "handle_uuid": AttachHandle.uuid.label("handle_uuid"),
+    "handle_type": AttachHandle.type.label("handle_type"),
+    "handle_info": AttachHandle.info.label("handle_info"),
+}
+_SELECT: AnySelect = (
+    select(*(_COLUMNS[name] if name in _COLUMNS else getattr(AcceleratorRequest, name) for name in RequestRow._fields))
+    .select_from(AcceleratorRequest)
+    .outerjoin(Holder, Holder.request_id == AcceleratorRequest.id)
+    .outerjoin(AttachHandle, AttachHandle.id == Holder.attach_handle_id)
+)
+
+
+def _may_be_called(text: str) -> ColumnElement[bool]:
+    """Requests that a person may mean: by the start of the UUID, or by the instance that has them."""
+    by_instance = AcceleratorRequest.instance_uuid == text
+    if len(text) < SHORTEST_UUID_PREFIX:
+        return by_instance
+    return or_(by_instance, AcceleratorRequest.uuid.startswith(text.lower(), autoescape=True))
+
+
+LISTING = Listing(
+    key=AcceleratorRequest.id,
+    uuid=AcceleratorRequest.uuid,
+    filters={
+        "instance": lambda uuid: AcceleratorRequest.instance_uuid == uuid,
+        "bind_state": lambda _resolved: AcceleratorRequest.state.in_(sorted(RESOLVED)),
+        "state": lambda state: AcceleratorRequest.state == state,
+        "project_id": lambda project_id: AcceleratorRequest.project_id == project_id,
+        "hostname": lambda name: AcceleratorRequest.hostname == name,
+        "device_profile_name": lambda name: AcceleratorRequest.profile_name == name,
+        "ref": _may_be_called,
+    },
+    sort_keys={
+        name: getattr(AcceleratorRequest, name)
+        for name in ("uuid", "state", "hostname", "instance_uuid", "created_at", "updated_at")
+    },
+)
+
+
+def find(connection: Connection, query: ListQuery, *, scope: Scope) -> Page[RequestRow]:
+    """The requests of a list.
+
+    :raises InvalidValue: marker or sort key are wrong
+    """
+    return LISTING.read(connection, _visible(scope), query, make=RequestRow._make)
+
+
+def get(connection: Connection, uuid: str, *, scope: Scope) -> RequestRow:
+    """One request.
+
+    :raises NotFound: there is none with this UUID
+    """
+    found = connection.execute(_visible(scope).where(AcceleratorRequest.uuid == uuid.lower())).one_or_none()
+    if found is None:
+        raise NotFound("accelerator request", uuid)
+    return RequestRow._make(found)
+
+
+def create(
+    connection: Connection, profile_name: str, *, project_id: str, scope: Scope, origin: Origin
+) -> list[RequestRow]:
+    """Make the requests that a profile asks for, each with its event and a copy of its group.
+
+    :param project_id: the project that they belong to
+    :raises NotFound: there is no such device profile
+    :raises InvalidValue: it asks for more than can be asked for at once
+    """
+    profile = profiles.get_by_name(connection, profile_name, scope=scope)
+    _check_amount(profile.name, profile.groups)
+    rows = [_new_row(profile, wanted, project_id, origin.at) for wanted in accelerators_of(tuple(profile.groups))]
+    if rows:
+        connection.execute(insert(AcceleratorRequest), [_values(row, profile.id) for row in rows])
+        record(connection, EventKind.REQUEST_CREATED, [(row, None, _told(row)) for row in rows], origin=origin)
+    return rows
+
+
+def record(
+    connection: Connection,
+    kind: EventKind,
+    changes: Iterable[tuple[RequestRow, dict[str, Any] | None, dict[str, Any] | None]],
+    *,
+    origin: Origin,
+) -> None:
+    """Write an event for each request with what was before and what is after."""
+    entries = [
+        Entry(
+            kind=kind,
+            subject=row.uuid,
+            source=origin.source,
+            node=row.hostname,
+            before=before,
+            after=after,
+            request_id=origin.request_id,
+            project_id=row.project_id,
+        )
+        for row, before, after in changes
+    ]
+    history.write(connection, entries, origin.at)
+
+
+def _visible(scope: Scope) -> AnySelect:
+    return _SELECT.where(scope.owns(AcceleratorRequest.project_id))
+
+
+def _check_amount(name: str, groups: Iterable[dict[str, str]]) -> None:
+    amount = sum(max(count, 0) for group in groups for count in amounts_of(group).values())
+    if amount > MOST_AT_ONCE:
+        expected = f"a profile that asks for {MOST_AT_ONCE} accelerators at most: this one asks for {amount}"
+        raise InvalidValue("device_profile_name", name, expected)
+
+
+def _new_row(profile: profiles.ProfileRow, wanted: Wanted, project_id: str, now: datetime) -> RequestRow:
+    return RequestRow(
+        id=0,
+        uuid=str(uuid4()),
+        project_id=project_id,
+        state=RequestState.INITIAL,
+        profile_name=profile.name,
+        group_index=wanted.group_index,
+        group=profile.groups[wanted.group_index],
+        resource_class=wanted.resource_class,
+        hostname=None,
+        device_rp_uuid=None,
+        instance_uuid=None,
+        reason="",
+        created_at=now.replace(tzinfo=None),
+        updated_at=None,
+    )
+
+
+_KEPT = (
+    "uuid",
+    "project_id",
+    "state",
+    "profile_name",
+    "group_index",
+    "group",
+    "resource_class",
+    "reason",
+)
+
+
+def _values(row: RequestRow, profile_id: int) -> dict[str, Any]:
+    values = {name: getattr(row, name) for name in _KEPT}
+    return values | {"profile_id": profile_id, "steps": [], "created_at": row.created_at.replace(tzinfo=UTC)}
+
+
+def _told(row: RequestRow) -> dict[str, Any]:
+    return {"state": row.state, "device_profile": row.profile_name, "resource_class": row.resource_class}

@@ -1,0 +1,238 @@
+"""The moves of requests from state to state, as the table of transitions allows them, with all that goes with a move.
+
+The requests are locked first, in the order of their keys. Each change of a state is one conditional update checked by
+its row count; in the same transaction go the end of the holding, the event, and the word for Nova.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
+
+from accel.db import history
+from accel.db.events import Origin
+from accel.db.history import Entry
+from accel.db.paging import AnySelect
+from accel.db.scope import Scope
+from accel.db.tables import AcceleratorRequest, AttachHandle, Deployable, Device, Holder, Notification
+from accel.errors import Conflict
+from accel.model.event import EventKind
+from accel.model.notification import NotificationStatus
+from accel.model.profile import Group
+from accel.model.request import HOLDING, TRANSITIONS, Act, RequestState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """How a conductor claims."""
+
+    worker: str
+    """Its name: whoever is at work on a request is known by it."""
+    work_limit: timedelta
+    """How long the work on a node may take before it counts as failed."""
+    tells_nova: bool
+    """Whether there is a Nova that wants to know."""
+    steps_for: Callable[[str, Group], Sequence[str]]
+    """The names of the steps of work on the node that a type of handle needs under a group of a profile."""
+
+
+class LockedRequest(NamedTuple):
+    """The row of a request, which is locked until the end of the transaction."""
+
+    id: int
+    uuid: str
+    project_id: str
+    state: str
+    profile_name: str
+    group: dict[str, str]
+    resource_class: str
+    hostname: str | None
+    device_rp_uuid: str | None
+    instance_uuid: str | None
+    steps: list[str]
+    worker: str | None
+    deadline_at: datetime | None
+
+
+class HeldHandle(NamedTuple):
+    """What a request holds, and where."""
+
+    uuid: str
+    type: str
+    info: dict[str, str]
+    device_uuid: str
+
+
+class Move(NamedTuple):
+    """A request on its way from one state to the next."""
+
+    request: LockedRequest
+    values: dict[str, Any]
+    """What else of its row changes: the same columns for all that move together."""
+    handle: HeldHandle | None
+    """What it holds then, or has held until now."""
+
+
+_LOCKED: AnySelect = select(*(getattr(AcceleratorRequest, name) for name in LockedRequest._fields))
+RESTING: dict[str, Any] = {"worker": None, "deadline_at": None}
+"""What changes in the row of a request on which no conductor is at work any more."""
+UNBOUND: dict[str, Any] = RESTING | {
+    "hostname": None,
+    "device_rp_uuid": None,
+    "instance_uuid": None,
+    "reason": "",
+    "steps": [],
+}
+"""What changes in the row of a request that is unbound."""
+_KINDS = {
+    RequestState.BIND_STARTED: EventKind.REQUEST_BIND_STARTED,
+    RequestState.BOUND: EventKind.REQUEST_BOUND,
+    RequestState.BIND_FAILED: EventKind.REQUEST_BIND_FAILED,
+    RequestState.UNBIND_STARTED: EventKind.REQUEST_UNBIND_STARTED,
+    RequestState.UNBOUND: EventKind.REQUEST_UNBOUND,
+    RequestState.DELETING: EventKind.REQUEST_DELETING,
+    None: EventKind.REQUEST_DELETED,
+}
+_NOTIFIED = {
+    RequestState.BOUND: NotificationStatus.COMPLETED,
+    RequestState.BIND_FAILED: NotificationStatus.FAILED,
+}
+
+
+def lock(connection: Connection, uuids: Iterable[str], *, scope: Scope) -> list[LockedRequest]:
+    """Lock the requests of these UUIDs that are there."""
+    return _lock(connection, AcceleratorRequest.uuid.in_(sorted(set(uuids))), scope)
+
+
+def lock_of_instance(connection: Connection, instance_uuid: str, *, scope: Scope) -> list[LockedRequest]:
+    """Lock the requests of an instance."""
+    return _lock(connection, AcceleratorRequest.instance_uuid == instance_uuid, scope)
+
+
+def handles_of(connection: Connection, requests: Iterable[LockedRequest]) -> dict[int, HeldHandle]:
+    """What requests hold, by their keys."""
+    holding = [row.id for row in requests if row.state in HOLDING]
+    if not holding:
+        return {}
+    found = connection.execute(
+        select(Holder.request_id, AttachHandle.uuid, AttachHandle.type, AttachHandle.info, Device.uuid)
+        .join(AttachHandle, AttachHandle.id == Holder.attach_handle_id)
+        .join(Deployable, Deployable.id == AttachHandle.deployable_id)
+        .join(Device, Device.id == Deployable.device_id)
+        .where(Holder.request_id.in_(holding))
+    )
+    return {row[0]: HeldHandle._make(row[1:]) for row in found if row[0] is not None}
+
+
+def check(act: Act, requests: Iterable[LockedRequest]) -> None:
+    """Make sure that something may happen to requests.
+
+    :raises Conflict: one of them is in a state in which it cannot happen
+    """
+    for request in requests:
+        if request.state not in TRANSITIONS[act].before:
+            raise Conflict(f"accelerator request {request.uuid} is {request.state}: cannot {act}")
+
+
+def move(connection: Connection, act: Act, moves: Sequence[Move], *, origin: Origin, tells_nova: bool = False) -> None:
+    """Let something happen to requests: state, holder, event and notification in one go.
+
+    :param tells_nova: whether there is a Nova that wants to know
+    :raises Conflict: one of them is in a state in which it cannot happen
+    """
+    if not moves:
+        return
+    transition = TRANSITIONS[act]
+    check(act, (request for request, _, _ in moves))
+    if transition.after not in HOLDING:
+        _give_back(connection, moves)
+    if transition.after is None:
+        changed = connection.execute(delete(AcceleratorRequest).where(AcceleratorRequest.id.in_(_ids(moves)))).rowcount
+    else:
+        changed = _update(connection, transition.after, moves, origin.at)
+    if changed != len(moves):
+        raise Conflict(f"{len(moves) - changed} accelerator requests have changed meanwhile: cannot {act}")
+    _record(connection, transition.after, moves, origin)
+    if tells_nova:
+        _notify(connection, transition.after, moves, origin.at)
+
+
+def _lock(connection: Connection, condition: Any, scope: Scope) -> list[LockedRequest]:
+    statement = _LOCKED.where(condition, scope.owns(AcceleratorRequest.project_id))
+    found = connection.execute(statement.order_by(AcceleratorRequest.id).with_for_update())
+    return [LockedRequest._make(row) for row in found]
+
+
+def _ids(moves: Iterable[Move]) -> list[int]:
+    return [request.id for request, _, _ in moves]
+
+
+def _give_back(connection: Connection, moves: Iterable[Move]) -> None:
+    holding = [request.id for request, _, _ in moves if request.state in HOLDING]
+    if holding:
+        connection.execute(delete(Holder).where(Holder.request_id.in_(holding)))
+
+
+def _update(connection: Connection, state: RequestState, moves: Sequence[Move], now: datetime) -> int:
+    """Write the new states, each only over the one that was seen; gives how many were written."""
+    names = sorted(moves[0].values)
+    statement = (
+        update(AcceleratorRequest)
+        .where(AcceleratorRequest.id == bindparam("its_id"), AcceleratorRequest.state == bindparam("its_state"))
+        .values(state=state, updated_at=now, **{name: bindparam(f"new_{name}") for name in names})
+    )
+    rows = [
+        {"its_id": request.id, "its_state": request.state} | {f"new_{name}": values[name] for name in names}
+        for request, values, _ in moves
+    ]
+    return connection.execute(statement, rows, execution_options={"preserve_rowcount": True}).rowcount
+
+
+def _record(connection: Connection, state: RequestState | None, moves: Iterable[Move], origin: Origin) -> None:
+    entries = [
+        Entry(
+            kind=_KINDS[state],
+            subject=request.uuid,
+            source=origin.source,
+            node=request.hostname,
+            device_uuid=handle.device_uuid if handle is not None else None,
+            before={"state": request.state},
+            after=_told(request, state, values, handle) if state is not None else None,
+            request_id=origin.request_id,
+            project_id=request.project_id,
+        )
+        for request, values, handle in moves
+    ]
+    history.write(connection, entries, origin.at)
+
+
+def _told(
+    request: LockedRequest, state: RequestState, values: Mapping[str, Any], handle: HeldHandle | None
+) -> dict[str, Any]:
+    told: dict[str, Any] = {"state": state}
+    if state in HOLDING and handle is not None:
+        told |= {"instance_uuid": request.instance_uuid, "handle": handle.uuid, "info": handle.info}
+    if values.get("reason"):
+        told["reason"] = values["reason"]
+    return told
+
+
+def _notify(connection: Connection, state: RequestState | None, moves: Iterable[Move], now: datetime) -> None:
+    status = _NOTIFIED.get(state) if state is not None else None
+    if status is None:
+        return
+    rows = [
+        {
+            "request_uuid": request.uuid,
+            "instance_uuid": request.instance_uuid,
+            "status": status,
+            "attempts": 0,
+            "next_attempt_at": now,
+            "last_error": "",
+            "created_at": now,
+        }
+        for request, _, _ in moves
+    ]
+    connection.execute(insert(Notification), rows)
