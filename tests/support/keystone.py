@@ -155,6 +155,7 @@ def _configure(directory: Path) -> None:
     (directory / "keystone.conf").write_text(
         f"[database]\nconnection = sqlite:///{directory}/keystone.sqlite\n"
         f"[fernet_tokens]\nkey_repository = {directory}/fernet\n"
+        f"[fernet_receipts]\nkey_repository = {directory}/fernet\n"
         f"[credential]\nkey_repository = {directory}/credential\n"
         "[identity]\npassword_hash_rounds = 4\n"
     )
