@@ -74,7 +74,7 @@ def _is_free(wanted: bool) -> ColumnElement[bool]:  # noqa: FBT001 - a filter ta
         select(AttachHandle.id)
         .join(Deployable, AttachHandle.deployable_id == Deployable.id)
         .outerjoin(Holder, Holder.attach_handle_id == AttachHandle.id)
-        .where(Deployable.device_id == Device.id, counts.is_free())
+        .where(Deployable.device_id == Device.id, counts.IS_FREE)
         .correlate(Device)
     )
     return free_handle if wanted else ~free_handle

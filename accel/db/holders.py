@@ -3,17 +3,15 @@
 That there is one holder at most is the unique foreign key of the table, so two transactions cannot both succeed, on
 any database and however they interleave.
 
-Two handles can stand for the same thing for a while: a card is lost while somebody holds its PCI function, and another
-one is put into its slot. Whoever holds the function would get the new card with it, so its handle is given to nobody
-until the old holding has ended.
+Two handles can stand for the same thing for a while (``accel.db.same_thing``); then only one of them is given away.
 """
 
 from datetime import datetime
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, Connection, delete, exc, exists, insert, literal, select
-from sqlalchemy.orm import aliased
+from sqlalchemy import Connection, delete, exc, insert, literal, select
 
+from accel.db.same_thing import held_through_another_handle
 from accel.db.tables import AttachHandle, Deployable, Device, Holder
 from accel.errors import Conflict
 from accel.model.device import Presence
@@ -69,15 +67,3 @@ def release(connection: Connection, holder_uuid: str) -> None:
     ended = connection.execute(delete(Holder).where(Holder.uuid == holder_uuid))
     if ended.rowcount != 1:
         raise Conflict(f"holder {holder_uuid} holds nothing")
-
-
-def held_through_another_handle() -> ColumnElement[bool]:
-    """Whether somebody on the same node has the same thing by another name."""
-    handle, part, device = aliased(AttachHandle), aliased(Deployable), aliased(Device)
-    return (
-        exists()
-        .where(Holder.attach_handle_id == handle.id)
-        .where(handle.deployable_id == part.id, part.device_id == device.id, device.node_id == Device.node_id)
-        .where(handle.type == AttachHandle.type, handle.info_key == AttachHandle.info_key, handle.id != AttachHandle.id)
-        .correlate(AttachHandle, Device)
-    )

@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, func, select
 
-from accel.db.holders import held_through_another_handle
 from accel.db.paging import AnySelect
+from accel.db.same_thing import held_through_another_handle
 from accel.db.tables import AttachHandle, Deployable, Device, Holder, Node
 from accel.errors import Conflict, NotFound
 from accel.model.device import Health, Presence

@@ -60,7 +60,8 @@ def groups(connection: Connection, names: Sequence[str]) -> list[Group]:
     """
     columns = [GROUPS[name] for name in names]
     width = len(columns)
-    handle_statement = counts.joined_to_handles(select(*columns, *counts.handle_columns())).group_by(*columns)
+    figures = counts.handle_columns(counts.IS_FREE)
+    handle_statement = counts.joined_to_handles(select(*columns, *figures)).group_by(*columns)
     handles = {tuple(row[:width]): HandleCounts._make(row[width:]) for row in connection.execute(handle_statement)}
     device_statement = select(*columns, *device_columns()).group_by(*columns).order_by(*columns)
     return [

@@ -196,9 +196,12 @@ def check_rows(database: Database) -> None:
             while root.parent_id is not None:
                 root = parts[root.parent_id]
             assert row.root_id == (root.id if root is not row else None)
-        free = counts.joined_to_handles(select(AttachHandle.presence, Device.presence, Device.health, Holder.id))
-        for presence, of_device, health, holder in connection.execute(free.where(counts.is_free())):
-            assert (presence, of_device, health, holder) == ("present", "present", "healthy", None)
+        columns = (AttachHandle.presence, Device.presence, Device.health, Device.node_id)
+        handles = counts.joined_to_handles(select(*columns, AttachHandle.type, AttachHandle.info_key))
+        for is_free in (counts.IS_FREE, counts.IS_FREE_OF_FEW):
+            for row in connection.execute(handles.where(is_free)):
+                assert row[:3] == ("present", "present", "healthy")
+                assert row[3:] not in held
 
 
 def contents(database: Database) -> list[Any]:

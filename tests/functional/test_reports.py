@@ -7,7 +7,9 @@ from support.inventories import (
     device,
     event_kinds,
     events,
+    free_devices,
     handle_uuids,
+    handles_in_all,
     held_handles,
     hold,
     load,
@@ -18,6 +20,7 @@ from support.inventories import (
 from support.reports import NODE, address, answer, card, child, failed, gpu, heartbeat, report, unnamed
 
 from accel.conductor.manager import Limits, Manager
+from accel.db.counts import HandleCounts
 from accel.db.engine import Database
 from accel.db.tables import AttachHandle, Attribute, Deployable, Device, Node, NodeDriver
 from accel.errors import Conflict
@@ -330,7 +333,11 @@ def test_a_function_that_is_held_through_a_lost_card_is_not_handed_out_again_wit
     _, of_successor = handle_uuids(database, card(1).name)
     with pytest.raises(Conflict, match="through the handle of a device that is lost"):
         hold(database, card(1).name, handle=of_successor)
+    assert free_devices(database) == []
+    assert handles_in_all(database) == HandleCounts(total=2, free=0, held=1)
     release(database, holder)
+    assert free_devices(database) == ["GPU-2"]
+    assert handles_in_all(database) == HandleCounts(total=2, free=1, held=0)
     hold(database, card(1).name, handle=of_successor)
 
 

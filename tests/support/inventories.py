@@ -7,8 +7,10 @@ from typing import Any
 from sqlalchemy import func, select
 from support.reports import NODE
 
-from accel.db import heard, holders, recorded
+from accel.db import devices, heard, holders, recorded, summary
+from accel.db.counts import HandleCounts
 from accel.db.engine import Database
+from accel.db.paging import ListQuery
 from accel.db.tables import AttachHandle, Base, Deployable, Event, Holder, Node
 from accel.model.record import RecordedDevice, RecordedNode
 
@@ -68,6 +70,18 @@ def hold(database: Database, deployable: str, *, handle: str = "") -> str:
 def release(database: Database, holder: str) -> None:
     """Give it back."""
     database.write(lambda connection: holders.release(connection, holder))
+
+
+def free_devices(database: Database) -> list[str]:
+    """The identities of devices with something to hand out, as the list filters them."""
+    with database.reader() as connection:
+        return [row.identity for row in devices.find(connection, ListQuery(filters=[("free", True)])).rows]
+
+
+def handles_in_all(database: Database) -> HandleCounts:
+    """All attach handles, counted as the summary counts them."""
+    with database.reader() as connection:
+        return summary.groups(connection, ())[0].handles
 
 
 def held_handles(database: Database) -> int:
