@@ -15,3 +15,13 @@ class Clock:
     def pass_(self, **duration: float) -> None:
         """Let time pass: ``clock.pass_(minutes=5)``."""
         self.now += timedelta(**duration)
+
+
+class Seconds:
+    """Call it for the seconds since whenever; add to ``now`` to let time pass."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
