@@ -5,12 +5,11 @@ from datetime import UTC, datetime
 from functools import partial
 from wsgiref.types import WSGIApplication
 
-import pecan
 from oslo_config import cfg
 from oslo_middleware import HTTPProxyToWSGI, RequestId
 
 from accel.api import identity
-from accel.api.controller import RootController
+from accel.api.controller import Application, RootController
 from accel.api.faults import Boundary
 from accel.api.identity import Layer
 from accel.api.layers import HealthCheck, Options, Reading, ReferenceMount
@@ -43,9 +42,7 @@ def make_app(
         public_endpoint=conf.api.public_endpoint,
         clock=clock,
     )
-    application: WSGIApplication = pecan.Pecan(
-        controller, use_context_locals=False, force_canonical=False, guess_content_type_from_ext=False
-    )
+    application: WSGIApplication = Application(controller, force_canonical=False, guess_content_type_from_ext=False)
     for layer in reversed(_layers(conf, database, router)):
         application = layer(application)
     return application
