@@ -26,7 +26,7 @@
 is known in ``accel.api.faults`` only.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar
 
 
@@ -210,3 +210,13 @@ class DriverUnavailable(DriverFailure):
     """The library or kernel interface that the driver reads is not on this host."""
 
     code = "accel.driver_unavailable"
+
+
+def _below(kind: type[AccelError]) -> Iterator[type[AccelError]]:
+    yield kind
+    for child in kind.__subclasses__():
+        yield from _below(child)
+
+
+BY_CODE: Mapping[str, type[AccelError]] = {kind.code: kind for kind in _below(AccelError)}
+"""The errors of this module by their codes, for whoever is told a code by another process."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from http import HTTPStatus
 from typing import Any, TypeVar
 
 import orjson
@@ -70,7 +69,7 @@ class RootController:
         headers = _agree_on_version(route, place, request.environ) if route.has_version else []
         identity.require(self._policy, route.policy, environment.context(request.environ))
         result = route.handler(self._call(route, place, request))
-        if route.success is HTTPStatus.NO_CONTENT:
+        if route.answer is None:
             return pecan.Response(status=route.success, content_type=None, headerlist=headers)
         headers += [("Content-Type", _JSON)]
         return pecan.Response(status=route.success, body=_render(result), headerlist=headers)

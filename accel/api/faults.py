@@ -25,6 +25,7 @@ STATUSES: dict[type[errors.AccelError], HTTPStatus] = {
     errors.UuidInUse: HTTPStatus.CONFLICT,
     errors.StaleVersion: HTTPStatus.CONFLICT,
     errors.Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.IncompatibleVersion: HTTPStatus.SERVICE_UNAVAILABLE,
     refusals.BadRequest: HTTPStatus.BAD_REQUEST,
     refusals.NotAuthenticated: HTTPStatus.UNAUTHORIZED,
     refusals.AccessRefused: HTTPStatus.FORBIDDEN,
@@ -34,6 +35,7 @@ STATUSES: dict[type[errors.AccelError], HTTPStatus] = {
     refusals.NotInThisVersion: HTTPStatus.NOT_ACCEPTABLE,
     refusals.BadVersion: HTTPStatus.NOT_ACCEPTABLE,
     refusals.UnsupportedVersion: HTTPStatus.NOT_ACCEPTABLE,
+    refusals.Unresolved: HTTPStatus.LOCKED,
     refusals.BodyTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     refusals.UnsupportedMediaType: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     errors.AccelError: HTTPStatus.INTERNAL_SERVER_ERROR,
@@ -73,7 +75,15 @@ class Boundary:
 
 
 def _status(error: errors.AccelError) -> HTTPStatus:
-    return next(STATUSES[parent] for parent in type(error).__mro__ if parent in STATUSES)
+    """The status of an error; of one that a conductor has answered with, that of the error over there."""
+    kind = type(error)
+    if isinstance(error, errors.ConductorRefused):
+        kind = errors.BY_CODE.get(error.remote_code, errors.ConductorRefused)
+    return next(STATUSES[parent] for parent in kind.__mro__ if parent in STATUSES)
+
+
+def _code(error: errors.AccelError) -> str:
+    return error.remote_code if isinstance(error, errors.ConductorRefused) else error.code
 
 
 def _answer(error: errors.AccelError, environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
@@ -109,7 +119,7 @@ def _body(error: errors.AccelError, version: Version, request_id: str) -> dict[s
             "status": status.value,
             "detail": text,
             "instance": request_id,
-            "code": error.code,
+            "code": _code(error),
         }
     return body
 

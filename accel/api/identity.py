@@ -77,6 +77,11 @@ def scope_of(context: RequestContext) -> Scope:
     return Scope(project_id=project_id, sees_all=ADMIN in context.roles)
 
 
+def is_service(context: RequestContext) -> bool:
+    """Whether another service of the cloud vouches for the call, by a token of its own."""
+    return SERVICE in context.service_roles
+
+
 class LoopbackOnly:
     """Authentication strategy ``none``: everybody on this machine is an administrator, and nobody else gets in."""
 

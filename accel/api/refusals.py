@@ -80,3 +80,9 @@ class UnsupportedMediaType(Refusal):
     """The body is no JSON by its own word."""
 
     code = "accel.unsupported_media_type"
+
+
+class Unresolved(Refusal):
+    """What is asked for is not settled yet: ask again."""
+
+    code = "accel.unresolved"

@@ -9,9 +9,20 @@ from typing import Any
 
 from accel.api import openapi
 from accel.api.call import Call
-from accel.api.handlers import attributes, deployables, device_profiles, devices, events, nodes, summary, versions
+from accel.api.handlers import (
+    accelerator_requests,
+    attributes,
+    deployables,
+    device_profiles,
+    devices,
+    events,
+    nodes,
+    summary,
+    versions,
+)
 from accel.api.microversion import SAYS_MORE
 from accel.api.route import Route
+from accel.api.schemas import accelerator_requests as request_schemas
 from accel.api.schemas import attributes as attribute_schemas
 from accel.api.schemas import deployables as deployable_schemas
 from accel.api.schemas import device_profiles as profile_schemas
@@ -195,6 +206,62 @@ ROUTES: tuple[Route, ...] = (
         path="/v2/device_profiles/{profile}",
         handler=device_profiles.delete,
         policy="device_profile:delete",
+        success=HTTPStatus.NO_CONTENT,
+    ),
+    Route(
+        method="GET",
+        path="/v2/accelerator_requests",
+        handler=accelerator_requests.index,
+        policy="arq:get_all",
+        query=request_schemas.QUERY,
+        answer=request_schemas.REQUESTS,
+    ),
+    Route(
+        method="GET",
+        path="/v2/accelerator_requests/{uuid}",
+        handler=accelerator_requests.show,
+        policy="arq:get_one",
+        answer=request_schemas.REQUEST,
+    ),
+    Route(
+        method="POST",
+        path="/v2/accelerator_requests",
+        handler=accelerator_requests.create,
+        policy="arq:create",
+        body=request_schemas.CREATE,
+        answer=request_schemas.MADE,
+        success=HTTPStatus.CREATED,
+    ),
+    Route(
+        method="PATCH",
+        path="/v2/accelerator_requests",
+        handler=accelerator_requests.change,
+        policy="arq:update",
+        body=request_schemas.CHANGES,
+        success=HTTPStatus.ACCEPTED,
+    ),
+    # openstacksdk asks for it so; the body names the requests.
+    Route(
+        method="PATCH",
+        path="/v2/accelerator_requests/{uuid}",
+        handler=accelerator_requests.change,
+        policy="arq:update",
+        body=request_schemas.CHANGES,
+        success=HTTPStatus.ACCEPTED,
+    ),
+    Route(
+        method="DELETE",
+        path="/v2/accelerator_requests",
+        handler=accelerator_requests.delete_several,
+        policy="arq:delete",
+        query=request_schemas.DELETE_QUERY,
+        success=HTTPStatus.NO_CONTENT,
+    ),
+    Route(
+        method="DELETE",
+        path="/v2/accelerator_requests/{uuid}",
+        handler=accelerator_requests.delete,
+        policy="arq:delete",
         success=HTTPStatus.NO_CONTENT,
     ),
     Route(

@@ -19,7 +19,7 @@ from accel.db.scope import Scope
 from accel.db.tables import AcceleratorRequest, Holder
 from accel.db.transitions import UNBOUND, HeldHandle, LockedRequest, Move, Terms, check, handles_of, lock, move
 from accel.errors import Conflict, InvalidValue, NotFound
-from accel.model.request import TRANSITIONS, Act, BindTarget, RequestChange, RequestState
+from accel.model.request import HOLDING, TRANSITIONS, Act, BindTarget, RequestChange, RequestState
 
 INSTANCE = "instance"
 """The kind of holder that a bound request makes of what it is bound for."""
@@ -158,7 +158,7 @@ def _check_instances(connection: Connection, binds: Sequence[tuple[LockedRequest
         select(AcceleratorRequest.uuid, AcceleratorRequest.instance_uuid)
         .where(
             AcceleratorRequest.instance_uuid.in_(instances),
-            AcceleratorRequest.id.not_in([request.id for request, _ in binds]),
+            AcceleratorRequest.id.not_in([request.id for request, _ in binds if request.state not in HOLDING]),
             scope.owns(AcceleratorRequest.project_id),
         )
         .limit(1)

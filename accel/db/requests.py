@@ -93,6 +93,14 @@ def find(connection: Connection, query: ListQuery, *, scope: Scope) -> Page[Requ
     return LISTING.read(connection, _visible(scope), query, make=RequestRow._make)
 
 
+def first_unresolved(connection: Connection, instance_uuid: str, *, scope: Scope) -> RequestRow | None:
+    """A request of an instance that somebody still waits for, if there is one."""
+    of_instance = _visible(scope).where(AcceleratorRequest.instance_uuid == instance_uuid)
+    waiting = of_instance.where(AcceleratorRequest.state.not_in(sorted(RESOLVED))).limit(1)
+    found = connection.execute(waiting).one_or_none()
+    return RequestRow._make(found) if found is not None else None
+
+
 def get(connection: Connection, uuid: str, *, scope: Scope) -> RequestRow:
     """One request.
 

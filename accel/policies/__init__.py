@@ -5,7 +5,17 @@ from types import ModuleType
 
 from oslo_policy.policy import RuleDefault
 
-from accel.policies import attributes, base, deployables, device_profiles, devices, events, nodes, summary
+from accel.policies import (
+    accelerator_requests,
+    attributes,
+    base,
+    deployables,
+    device_profiles,
+    devices,
+    events,
+    nodes,
+    summary,
+)
 
 MODULES: tuple[ModuleType, ...] = (
     base,
@@ -13,6 +23,7 @@ MODULES: tuple[ModuleType, ...] = (
     deployables,
     attributes,
     device_profiles,
+    accelerator_requests,
     nodes,
     events,
     summary,

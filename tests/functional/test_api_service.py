@@ -81,7 +81,13 @@ def test_the_answers_are_what_their_schemas_say(api: Client) -> None:
 
 
 def _example(path: str) -> str:
-    return {"devices": uuid(1, 1), "deployables": uuid(2, 2), "attributes": uuid(3, 1)}.get(path.split("/")[-2], "")
+    examples = {
+        "devices": uuid(1, 1),
+        "deployables": uuid(2, 2),
+        "attributes": uuid(3, 1),
+        "accelerator_requests": uuid(8, 1),
+    }
+    return examples.get(path.split("/")[-2], "")
 
 
 def test_the_process_says_that_it_is_well(api: Client) -> None:

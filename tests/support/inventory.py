@@ -12,6 +12,7 @@ from sqlalchemy import insert
 
 from accel.db.engine import Database
 from accel.db.tables import (
+    AcceleratorRequest,
     AttachHandle,
     Attribute,
     Base,
@@ -147,6 +148,21 @@ class Inventory:
             "is_public": True,
         }
         return self._add(DeviceProfile, defaults | columns)
+
+    def request(self, profile: Mapping[str, Any], **columns: Any) -> dict[str, Any]:
+        """An accelerator request that has nothing yet."""
+        defaults = {
+            "project_id": "red",
+            "state": "Initial",
+            "profile_id": profile["id"],
+            "profile_name": profile["name"],
+            "group_index": 0,
+            "group": {"resources:FPGA": "1"},
+            "resource_class": "FPGA",
+            "reason": "",
+            "steps": [],
+        }
+        return self._add(AcceleratorRequest, defaults | columns)
 
     def event(self, kind: str = "device.added", **columns: Any) -> dict[str, Any]:
         """Something that happened."""

@@ -10,13 +10,16 @@ from accel.db.engine import Database
 def uuid(kind: int, number: int) -> str:
     """``uuid(1, 2)`` is the second device.
 
-    Kinds: 1 device, 2 deployable, 3 attribute, 4 handle, 5 node, 6 event, 7 device profile.
+    Kinds: 1 device, 2 deployable, 3 attribute, 4 handle, 5 node, 6 event, 7 device profile, 8 accelerator
+    request.
     """
     return f"{kind}0000000-0000-4000-8000-{number:012}"
 
 
 def populate(database: Database) -> None:
-    """Two nodes: ``alpha`` is heard and has two GPUs, one of them cut in two; ``beta`` is silent. And two profiles."""
+    """Two nodes: ``alpha`` is heard and has two GPUs, one of them cut in two; ``beta`` is silent. And two profiles, one
+    of them asked for by a request.
+    """
     inventory = Inventory(database)
     alpha = inventory.node(
         "alpha",
@@ -33,7 +36,8 @@ def populate(database: Database) -> None:
     _add_gpus(inventory, alpha)
     _add_fakes(inventory, beta)
     inventory.profile("gold", uuid=uuid(7, 1), description="first", updated_at=BEGIN)
-    inventory.profile("secret", uuid=uuid(7, 2), is_public=False, project_id="red", version=3)
+    secret = inventory.profile("secret", uuid=uuid(7, 2), is_public=False, project_id="red", version=3)
+    inventory.request(secret, uuid=uuid(8, 1))
     inventory.event("node.added", uuid=uuid(6, 1), node="alpha", occurred_at=BEGIN)
     inventory.event(
         "device.added", uuid=uuid(6, 2), node="alpha", device_uuid=uuid(1, 1), occurred_at=BEGIN + timedelta(hours=1)

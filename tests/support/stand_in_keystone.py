@@ -33,6 +33,7 @@ PERSONAS = {
     "manager": Persona(("manager", "member", "reader")),
     "foreign_manager": Persona(("manager", "member", "reader"), project="foreign"),
     "member": Persona(("member", "reader")),
+    "alt": Persona(("member", "reader"), project="foreign"),
     "reader": Persona(("reader",)),
     "nova": Persona(("service",), project="service"),
     "roleless": Persona(()),
