@@ -15,7 +15,8 @@
     │   └── StaleVersion        it has been changed since it was read
     ├── Unavailable             a part we depend on is away: try again later
     │   ├── DatabaseUnavailable
-    │   └── ConductorUnavailable
+    │   ├── ConductorUnavailable
+    │   └── NovaUnavailable
     ├── ConductorRefused        the conductor takes a message for wrong
     │   └── Superseded          … because the node has been restarted since
     ├── IncompatibleVersion     two services have no version of the messages in common
@@ -150,6 +151,12 @@ class ConductorUnavailable(Unavailable):
     """No conductor answers, or the broker between us is away."""
 
     code = "accel.conductor_unavailable"
+
+
+class NovaUnavailable(Unavailable):
+    """OpenStack's compute service does not answer, or not what it was asked."""
+
+    code = "accel.nova_unavailable"
 
 
 class ConductorRefused(AccelError):

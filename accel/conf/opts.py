@@ -5,9 +5,9 @@ from types import ModuleType
 
 from oslo_config import cfg
 
-from accel.conf import agent, api, conductor, database, default, http_basic, rpc
+from accel.conf import agent, api, conductor, database, default, http_basic, nova, rpc
 
-MODULES: tuple[ModuleType, ...] = (default, api, http_basic, agent, database, conductor, rpc)
+MODULES: tuple[ModuleType, ...] = (default, api, http_basic, agent, database, conductor, nova, rpc)
 
 
 def list_opts() -> list[tuple[cfg.OptGroup | str, Sequence[cfg.Opt]]]:
