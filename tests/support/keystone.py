@@ -1,15 +1,9 @@
-"""A real Keystone: from PyPI in a virtual environment of its own, on SQLite, with fernet keys.
-
-The environment is built once below ``build`` and kept. Where it cannot be installed tests are skipped and say so; where
-CI is set they fail.
-"""
+"""A real Keystone: from PyPI in a virtual environment of its own, on SQLite, with fernet keys."""
 
 import base64
-import fcntl
 import os
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,12 +12,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import pytest
 import requests
+from support.environments import programs_of
 
-ROOT = Path(__file__).parents[2]
-HOME = ROOT / "build" / "keystone"
-WANTED = ["keystone==30.0.0", "waitress==3.0.2"]
 PATIENCE_SECONDS = 60
 ADMIN_PASSWORD = "of-the-admin"
 # Keystone reads the arguments of whatever imports it: they have to be gone before.
@@ -100,15 +91,15 @@ def in_default_domain(name: str) -> dict[str, Any]:
 @contextmanager
 def running_keystone(directory: Path) -> Iterator[Keystone]:
     """A Keystone that has been bootstrapped and answers within the block."""
-    binaries = _installed() / "bin"
+    programs = programs_of("keystone")
     port = _free_port()
     _configure(directory)
-    manage = [str(binaries / "keystone-manage"), "--config-dir", str(directory)]
+    manage = [str(programs / "keystone-manage"), "--config-dir", str(directory)]
     _run([*manage, "db_sync"])
     url = f"http://127.0.0.1:{port}/v3"
     endpoints = ["--bootstrap-public-url", url, "--bootstrap-internal-url", url]
     _run([*manage, "bootstrap", "--bootstrap-password", ADMIN_PASSWORD, *endpoints])
-    command = [str(binaries / "python"), "-c", SERVE, str(port)]
+    command = [str(programs / "python"), "-c", SERVE, str(port)]
     environment = os.environ | {"OS_KEYSTONE_CONFIG_DIR": str(directory)}
     with (directory / "log").open("w") as log, subprocess.Popen(command, stderr=log, env=environment) as process:
         try:
@@ -116,33 +107,6 @@ def running_keystone(directory: Path) -> Iterator[Keystone]:
             yield Keystone(url)
         finally:
             process.kill()
-
-
-def _installed() -> Path:
-    """The virtual environment; the first of several processes that want it builds it."""
-    HOME.parent.mkdir(exist_ok=True)
-    with (HOME.parent / "keystone.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        ready = HOME / "ready"
-        if not ready.exists() or ready.read_text().split() != WANTED:
-            _run([sys.executable, "-m", "venv", "--clear", str(HOME)])
-            pip = [str(HOME / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-            done = subprocess.run(
-                [*pip, "--constraint", str(ROOT / "constraints.txt"), *WANTED],
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            if done.returncode:
-                _give_up(f"Keystone cannot be installed: {done.stderr.strip().splitlines()[-1:]}")
-            ready.write_text("\n".join(WANTED))
-    return HOME
-
-
-def _give_up(reason: str) -> None:
-    if os.environ.get("CI"):
-        pytest.fail(reason)
-    pytest.skip(reason)
 
 
 def _configure(directory: Path) -> None:
