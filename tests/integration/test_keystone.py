@@ -6,19 +6,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import requests
 from support.cli import run
-from support.databases import migrated
-from support.keystone import Keystone, in_default_domain, running_keystone
-from support.populated import populate, uuid
-from support.served import served
+from support.cloud import Cloud, running_cloud
+from support.populated import uuid
 
 OPENSTACK = Path(sys.executable).with_name("openstack")
-OWN = {"project": in_default_domain("own")}
 # Deprecations among OpenStack's libraries are theirs to mend.
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::PendingDeprecationWarning"),
@@ -26,45 +22,10 @@ pytestmark = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Cloud:
-    """A Keystone with users, and our API that asks it."""
-
-    keystone: Keystone
-    url: str
-
-    def status(self, method: str, path: str, token: str, **headers: str) -> int:
-        """What our API makes of a token."""
-        sent = {"X-Auth-Token": token, **headers}
-        return requests.request(method, f"{self.url}/v2{path}", headers=sent, timeout=60).status_code
-
-    def token_of(self, name: str) -> str:
-        """A token for the project ``own``; a user's password is the name twice."""
-        return self.keystone.token(name, name * 2, **OWN)
-
-
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    with running_keystone(tmp_path_factory.mktemp("keystone")) as keystone:
-        service = keystone.make("service", name="cyborg", type="accelerator")
-        project = keystone.make("project", name="own", domain_id="default")
-        for name in ("admin", "manager", "member", "reader", "service"):
-            user = keystone.make("user", name=f"{name}1", password=f"{name}1" * 2, domain_id="default")
-            keystone.call("PUT", f"/projects/{project}/users/{user}/roles/{keystone.id_of('role', name)}")
-            if name == "admin":
-                keystone.call("PUT", f"/system/users/{user}/roles/{keystone.id_of('role', name)}")
-                keystone.call("PUT", f"/domains/default/users/{user}/roles/{keystone.id_of('role', name)}")
-        directory = tmp_path_factory.mktemp("accel")
-        config = directory / "accel.conf"
-        config.write_text(
-            "[api]\nauth_strategy = keystone\n[keystone_authtoken]\nauth_type = password\n"
-            f"auth_url = {keystone.url}\nwww_authenticate_uri = {keystone.url}\nusername = service1\n"
-            "password = service1service1\nproject_name = own\nuser_domain_id = default\nproject_domain_id = default\n"
-        )
-        with migrated("sqlite", directory) as database, served(database, "--config-file", str(config)) as url:
-            populate(database)
-            keystone.make("endpoint", service_id=service, interface="public", url=f"{url}/v2")
-            yield Cloud(keystone, url)
+    with running_cloud(tmp_path_factory.mktemp("cloud")) as cloud:
+        yield cloud
 
 
 @pytest.mark.parametrize(
@@ -134,18 +95,6 @@ def test_an_event_has_the_id_of_the_user(cloud: Cloud) -> None:
     assert [event["source"] for event in events] == [f"api:{cloud.keystone.id_of('user', 'admin1')}"]
 
 
-def _variables(cloud: Cloud, name: str, password: str | None = None) -> dict[str, str]:
-    return {
-        "OS_AUTH_URL": cloud.keystone.url,
-        "OS_USERNAME": name,
-        "OS_PASSWORD": password or name * 2,
-        "OS_PROJECT_NAME": "own",
-        "OS_USER_DOMAIN_ID": "default",
-        "OS_PROJECT_DOMAIN_ID": "default",
-        "OS_IDENTITY_API_VERSION": "3",
-    }
-
-
 @pytest.mark.parametrize(
     ("name", "password", "code", "said"),
     [
@@ -157,7 +106,7 @@ def _variables(cloud: Cloud, name: str, password: str | None = None) -> dict[str
 def test_the_command_line_signs_in_and_finds_the_service_in_the_catalog(
     name: str, password: str | None, code: int, said: str, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for variable, value in _variables(cloud, name, password).items():
+    for variable, value in cloud.variables_of(name, password).items():
         monkeypatch.setenv(variable, value)
     outcome = run("device", "list", "-f", "json", endpoint="")
 
@@ -169,7 +118,7 @@ def test_the_command_line_signs_in_and_finds_the_service_in_the_catalog(
 def test_the_openstack_command_works_with_a_token(cloud: Cloud) -> None:
     command = [str(OPENSTACK), "accelerator", "device", "list", "-f", "json"]
     clean = {name: value for name, value in os.environ.items() if not name.startswith("OS_")}
-    environment = clean | _variables(cloud, "manager1")
+    environment = clean | cloud.variables_of("manager1")
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=120)
 
     assert done.returncode == 0, done.stderr

@@ -1,0 +1,86 @@
+"""A small OpenStack cloud: a real Keystone with users, our API in its catalog, and stand-ins for its neighbours."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import requests
+from support.databases import migrated
+from support.keystone import Keystone, in_default_domain, running_keystone
+from support.populated import populate
+from support.served import served
+from support.stand_in_neighbours import Neighbours, stand_in_neighbours
+
+OWN = {"project": in_default_domain("own")}
+ROLES = ("admin", "manager", "member", "reader", "service")
+
+
+@dataclass(frozen=True, slots=True)
+class Cloud:
+    """What runs. The user ``member1`` has the role member in the project ``own``, and so on for each role."""
+
+    keystone: Keystone
+    url: str
+    """Of our API, without a version."""
+    neighbours: Neighbours
+
+    def status(self, method: str, path: str, token: str, **headers: str) -> int:
+        """What our API makes of a token."""
+        sent = {"X-Auth-Token": token, **headers}
+        return requests.request(method, f"{self.url}/v2{path}", headers=sent, timeout=60).status_code
+
+    def token_of(self, name: str) -> str:
+        """A token for the project ``own``; a user's password is the name twice."""
+        return self.keystone.token(name, name * 2, **OWN)
+
+    def variables_of(self, name: str, password: str | None = None) -> dict[str, str]:
+        """What a user of command lines has in the environment."""
+        return {
+            "OS_AUTH_URL": self.keystone.url,
+            "OS_USERNAME": name,
+            "OS_PASSWORD": password or name * 2,
+            "OS_PROJECT_NAME": "own",
+            "OS_USER_DOMAIN_ID": "default",
+            "OS_PROJECT_DOMAIN_ID": "default",
+            "OS_IDENTITY_API_VERSION": "3",
+        }
+
+
+@contextmanager
+def running_cloud(directory: Path) -> Iterator[Cloud]:
+    """A cloud whose accelerators are those of ``support.populated``, which answers within the block."""
+    homes = [directory / name for name in ("keystone", "accel")]
+    for home in homes:
+        home.mkdir()
+    with running_keystone(homes[0]) as keystone, stand_in_neighbours() as neighbours:
+        _add_users(keystone)
+        config = _configured(homes[1], keystone)
+        with migrated("sqlite", homes[1]) as database, served(database, "--config-file", str(config)) as url:
+            populate(database)
+            places = {"accelerator": f"{url}/v2", "compute": neighbours.compute_url, "image": neighbours.image_url}
+            for kind, place in places.items():
+                service = keystone.make("service", name=kind, type=kind)
+                keystone.make("endpoint", service_id=service, interface="public", url=place)
+            yield Cloud(keystone, url, neighbours)
+
+
+def _add_users(keystone: Keystone) -> None:
+    project = keystone.make("project", name="own", domain_id="default")
+    for name in ROLES:
+        user = keystone.make("user", name=f"{name}1", password=f"{name}1" * 2, domain_id="default")
+        role = keystone.id_of("role", name)
+        keystone.call("PUT", f"/projects/{project}/users/{user}/roles/{role}")
+        if name == "admin":
+            keystone.call("PUT", f"/system/users/{user}/roles/{role}")
+            keystone.call("PUT", f"/domains/default/users/{user}/roles/{role}")
+
+
+def _configured(directory: Path, keystone: Keystone) -> Path:
+    path = directory / "accel.conf"
+    path.write_text(
+        "[api]\nauth_strategy = keystone\n[keystone_authtoken]\nauth_type = password\n"
+        f"auth_url = {keystone.url}\nwww_authenticate_uri = {keystone.url}\nusername = service1\n"
+        "password = service1service1\nproject_name = own\nuser_domain_id = default\nproject_domain_id = default\n"
+    )
+    return path
