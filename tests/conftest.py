@@ -21,3 +21,10 @@ def any_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Dat
     """An empty database with the schema of this release, on each database that we support."""
     with migrated(request.param, tmp_path) as database:
         yield database
+
+
+@pytest.fixture(scope="module", params=ALL_DATABASES)
+def shared_database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    """A database of each kind for all tests of a module, which keep out of one another's way by their names."""
+    with migrated(request.param, tmp_path_factory.mktemp("shared")) as database:
+        yield database

@@ -1,7 +1,7 @@
 """What requests hold: how it is taken and how it is given back.
 
-Every function is a part of one transaction. The requests are locked first, in the order of their keys, then the limits
-they are under, then the places where they are bound: two transactions that want the same wait for one another.
+Every function is a part of one transaction. The requests are locked first, in the order of their keys, then the nodes
+where they are bound, then the limits they are under: two transactions that want the same wait for one another.
 """
 
 from collections import Counter
@@ -19,7 +19,7 @@ from accel.db.scope import Scope
 from accel.db.tables import AcceleratorRequest, Holder
 from accel.db.transitions import UNBOUND, HeldHandle, LockedRequest, Move, Terms, check, handles_of, lock, move
 from accel.errors import Conflict, InvalidValue, NotFound
-from accel.model.request import HOLDING, TRANSITIONS, Act, BindTarget, RequestChange, RequestState
+from accel.model.request import HOLDING, TRANSITIONS, WORKING, Act, BindTarget, RequestChange, RequestState
 
 INSTANCE = "instance"
 """The kind of holder that a bound request makes of what it is bound for."""
@@ -66,7 +66,7 @@ def _unbind(connection: Connection, requests: Sequence[LockedRequest], *, terms:
     held = handles_of(connection, requests)
     busy = [row for row in requests if _needs_work(row) and row.state != RequestState.UNBIND_STARTED]
     idle = [row for row in requests if not _needs_work(row)]
-    begun = [Move(row, _begun(row, terms.worker, origin.at + terms.work_limit), held.get(row.id)) for row in busy]
+    begun = [Move(row, _begun(row, terms.worker, terms.deadline(origin.at)), held.get(row.id)) for row in busy]
     move(connection, Act.BEGIN_UNBIND, begun, origin=origin)
     done = [Move(row, UNBOUND, held.get(row.id)) for row in idle]
     move(connection, Act.UNBIND, done, origin=origin)
@@ -83,12 +83,13 @@ def _bind(
 ) -> list[str]:
     if not binds:
         return []
+    found = places.lock(connection, [(target.device_rp_uuid, target.hostname) for _, target in binds])
     _check_instances(connection, binds, scope)
     check(Act.BIND, (request for request, _ in binds))
     quotas.check(
         connection, Counter((target.project_id or row.project_id, row.resource_class) for row, target in binds)
     )
-    taken = _take_handles(connection, binds)
+    taken = _take_handles(connection, binds, found)
     busy: list[Move] = []
     idle: list[Move] = []
     for request, target in binds:
@@ -102,7 +103,7 @@ def _bind(
             "reason": "",
             "steps": steps,
             "worker": terms.worker if steps else None,
-            "deadline_at": origin.at + terms.work_limit if steps else None,
+            "deadline_at": terms.deadline(origin.at) if steps else None,
         }
         bound = request._replace(
             hostname=target.hostname, instance_uuid=target.instance_uuid, project_id=values["project_id"]
@@ -116,10 +117,11 @@ def _bind(
 
 
 def _take_handles(
-    connection: Connection, binds: Sequence[tuple[LockedRequest, BindTarget]]
+    connection: Connection,
+    binds: Sequence[tuple[LockedRequest, BindTarget]],
+    found: Mapping[tuple[str, str], Place],
 ) -> dict[int, tuple[Place, FreeHandle]]:
     """A free handle for each request, by its key, from its place, which is locked."""
-    found = places.lock(connection, [(target.device_rp_uuid, target.hostname) for _, target in binds])
     place_of = {request.id: found[target.device_rp_uuid, target.hostname] for request, target in binds}
     amounts = Counter(place.deployable_id for place in place_of.values())
     free = places.free_handles(connection, amounts)
@@ -153,6 +155,10 @@ def _hold(
 
 
 def _check_instances(connection: Connection, binds: Sequence[tuple[LockedRequest, BindTarget]], scope: Scope) -> None:
+    """Make sure that no instance has other requests. An instance is on one node, so while that is locked none gets any.
+
+    :raises InvalidValue: one of them has
+    """
     instances = sorted({target.instance_uuid for _, target in binds})
     other = connection.execute(
         select(AcceleratorRequest.uuid, AcceleratorRequest.instance_uuid)
@@ -174,7 +180,7 @@ def _needs_work(request: LockedRequest) -> bool:
 
 
 def _begun(request: LockedRequest, worker: str | None, deadline: datetime) -> dict[str, Any]:
-    """Who is to work and until when; whoever is at work already finds out by the state that has changed."""
-    if request.state == RequestState.BIND_STARTED:
+    """Who is to work, and until when; whoever is at it already goes on, and finds out by the new state."""
+    if request.state in WORKING:
         worker, deadline = request.worker, request.deadline_at or deadline
     return {"worker": worker, "deadline_at": deadline}

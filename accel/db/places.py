@@ -60,25 +60,28 @@ _PLACES: AnySelect = (
 def lock(connection: Connection, wanted: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Place]:
     """The places of some providers, each on the node where it is expected.
 
-    Until the end of the transaction no report of their nodes is taken, and nobody else takes a handle there: whatever
-    is checked now stays so.
+    It is the nodes that are locked, as for a report and before anything else of them: until the end of the transaction
+    no report of theirs is taken, and nobody else takes a handle there.
 
     :param wanted: provider and node of each
-    :return: the places by provider and node
+    :return: the places by provider and node. Where a device has taken the slot of one that is lost, both have the same
+        provider; the one that can be used is meant
     :raises NotFound: there is no such provider
     :raises Conflict: it is on another node, or not to be used now; the text says why
     """
-    wanted = list(wanted)
+    wanted = sorted(set(wanted))
+    nodes = sorted({node for _, node in wanted})
+    connection.execute(select(Node.id).where(Node.name.in_(nodes)).order_by(Node.id).with_for_update()).all()
     providers = sorted({provider for provider, _ in wanted})
-    statement = _PLACES.where(Deployable.rp_uuid.in_(providers)).order_by(Deployable.id).with_for_update()
+    statement = _PLACES.where(Deployable.rp_uuid.in_(providers)).order_by(Deployable.id)
     found = [Place._make(row) for row in connection.execute(statement)]
-    places = {(place.provider, place.node): place for place in found}
+    places = {(place.provider, place.node): place for place in sorted(found, key=_is_usable)}
     for provider, node in wanted:
         if (provider, node) not in places:
             _refuse_place(provider, node, found)
         for obstacle in obstacles(places[provider, node]):
             raise Conflict(f"provider {provider} on {node} cannot be bound to: {obstacle}")
-    return places
+    return {place: places[place] for place in wanted}
 
 
 def obstacles(place: Place) -> Iterator[str]:
@@ -135,6 +138,10 @@ def why_none_is_free(connection: Connection, place: Place, wanted: int) -> str:
         f"{', some of which stand for what is held through a lost device' if total - held >= wanted else ''}; "
         f"{wanted} wanted"
     )
+
+
+def _is_usable(place: Place) -> bool:
+    return not any(obstacles(place))
 
 
 def _refuse_place(provider: str, node: str, found: Iterable[Place]) -> None:

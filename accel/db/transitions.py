@@ -37,6 +37,10 @@ class Terms:
     steps_for: Callable[[str, Group], Sequence[str]]
     """The names of the steps of work on the node that a type of handle needs under a group of a profile."""
 
+    def deadline(self, now: datetime) -> datetime:
+        """Until when work is to be done that begins now."""
+        return now + self.work_limit
+
 
 class LockedRequest(NamedTuple):
     """The row of a request, which is locked until the end of the transaction."""
@@ -51,6 +55,7 @@ class LockedRequest(NamedTuple):
     hostname: str | None
     device_rp_uuid: str | None
     instance_uuid: str | None
+    reason: str
     steps: list[str]
     worker: str | None
     deadline_at: datetime | None
