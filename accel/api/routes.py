@@ -11,6 +11,7 @@ from accel.api import openapi
 from accel.api.call import Call
 from accel.api.handlers import (
     accelerator_requests,
+    attach_handles,
     attributes,
     deployables,
     device_profiles,
@@ -23,6 +24,7 @@ from accel.api.handlers import (
 from accel.api.microversion import SAYS_MORE
 from accel.api.route import Route
 from accel.api.schemas import accelerator_requests as request_schemas
+from accel.api.schemas import attach_handles as handle_schemas
 from accel.api.schemas import attributes as attribute_schemas
 from accel.api.schemas import deployables as deployable_schemas
 from accel.api.schemas import device_profiles as profile_schemas
@@ -263,6 +265,23 @@ ROUTES: tuple[Route, ...] = (
         handler=accelerator_requests.delete,
         policy="arq:delete",
         success=HTTPStatus.NO_CONTENT,
+    ),
+    Route(
+        method="GET",
+        path="/v2/attach_handles",
+        handler=attach_handles.index,
+        policy="attach_handle:get_all",
+        since=SAYS_MORE,
+        query=handle_schemas.QUERY,
+        answer=handle_schemas.ATTACH_HANDLES,
+    ),
+    Route(
+        method="GET",
+        path="/v2/attach_handles/{uuid}",
+        handler=attach_handles.show,
+        policy="attach_handle:get_one",
+        since=SAYS_MORE,
+        answer=handle_schemas.ATTACH_HANDLE,
     ),
     Route(
         method="GET",

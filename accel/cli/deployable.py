@@ -49,13 +49,13 @@ def _handles(deployable: Item) -> str:
 
 def _handle(handle: Item) -> Iterable[str]:
     yield handle["type"]
-    yield _handle_name(handle["info"])
+    yield handle_name(handle["info"])
     if handle["presence"] != "present":
         yield handle["presence"]
     yield "held" if handle["held"] else "not held"
 
 
-def _handle_name(info: Item) -> str:
+def handle_name(info: Item) -> str:
     """A PCI function as the kernel writes it; anything else by what it says."""
     if all(key in info for key in _PCI_INFO):
         domain, bus, device, function = (info[key] for key in _PCI_INFO)

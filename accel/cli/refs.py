@@ -1,6 +1,7 @@
 """Short names for things: what a person types instead of a UUID."""
 
 import re
+from collections.abc import Sequence
 
 from accel.cli.client import Client, Item
 from accel.cli.errors import NothingFound, WrongUse
@@ -50,6 +51,23 @@ def profile(client: Client, text: str) -> Item:
     return _only(named or found, "profile", text)
 
 
+def handles(client: Client, text: str, *, limit: int | None = None) -> list[Item]:
+    """The attach handle that a text means, or all handles of the device that it means.
+
+    :param limit: at most so many; None for all
+    :raises NothingFound: there is no such handle and no such device
+    :raises WrongUse: there are several
+    """
+    found = list(client.items("/attach_handles", {"ref": text}, limit=limit))
+    exact = [item for item in found if item["uuid"] == text.lower()]
+    of_devices = {item["device_uuid"]: item for item in exact or found}
+    if len(of_devices) > 1:
+        raise WrongUse(_several("device", text, [f"{uuid}  {item['node']}" for uuid, item in of_devices.items()]))
+    if not found:
+        device(client, text)  # it may have none
+    return exact or found
+
+
 def _one(client: Client, collection: str, text: str) -> Item:
     found = list(client.items(f"/{collection}", {"ref": text}, limit=_SHOWN_CANDIDATES + 1))
     return _only(found, collection.removesuffix("s"), text)
@@ -61,11 +79,15 @@ def _only(found: list[Item], noun: str, text: str) -> Item:
     if not candidates:
         raise NothingFound(f"there is no {noun} {text}")
     if len(candidates) > 1:
-        lines = [f"  {item['uuid']}  {_described(item)}" for item in candidates[:_SHOWN_CANDIDATES]]
-        if len(candidates) > _SHOWN_CANDIDATES:
-            lines.append("  …")
-        raise WrongUse("\n".join([f"{text} means several {noun}s; say which:", *lines]))
+        raise WrongUse(_several(noun, text, [f"{item['uuid']}  {_described(item)}" for item in candidates]))
     return candidates[0]
+
+
+def _several(noun: str, text: str, candidates: Sequence[str]) -> str:
+    lines = [f"  {candidate}" for candidate in candidates[:_SHOWN_CANDIDATES]]
+    if len(candidates) > _SHOWN_CANDIDATES:
+        lines.append("  …")
+    return "\n".join([f"{text} means several {noun}s; say which:", *lines])
 
 
 def _described(item: Item) -> str:

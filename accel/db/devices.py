@@ -80,7 +80,7 @@ def _is_free(wanted: bool) -> ColumnElement[bool]:  # noqa: FBT001 - a filter ta
     return free_handle if wanted else ~free_handle
 
 
-def _may_be_called(text: str) -> ColumnElement[bool]:
+def may_be_called(text: str) -> ColumnElement[bool]:
     """Devices that a person may mean: the start of a UUID, identity, serial number, PCI address, ``node/address``."""
     node, slash, place = text.rpartition("/")
     at_address = Device.address == _address(place)
@@ -114,7 +114,7 @@ LISTING = Listing(
         "hostname": _equal(Node.name),
         "node": _equal(Node.name),
         "free": _is_free,
-        "ref": _may_be_called,
+        "ref": may_be_called,
     },
     sort_keys={
         **{

@@ -39,21 +39,22 @@ class FreeHandle(NamedTuple):
     info: dict[str, str]
 
 
+COLUMNS: tuple[Any, ...] = (
+    Deployable.id,
+    Deployable.rp_uuid,
+    Deployable.name,
+    Deployable.presence,
+    Device.uuid,
+    Device.presence,
+    Device.status,
+    Device.health,
+    Device.reason,
+    Node.name,
+)
+"""What a ``Place`` is made of, in its order, of a statement over deployables, their devices and nodes."""
+
 _PLACES: AnySelect = (
-    select(
-        Deployable.id,
-        Deployable.rp_uuid,
-        Deployable.name,
-        Deployable.presence,
-        Device.uuid,
-        Device.presence,
-        Device.status,
-        Device.health,
-        Device.reason,
-        Node.name,
-    )
-    .join(Device, Device.id == Deployable.device_id)
-    .join(Node, Node.id == Device.node_id)
+    select(*COLUMNS).join(Device, Device.id == Deployable.device_id).join(Node, Node.id == Device.node_id)
 )
 
 

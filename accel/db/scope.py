@@ -33,5 +33,9 @@ class Scope:
         """What is true of the rows that are the caller's or nobody's."""
         return true() if self.sees_all else or_(project_id.is_(None), project_id == self.project_id)
 
+    def knows(self, project_id: str | None) -> bool:
+        """Whether the caller may see what is a project's, or nobody's where that is None."""
+        return self.sees_all or project_id is None or project_id == self.project_id
+
 
 EVERYTHING = Scope(sees_all=True)

@@ -7,6 +7,7 @@ from oslo_policy.policy import RuleDefault
 
 from accel.policies import (
     accelerator_requests,
+    attach_handles,
     attributes,
     base,
     deployables,
@@ -24,6 +25,7 @@ MODULES: tuple[ModuleType, ...] = (
     attributes,
     device_profiles,
     accelerator_requests,
+    attach_handles,
     nodes,
     events,
     summary,

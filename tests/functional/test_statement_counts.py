@@ -16,6 +16,8 @@ PATHS = [
     "/v2/attributes",
     "/v2/device_profiles",
     "/v2/device_profiles?name=gold,profile-7",
+    "/v2/attach_handles",
+    "/v2/attach_handles?is_free=true&ref=0000:00:00.0&sort_key=node",
     "/v2/nodes",
     "/v2/nodes/node-00000/topology",
     "/v2/events",

@@ -117,24 +117,26 @@ class Inventory:
             "deployable_id": deployable["id"],
             "type": "TEST_PCI",
             "info": info,
-            "info_key": json.dumps(info, sort_keys=True),
+            "info_key": json.dumps(info, sort_keys=True, separators=(",", ":")),
             "presence": "present",
         }
         row = self._add(AttachHandle, defaults | columns)
         if held:
-            self._insert(
-                Holder,
-                [
-                    {
-                        "uuid": str(uuid4()),
-                        "attach_handle_id": row["id"],
-                        "kind": "instance",
-                        "name": "vm",
-                        "project_id": None,
-                        "created_at": BEGIN,
-                    }
-                ],
-            )
+            self.holder(row)
+        return row
+
+    def holder(self, handle: Mapping[str, Any], **columns: Any) -> dict[str, Any]:
+        """An instance that has an attach handle and is no project's."""
+        defaults = {
+            "attach_handle_id": handle["id"],
+            "kind": "instance",
+            "name": "vm",
+            "project_id": None,
+            "request_id": None,
+            "created_at": BEGIN,
+        }
+        row = {"id": next(self._ids), "uuid": str(uuid4()), **defaults, **columns}
+        self._insert(Holder, [row])
         return row
 
     def profile(self, name: str, **columns: Any) -> dict[str, Any]:
