@@ -7,10 +7,25 @@ import ast
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from cliff.commandmanager import CommandManager, EntryPointWrapper
 
 GROUP = "accel.cli"
+
+
+class Entry(EntryPoint):
+    """A command that is not imported yet."""
+
+    def load(self) -> Any:
+        """Import it.
+
+        :raises RuntimeError: its module is broken. A ValueError would tell cliff that there is no such command.
+        """
+        try:
+            return super().load()
+        except ValueError as error:
+            raise RuntimeError(f"{self.value} cannot be imported: {error}") from error
 
 
 class Commands(CommandManager):
@@ -23,7 +38,7 @@ class Commands(CommandManager):
         """Note which commands there are."""
         self.group_list.append(namespace)
         for entry_point in entry_points(group=namespace):
-            self.commands[entry_point.name.replace("_", " ")] = entry_point
+            self.commands[entry_point.name.replace("_", " ")] = Entry(entry_point.name, entry_point.value, namespace)
 
 
 def summary(entry: EntryPoint | EntryPointWrapper) -> str:

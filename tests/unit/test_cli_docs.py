@@ -9,7 +9,7 @@ import pytest
 
 from accel.cli import errors
 from accel.cli.app import AccelApp
-from accel.cli.commands import summary
+from accel.cli.commands import Entry, summary
 from accel.cli.errors import CommandFailed
 
 PAGE = (Path(__file__).parents[2] / "docs" / "cli" / "index.rst").read_text()
@@ -94,6 +94,18 @@ def test_completion_knows_every_command_and_its_options() -> None:
     for entry in COMMANDS:
         assert f"cmds_{entry.name}=" in out.getvalue()
     assert "--numa-node" in out.getvalue()
+
+
+def test_a_command_whose_module_is_broken_is_not_said_to_be_unknown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "accel_test_broken.py").write_text('raise ValueError("a mistake")\n')
+    monkeypatch.syspath_prepend(tmp_path)
+    command_line = app()
+    command_line.command_manager.commands["broken"] = Entry("broken", "accel_test_broken:Broken", "accel.cli")
+
+    with pytest.raises(RuntimeError, match="accel_test_broken:Broken cannot be imported: a mistake"):
+        command_line.run(["broken"])
 
 
 def test_words_may_be_shortened_as_long_as_one_command_is_meant() -> None:
