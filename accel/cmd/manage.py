@@ -61,16 +61,27 @@ def _database(conf: cfg.ConfigOpts, url: str | None) -> Database:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=PROG, description="Administer accel's database.")
-    parser.add_argument("--config-file", metavar="PATH", help="read this instead of /etc/accel/accel.conf")
-    parser.add_argument("--database", metavar="URL", help="this database instead of [database] connection")
+    _add_options(parser, default=None)
     db = parser.add_subparsers(required=True, metavar="db").add_parser("db", help="the schema of the database")
     commands = db.add_subparsers(required=True, metavar="COMMAND")
     for command, text in (
         (upgrade, "bring the schema to this release; safe to repeat"),
         (status, "say how far the schema is"),
     ):
-        commands.add_parser(command.__name__, help=text, description=text).set_defaults(command=command)
+        subparser = commands.add_parser(command.__name__, help=text, description=text)
+        _add_options(subparser, default=argparse.SUPPRESS)  # what is not given there leaves what was given before
+        subparser.set_defaults(command=command)
     return parser
+
+
+def _add_options(parser: argparse.ArgumentParser, *, default: str | None) -> None:
+    """The options that stand before or after the command."""
+    parser.add_argument(
+        "--config-file", metavar="PATH", default=default, help="read this instead of /etc/accel/accel.conf"
+    )
+    parser.add_argument(
+        "--database", metavar="URL", default=default, help="this database instead of [database] connection"
+    )
 
 
 def _say(line: str) -> None:

@@ -46,8 +46,9 @@ def test_upgrading_again_runs_nothing_and_is_well(url: str, capsys: pytest.Captu
     assert "ran" not in capsys.readouterr().out
 
 
-def test_the_database_is_that_of_the_configuration(config_file: str, url: str) -> None:
-    assert manage.main(["--config-file", config_file, "db", "upgrade"]) == 0
+@pytest.mark.parametrize("line", ["--config-file {0} db upgrade", "db upgrade --config-file {0}"])
+def test_the_database_is_that_of_the_configuration(line: str, config_file: str, url: str) -> None:
+    assert manage.main(line.format(config_file).split()) == 0
     with opened(url) as database:
         assert migrate.status(database).is_current
 
