@@ -3,7 +3,6 @@
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,22 +12,22 @@ from support.databases import migrated
 from support.populated import populate
 from support.processes import free_port
 from support.users import write_users
+from support.waiting import until
 
 ACCEL_API = Path(sys.executable).with_name("accel-api")
 PATIENCE_SECONDS = 30
 
 
 def _wait_for(url: str, process: "subprocess.Popen[str]") -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while time.monotonic() < deadline:
+    def answers() -> bool:
         assert process.poll() is None, "the service has ended"
         try:
             requests.get(f"{url}/healthcheck", timeout=5).raise_for_status()
         except requests.ConnectionError:
-            time.sleep(0.05)
-        else:
-            return
-    raise AssertionError("the service does not answer")
+            return False
+        return True
+
+    until(answers, patience_seconds=PATIENCE_SECONDS)
 
 
 @pytest.fixture

@@ -3,10 +3,8 @@
 import signal
 import subprocess
 import sys
-import threading
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,6 +15,7 @@ from sqlalchemy import func, select
 from support.broker import broker_behind_proxy, broker_topic
 from support.databases import database_url, opened
 from support.proxy import Proxy
+from support.waiting import until
 
 from accel.db import migrate
 from accel.db.engine import Database
@@ -84,14 +83,6 @@ def site(tmp_path: Path) -> Iterator[Site]:
             "[conductor]\nperiodic_interval_seconds = 1\nnode_offline_after_seconds = 3\n"
         )
         yield Site(tmp_path, database, proxy, settings)
-
-
-def until(holds: Callable[[], bool]) -> None:
-    """Wait for something that must happen soon."""
-    deadline, pause = time.monotonic() + PATIENCE_SECONDS, threading.Event()
-    while not holds():
-        assert time.monotonic() < deadline, "it did not happen"
-        pause.wait(0.05)
 
 
 def test_whatever_goes_away_in_between_the_inventory_is_the_fleet_and_every_device_was_added_once(site: Site) -> None:

@@ -2,7 +2,6 @@
 
 import gc
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from support.broker import RABBITMQ_URL, broker_behind_proxy, broker_topic, opened_transport
+from support.waiting import until
 
 from accel.errors import ConductorRefused, ConductorUnavailable, DatabaseUnavailable
 from accel.model.report import Acknowledgement, Heartbeat, NodeInfo, NodeReport, Verdict
@@ -202,14 +202,14 @@ def test_both_sides_recover_when_the_broker_comes_back(topic: str, tmp_path: Pat
 
 
 def _until_accepted(client: ConductorClient) -> None:
-    pause = threading.Event()
-    while True:
+    def is_accepted() -> bool:
         try:
             client.heartbeat(HEARTBEAT)
         except ConductorUnavailable:
-            pause.wait(0.2)
-        else:
-            return
+            return False
+        return True
+
+    until(is_accepted)
 
 
 @pytest.mark.timeout(60)

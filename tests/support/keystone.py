@@ -4,7 +4,6 @@ import base64
 import os
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import Any
 
 import requests
 from support.environments import programs_of
+from support.waiting import until
 
 PATIENCE_SECONDS = 60
 ADMIN_PASSWORD = "of-the-admin"
@@ -137,13 +137,12 @@ def _free_port() -> int:
 
 
 def _wait_for(url: str, process: "subprocess.Popen[bytes]") -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while time.monotonic() < deadline:
+    def answers() -> bool:
         assert process.poll() is None, "Keystone has ended"
         try:
             requests.get(url, timeout=PATIENCE_SECONDS).raise_for_status()
         except requests.ConnectionError:
-            time.sleep(0.05)
-        else:
-            return
-    raise AssertionError("Keystone does not answer")
+            return False
+        return True
+
+    until(answers, patience_seconds=PATIENCE_SECONDS)
