@@ -2,8 +2,8 @@
 
 import signal
 import sys
-from collections.abc import Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from threading import Event
@@ -91,7 +91,22 @@ def make_claims(database: Database, conf: cfg.ConfigOpts, workers: Executor) -> 
         tells_nova=False,
         steps_for=lambda _handle_type, _group: (),
     )
-    return Claims(database, lambda: datetime.now(UTC), terms, steps={}, submit=workers.submit)
+    return Claims(database, lambda: datetime.now(UTC), terms, steps={}, submit=submitter(workers))
+
+
+def submitter(workers: Executor) -> Callable[[Callable[[], None]], None]:
+    """How work is given to threads: a mistake in the program that ends it is shown, not kept to the thread."""
+
+    def submit(work: Callable[[], None]) -> None:
+        workers.submit(work).add_done_callback(_show_mistake)
+
+    return submit
+
+
+def _show_mistake(done: "Future[None]") -> None:
+    error = done.exception() if not done.cancelled() else None
+    if error is not None:
+        _LOG.error("work on an accelerator request has ended by a mistake of ours", exc_info=error)
 
 
 def take_up_left_work(claims: Claims) -> None:

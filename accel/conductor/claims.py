@@ -20,11 +20,12 @@ from accel.db.history import CONDUCTOR
 from accel.db.scope import Scope
 from accel.db.transitions import Terms
 from accel.db.work import Work
-from accel.errors import AccelError
+from accel.errors import AccelError, Unavailable
 from accel.model.profile import Group
 from accel.model.request import RequestChanges, RequestState
 
 _LOG = logging.getLogger(__name__)
+_LEFT = "the work on accelerator request %s stops here and is taken up after its deadline: %s"
 
 POINTS = (
     "claim.written",
@@ -51,10 +52,15 @@ class Task:
     handle_info: Mapping[str, str]
     group: Group
     """What the profile wants of the accelerator."""
+    deadline: datetime
+    """From then on another conductor may be at work on the handle, or hand it to somebody else."""
 
 
 class Step(Protocol):
-    """One step of work on a node. It may be done and undone any number of times, also by two conductors."""
+    """One step of work on a node. It may be done and undone any number of times, by one conductor after another.
+
+    It changes nothing any more once the deadline of its task has come: it fails then, however long it has waited.
+    """
 
     def do(self, task: Task) -> None:
         """Do it, unless it is done.
@@ -123,7 +129,7 @@ class Claims:
         )
         self._hooks.wake_notifier()
         for uuid in begun:
-            self._submit(partial(self._work_on, uuid))
+            self._submit(partial(self._begin, uuid, lease=self._terms.deadline(origin.at)))
 
     def take_up_work(self, *, is_fresh: bool = False) -> None:
         """Begin the work on requests that nobody is at, or that somebody has not ended in time.
@@ -135,55 +141,84 @@ class Claims:
         for uuid in self._database.read(lambda connection: work.due(connection, worker=worker, now=self._clock())):
             taken = self._database.write(partial(self._take_over, uuid=uuid, is_fresh=is_fresh))
             if taken is not None:
-                self._submit(partial(self._work_on, uuid, taken))
+                self._submit(partial(self._go_on, taken))
 
     def _take_over(self, connection: Connection, *, uuid: str, is_fresh: bool) -> Work | None:
         return work.take_over(connection, uuid, terms=self._terms, origin=self._origin(), is_fresh=is_fresh)
 
-    def _work_on(self, uuid: str, taken: Work | None = None) -> None:
-        """Work on a request until there is nothing to do for it, also when it is to be something else meanwhile."""
-        is_done = False
-        while not is_done:
-            begun = taken or self._database.write(lambda connection: work.begun(connection, uuid, terms=self._terms))
-            taken = None
-            is_done = begun is None or self._has_done(begun)
+    def _begin(self, uuid: str, *, lease: datetime) -> None:
+        try:
+            begun = self._resumed(uuid, lease)
+        except Unavailable as error:
+            _LOG.warning(_LEFT, uuid, error)
+        else:
+            self._go_on(begun)
 
-    def _has_done(self, begun: Work) -> bool:
-        """Do some work; False when something else is to be done now."""
+    def _go_on(self, begun: Work | None) -> None:
+        """Work on a request until there is nothing to do for it, also when it is to be something else meanwhile."""
+        while begun is not None:
+            uuid = begun.request.uuid
+            try:
+                begun = self._next(begun)
+            except Unavailable as error:
+                _LOG.warning(_LEFT, uuid, error)
+                return
+
+    def _next(self, begun: Work) -> Work | None:
+        """Do some work; gives what is to be done next."""
         if begun.request.state != RequestState.BIND_STARTED:
             return self._undo(begun, then=work.finish)
         if begun.is_late:
-            return self._fail(begun, f"it was not ready within {self._terms.work_limit.total_seconds():g} seconds")
-        try:
-            for name in begun.request.steps:
-                self._steps[name].do(_task(begun))
-        except AccelError as error:
-            _LOG.warning("accelerator request %s cannot be bound: %s", begun.request.uuid, error)
-            return self._fail(begun, str(error))
+            return self._fail(begun, _too_late(begun, self._terms))
+        for name in begun.request.steps:
+            if begun.lease <= self._clock():
+                return self._resumed(begun.request.uuid, begun.lease)
+            try:
+                self._step(name).do(_task(begun))
+            except AccelError as error:
+                _LOG.warning("accelerator request %s cannot be bound: %s", begun.request.uuid, error)
+                return self._give_up(begun, str(error))
         self._hooks.at("bind.prepared")
         return self._end("bind", begun, work.finish)
 
-    def _fail(self, begun: Work, reason: str) -> bool:
-        return self._undo(begun, then=partial(work.fail, reason=reason))
+    def _give_up(self, begun: Work, reason: str) -> Work | None:
+        """Undo what is done, under a lease of its own, unless the request is to be something else now."""
+        again = self._resumed(begun.request.uuid, begun.lease)
+        if again is None or again.request.state != RequestState.BIND_STARTED:
+            return again
+        return self._fail(again, reason)
 
-    def _undo(self, begun: Work, *, then: Callable[..., bool]) -> bool:
+    def _fail(self, begun: Work, reason: str) -> Work | None:
+        return self._undo(begun, then=partial(work.fail, reason=reason), why=reason)
+
+    def _undo(self, begun: Work, *, then: Callable[..., bool], why: str = "") -> Work | None:
         try:
             for name in reversed(begun.request.steps):
-                self._steps[name].undo(_task(begun))
+                self._step(name).undo(_task(begun))
         except AccelError as error:
             _LOG.warning("accelerator request %s keeps its handle: %s", begun.request.uuid, error)
-            text = str(error)
+            text = f"{why}; it keeps its handle for now: {error}" if why else str(error)
             self._database.write(lambda connection: work.hold_up(connection, begun, text))
-            return True
+            return None
         self._hooks.at("undo.done")
         return self._end("undo", begun, then)
 
-    def _end(self, name: str, begun: Work, end: Callable[..., bool]) -> bool:
+    def _end(self, name: str, begun: Work, end: Callable[..., bool]) -> Work | None:
         is_ended: bool = self._write(
             name, lambda connection: end(connection, begun, terms=self._terms, origin=self._origin())
         )
         self._hooks.wake_notifier()
-        return is_ended
+        return None if is_ended else self._resumed(begun.request.uuid, begun.lease)
+
+    def _resumed(self, uuid: str, lease: datetime) -> Work | None:
+        return self._database.write(
+            lambda connection: work.resume(connection, uuid, lease=lease, terms=self._terms, origin=self._origin())
+        )
+
+    def _step(self, name: str) -> Step:
+        if name not in self._steps:
+            raise AccelError(f"conductor {self._terms.worker} knows no step {name!r}; it knows {sorted(self._steps)}")
+        return self._steps[name]
 
     def _write(self, name: str, transaction: Callable[[Connection], Any]) -> Any:
         def told(connection: Connection) -> Any:
@@ -210,4 +245,11 @@ def _task(begun: Work) -> Task:
         handle_type=handle.type,
         handle_info=handle.info,
         group=request.group,
+        deadline=begun.lease,
     )
+
+
+def _too_late(begun: Work, terms: Terms) -> str:
+    """Why it has failed; what has held it up, if anything has, was written down."""
+    because = f": {begun.request.reason}" if begun.request.reason else ""
+    return f"it was not ready within {terms.work_limit.total_seconds():g} seconds{because}"

@@ -1,7 +1,9 @@
-"""The work of conductors on requests: who is at it, since when, and what it comes to.
+"""The work of conductors on requests: who is at it, until when, and what it comes to.
 
 A conductor that begins signs the row with its name and a deadline. What nobody has signed, and what has not come to an
-end before its deadline, any conductor may take over: whoever was at it has died or hangs.
+end before its deadline, any conductor may take over: whoever was at it has died or hangs. Name and deadline together
+are the lease: with every beginning and taking over the deadline is a new one, so whoever was at it before can neither
+end it nor go on, even where it is another thread of the same conductor.
 """
 
 from collections.abc import Sequence
@@ -23,6 +25,8 @@ class Work(NamedTuple):
     request: LockedRequest
     handle: HeldHandle | None
     """What the request holds; None: nothing, which an audit would find."""
+    lease: datetime
+    """The deadline; from then on another conductor may be at it."""
     is_late: bool
     """Whether it should have been done before."""
 
@@ -49,33 +53,34 @@ def take_over(
     request = _locked(connection, uuid)
     if request is None or request.state not in WORKING:
         return None
-    is_late = request.deadline_at is not None and request.deadline_at <= origin.at
     is_ours = is_fresh and request.worker == terms.worker
-    if request.worker is not None and not is_late and not is_ours:
+    if request.worker is not None and not _is_late(request, origin.at) and not is_ours:
         return None
-    values = {"worker": terms.worker, "deadline_at": origin.at + terms.work_limit}
-    connection.execute(update(AcceleratorRequest).where(AcceleratorRequest.id == request.id).values(values))
-    return Work(request._replace(worker=terms.worker), handles_of(connection, [request]).get(request.id), is_late)
+    return _sign(connection, request, terms, origin.at)
 
 
-def begun(connection: Connection, uuid: str, *, terms: Terms) -> Work | None:
-    """The work on a request that this conductor has signed; None when there is none."""
+def resume(connection: Connection, uuid: str, *, lease: datetime, terms: Terms, origin: Origin) -> Work | None:
+    """Sign a request anew that this conductor has signed, whatever is to be done for it now.
+
+    :param lease: the deadline that it was signed with
+    :return: None: there is nothing to do, or somebody else has taken it over
+    """
     request = _locked(connection, uuid)
-    if request is None or request.state not in WORKING or request.worker != terms.worker:
+    if request is None or request.state not in WORKING or _lease(request) != (terms.worker, lease):
         return None
-    return Work(request, handles_of(connection, [request]).get(request.id), is_late=False)
+    return _sign(connection, request, terms, origin.at)
 
 
 def finish(connection: Connection, work: Work, *, terms: Terms, origin: Origin) -> bool:
     """The work is done: bound, unbound or deleted.
 
-    :return: False: the request has changed meanwhile, and something else is to be done now
+    :return: False: the request has changed meanwhile, or somebody else has taken it over
     """
-    request = _still(connection, work, terms)
+    request = _still(connection, work)
     if request is None:
         return False
     act, values = {
-        RequestState.BIND_STARTED: (Act.FINISH_BIND, RESTING),
+        RequestState.BIND_STARTED: (Act.FINISH_BIND, RESTING | {"reason": ""}),
         RequestState.UNBIND_STARTED: (Act.FINISH_UNBIND, UNBOUND),
         RequestState.DELETING: (Act.FINISH_DELETE, {}),
     }[RequestState(request.state)]
@@ -87,9 +92,9 @@ def finish(connection: Connection, work: Work, *, terms: Terms, origin: Origin) 
 def fail(connection: Connection, work: Work, reason: str, *, terms: Terms, origin: Origin) -> bool:
     """Binding has failed, and what was done for it is undone: the handle is given back.
 
-    :return: False: the request has changed meanwhile, and something else is to be done now
+    :return: False: the request has changed meanwhile, or somebody else has taken it over
     """
-    request = _still(connection, work, terms)
+    request = _still(connection, work)
     if request is None:
         return False
     failed = Move(request, RESTING | {"reason": reason, "steps": []}, work.handle)
@@ -98,18 +103,42 @@ def fail(connection: Connection, work: Work, reason: str, *, terms: Terms, origi
 
 
 def hold_up(connection: Connection, work: Work, reason: str) -> None:
-    """The work cannot be done now: say why where people look; it is tried again after its deadline."""
-    its_row = AcceleratorRequest.id == work.request.id
-    connection.execute(update(AcceleratorRequest).where(its_row).values(reason=reason))
+    """The work cannot be done now: say why where people look; it is tried again after its deadline.
+
+    Nothing is said where the request has changed meanwhile, or somebody else has taken it over.
+    """
+    request = _still(connection, work)
+    if request is not None:
+        its_row = AcceleratorRequest.id == request.id
+        connection.execute(update(AcceleratorRequest).where(its_row).values(reason=reason))
 
 
 def _locked(connection: Connection, uuid: str) -> LockedRequest | None:
     return next(iter(lock(connection, [uuid], scope=EVERYTHING)), None)
 
 
-def _still(connection: Connection, work: Work, terms: Terms) -> LockedRequest | None:
+def _sign(connection: Connection, request: LockedRequest, terms: Terms, now: datetime) -> Work:
+    lease = terms.deadline(now)
+    connection.execute(
+        update(AcceleratorRequest)
+        .where(AcceleratorRequest.id == request.id)
+        .values(worker=terms.worker, deadline_at=lease)
+    )
+    signed = request._replace(worker=terms.worker, deadline_at=lease)
+    return Work(signed, handles_of(connection, [request]).get(request.id), lease, _is_late(request, now))
+
+
+def _is_late(request: LockedRequest, now: datetime) -> bool:
+    return request.deadline_at is not None and request.deadline_at <= now
+
+
+def _still(connection: Connection, work: Work) -> LockedRequest | None:
     """The row of the request if it is as it was when the work began."""
     request = _locked(connection, work.request.uuid)
-    if request is None or (request.state, request.worker) != (work.request.state, terms.worker):
+    if request is None or request.state != work.request.state or _lease(request) != _lease(work.request):
         return None
     return request
+
+
+def _lease(request: LockedRequest) -> tuple[str | None, datetime | None]:
+    return request.worker, request.deadline_at

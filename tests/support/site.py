@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import NAMESPACE_DNS, uuid3, uuid4
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import delete, func, insert, select
 from support.claims import terms
 from support.clocks import Clock
 from support.reports import answer, card, gpu, pci_handle, report
@@ -244,6 +244,12 @@ class Site:
         query = select(func.count()).where(AcceleratorRequest.project_id == self.project)
         with self.database.reader() as connection:
             return connection.scalar(query) or 0
+
+    def clear(self) -> None:
+        """Forget all requests and what they hold, so that no conductor of another test works on them."""
+        with self.database.writer() as connection:
+            connection.execute(delete(Holder).where(Holder.request_id.is_not(None)))
+            connection.execute(delete(AcceleratorRequest))
 
     def hold(self, slot: int = 1) -> str:
         """Have a pod hold the first handle of a card; gives the holder's UUID."""
