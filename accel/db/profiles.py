@@ -92,7 +92,7 @@ def get_by_name(connection: Connection, name: str, *, scope: Scope) -> ProfileRo
     :raises NotFound: there is no such device profile
     """
     found = connection.execute(_visible(scope).where(DeviceProfile.name == name)).one_or_none()
-    if found is None:
+    if found is None or found.name != name:  # MariaDB does not look at blanks at the end
         raise NotFound("device profile", name)
     return ProfileRow._make(found)
 

@@ -8,7 +8,7 @@ from itertools import count
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import insert
+from sqlalchemy import func, insert, select
 
 from accel.db.engine import Database
 from accel.db.tables import (
@@ -202,6 +202,16 @@ class Inventory:
         collected, self._collected = self._collected, None
         for table, rows in collected.items():
             self._insert(table, rows)
+
+    def settle(self) -> None:
+        """Let what others add from now on have later keys: PostgreSQL does not notice that we have chosen ours."""
+        if self.database.engine.dialect.name != "postgresql":
+            return
+        with self.database.writer() as connection:
+            for table in Base.metadata.sorted_tables:
+                newest = func.max(table.c.id)
+                keys = func.pg_get_serial_sequence(table.name, "id")
+                connection.execute(select(func.setval(keys, newest)).having(newest > 0))
 
     def _add(self, table: type[Base], values: dict[str, Any]) -> dict[str, Any]:
         number = next(self._ids)

@@ -52,7 +52,7 @@ def index(call: Call) -> dict[str, Any]:
 
 def show(call: Call) -> dict[str, Any]:
     """One accelerator request."""
-    uuid = call.arguments["uuid"]
+    uuid = _usual(call.arguments["uuid"])
     return _body(call, call.database.read(lambda connection: requests.get(connection, uuid, scope=call.scope)))
 
 
@@ -81,7 +81,7 @@ def change(call: Call) -> None:
         raise AccessRefused(
             "This operation requires a service token: accelerators of instances are managed by the Compute API"
         )
-    changes = tuple(_change(call, uuid.lower(), operations) for uuid, operations in call.body.items())
+    changes = tuple(_change(call, _usual(uuid), operations) for uuid, operations in call.body.items())
     if len({wanted.request for wanted in changes}) < len(changes):
         raise BadRequest("An accelerator request is named twice")
     context = call.context
@@ -102,11 +102,11 @@ def delete(call: Call) -> None:
 def delete_several(call: Call) -> None:
     """Delete the accelerator requests of some uuids, or those of an instance.
 
-    :raises BadRequest: the query says both, or neither
+    :raises BadRequest: the query says both, or neither, or one of them twice
     :raises AccessRefused: they are bound, and there is no service token
     """
     named = dict(call.query)
-    if len(named) != 1:
+    if len(call.query) != 1:
         raise BadRequest("Give either arqs, the uuids of accelerator requests, or the instance that has them")
     if "arqs" in named:
         _delete(call, named["arqs"])
@@ -124,7 +124,7 @@ def _delete(call: Call, named: str) -> None:
 
     :raises NotFound: one of them was not there
     """
-    uuids = [uuid.lower() for uuid in named.split(",")]
+    uuids = [_usual(uuid) for uuid in named.split(",")]
     if len(uuids) > _MOST_DELETED:
         raise BadRequest(f"{len(uuids)} accelerator requests are named; {_MOST_DELETED} can be deleted at once")
     found = _remove(call, lambda connection: transitions.lock(connection, uuids, scope=call.scope))
@@ -171,22 +171,26 @@ def _change(call: Call, uuid: str, operations: Sequence[Mapping[str, Any]]) -> R
         if operation["path"].removeprefix("/") not in _PATHS or not operation["path"].startswith("/"):
             known = ", ".join(f"/{name}" for name in sorted(_PATHS))
             raise BadRequest(f"{uuid}[{number}].path: {operation['path']!r} is none of {known}")
+    values = {operation["path"].removeprefix("/"): operation.get("value") for operation in operations}
     acts = {operation["op"] for operation in operations}
+    if len(acts) != 1 or not acts <= {"add", "remove"}:
+        raise BadRequest(f"{uuid}: every op must be add, to bind, or every op remove, to unbind")
+    if "project_id" in values:
+        _check_project(call)
     if acts == {"remove"}:
         return RequestChange(request=uuid)
-    if acts != {"add"}:
-        raise BadRequest(f"{uuid}: every op must be add, to bind, or every op remove, to unbind")
-    values = {operation["path"].removeprefix("/"): operation.get("value") for operation in operations}
-    return RequestChange(request=uuid, target=_target(call, uuid, values))
+    return RequestChange(request=uuid, target=_target(uuid, values))
 
 
-def _target(call: Call, uuid: str, values: Mapping[str, Any]) -> BindTarget:
-    if "project_id" in values:
-        if call.version < _TAKES_A_PROJECT:
-            raise NotInThisVersion(f"A project is given from version {_TAKES_A_PROJECT}")
-        if not call.scope.sees_all:
-            raise AccessRefused("Only an administrator gives an accelerator request to another project")
-    missing = [name for name in _NEEDED if values.get(name) in {None, ""}]
+def _check_project(call: Call) -> None:
+    if call.version < _TAKES_A_PROJECT:
+        raise NotInThisVersion(f"A project is given from version {_TAKES_A_PROJECT}")
+    if not call.scope.sees_all:
+        raise AccessRefused("Only an administrator gives an accelerator request to another project")
+
+
+def _target(uuid: str, values: Mapping[str, Any]) -> BindTarget:
+    missing = [name for name in _NEEDED if values.get(name) is None or values[name] == ""]
     if missing:
         raise BadRequest(f"{uuid}: {', '.join(missing)} must be added to bind")
     for name, value in values.items():

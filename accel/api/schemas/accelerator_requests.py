@@ -74,7 +74,8 @@ CREATE: Schema = {
         {
             "device_profile_name": {
                 "type": ["string", "array"],
-                "items": TEXT,
+                "pattern": WITHOUT_NUL,
+                "items": {**TEXT, "pattern": WITHOUT_NUL},
                 "minItems": 1,
                 "maxItems": 1,
                 "description": "A name; before 2.4 also a list of one.",
@@ -90,6 +91,7 @@ _OPERATION: Schema = {
 }
 CHANGES: Schema = {
     "type": "object",
+    "propertyNames": {"pattern": WITHOUT_NUL},
     "additionalProperties": {**list_of(_OPERATION), "minItems": 1, "maxItems": 100},
     "minProperties": 1,
     "maxProperties": _MOST_CHANGED,
