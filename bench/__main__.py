@@ -4,12 +4,13 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import api, conductor, hot_plug, size, whole_fleet
+from bench import api, claims, conductor, hot_plug, size, whole_fleet
 from bench.figures import Figure, table
 
 PARTS = {
     "conductor": conductor.figures,
     "api": api.figures,
+    "claims": claims.figures,
     "size": size.figures,
     "hot-plug": hot_plug.figures,
     "fleet": whole_fleet.figures,

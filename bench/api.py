@@ -1,6 +1,5 @@
 """Reading over HTTP: one accel-api worker, SQLite, one connection."""
 
-import http.client
 import json
 import socket
 from collections.abc import Iterator
@@ -11,7 +10,7 @@ from sqlalchemy import text
 
 from accel.db.engine import Database
 from bench.figures import Figure, median_ms
-from bench.material import BIN, Client, fleet, recorded, service, until
+from bench.material import BIN, Client, fleet, recorded, service, when_answering
 
 
 def figures(directory: Path) -> Iterator[Figure]:
@@ -74,19 +73,4 @@ def served(directory: Path, url: str) -> Iterator[Client]:
     settings = directory / f"api-{port}.conf"
     settings.write_text(f"[api]\nport = {port}\nworkers = 1\n[database]\nconnection = {url}\n")
     with service([BIN / "accel-api", "--config-file", settings], directory / f"api-{port}.log"):
-        yield _when_answering(port)
-
-
-def _when_answering(port: int) -> Client:
-    client = Client("127.0.0.1", port)
-
-    def answers() -> bool:
-        try:
-            client.get("/")
-        except (OSError, http.client.HTTPException):
-            client.close()
-            return False
-        return True
-
-    until(answers, "accel-api answers", patience_seconds=30)
-    return client
+        yield when_answering(port)

@@ -1,14 +1,19 @@
 """What is measured with: fleets, reports, databases and services, each gone after its block."""
 
 import http.client
+import json
 import os
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from http import HTTPStatus
 from pathlib import Path
+
+from sqlalchemy import create_engine, make_url, text
 
 from accel.conductor.manager import Limits, Manager
 from accel.db import migrate
@@ -16,6 +21,8 @@ from accel.db.engine import Database
 from accel.drivers.fleet import Fleet, load
 from accel.model.report import DriverReport, NodeReport
 
+POSTGRESQL_URL = os.environ.get("TEST_POSTGRESQL_URL", "postgresql+psycopg://postgres@127.0.0.1:5432/postgres")
+MARIADB_URL = os.environ.get("TEST_MARIADB_URL", "mysql+pymysql://root@127.0.0.1:3306/")
 RABBITMQ_URL = os.environ.get("TEST_RABBITMQ_URL", "rabbit://guest:guest@127.0.0.1:5672/")
 BIN = Path(sys.executable).parent
 _GROUP = 64  # as many cards as one entry of a fleet file may stand for
@@ -78,6 +85,42 @@ def until(holds: Callable[[], bool], what: str, *, patience_seconds: float = 300
         time.sleep(0.1)
 
 
+@contextmanager
+def database_on(server_url: str) -> Iterator[str]:
+    """The URL of a migrated database of its own on a server; it is dropped after the block."""
+    name = f"accel_bench_{uuid.uuid4().hex}"
+    server = create_engine(server_url, isolation_level="AUTOCOMMIT")
+    with server.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    url = make_url(server_url).set(database=name).render_as_string(hide_password=False)
+    database = Database(url)
+    migrate.upgrade(database)
+    database.close()
+    try:
+        yield url
+    finally:
+        force = " WITH (FORCE)" if server.dialect.name == "postgresql" else ""
+        with server.connect() as connection:
+            connection.execute(text(f"DROP DATABASE {name}{force}"))
+        server.dispose()
+
+
+def when_answering(port: int) -> "Client":
+    """A client of the API on a port of this machine, as soon as it answers."""
+    client = Client("127.0.0.1", port)
+
+    def answers() -> bool:
+        try:
+            client.get("/")
+        except (OSError, http.client.HTTPException):
+            client.close()
+            return False
+        return True
+
+    until(answers, "accel-api answers", patience_seconds=30)
+    return client
+
+
 class Client:
     """One connection to the API, kept open."""
 
@@ -90,9 +133,14 @@ class Client:
 
     def get(self, path: str) -> bytes:
         """The body of the answer."""
-        self._connection.request("GET", path, headers={"OpenStack-API-Version": "accelerator 2.3"})
+        return self.send("GET", path)
+
+    def send(self, method: str, path: str, body: object = None) -> bytes:
+        """The body of the answer to a request, which must be well."""
+        headers = {"OpenStack-API-Version": "accelerator 2.3", "Content-Type": "application/json"}
+        self._connection.request(method, path, None if body is None else json.dumps(body), headers)
         answer = self._connection.getresponse()
-        body = answer.read()
-        if answer.status != 200:
-            raise SystemExit(f"GET {path}: {answer.status}: {body!r}")
-        return body
+        content = answer.read()
+        if answer.status >= HTTPStatus.MULTIPLE_CHOICES:
+            raise SystemExit(f"{method} {path}: {answer.status}: {content!r}")
+        return content

@@ -4,17 +4,13 @@ import os
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import create_engine, text
 
-from accel.db import migrate
-from accel.db.engine import Database
 from bench.figures import Figure
-from bench.material import BIN, RABBITMQ_URL, fleet_file, service, until
+from bench.material import BIN, POSTGRESQL_URL, RABBITMQ_URL, database_on, fleet_file, service, until
 
-POSTGRESQL_URL = os.environ.get("TEST_POSTGRESQL_URL", "postgresql+psycopg://postgres@127.0.0.1:5432/postgres")
 NODES = 1000
 HEARTBEAT_SECONDS = 15
 """A quarter of the default, so that a quarter of a minute shows a minute's work."""
@@ -22,7 +18,7 @@ HEARTBEAT_SECONDS = 15
 
 def figures(directory: Path) -> Iterator[Figure]:
     """Taking the whole fleet, and keeping it."""
-    with _database() as url:
+    with database_on(POSTGRESQL_URL) as url:
         settings = _settings(directory, url)
         played = fleet_file(directory, nodes=NODES, cards=8)
         conductor = [BIN / "accel-conductor", "--config-file", settings]
@@ -72,22 +68,3 @@ def _settings(directory: Path, url: str) -> Path:
         f"[agent]\nenabled_drivers =\nheartbeat_interval_seconds = {HEARTBEAT_SECONDS}\n"
     )
     return settings
-
-
-@contextmanager
-def _database() -> Iterator[str]:
-    """The URL of a migrated PostgreSQL database that exists within the block."""
-    name = f"accel_bench_{uuid.uuid4().hex}"
-    server = create_engine(POSTGRESQL_URL, isolation_level="AUTOCOMMIT")
-    with server.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    url = make_url(POSTGRESQL_URL).set(database=name).render_as_string(hide_password=False)
-    database = Database(url)
-    migrate.upgrade(database)
-    database.close()
-    try:
-        yield url
-    finally:
-        with server.connect() as connection:
-            connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-        server.dispose()
