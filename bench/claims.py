@@ -95,10 +95,11 @@ def _one_by_one(client: Client, places: Sequence[Place], among: str) -> Iterator
 
 
 def _storm(port: int, places: Sequence[Place]) -> Figure:
-    """Clients in processes of their own, each on places of its own and all of them on the same nodes."""
+    """Clients in processes of their own, each on nodes of its own."""
+    share = len(places) // CLIENTS
     with ProcessPoolExecutor(CLIENTS) as pool:
         begin = time.time() + 2
-        jobs = [pool.submit(_cycles, port, places[number::CLIENTS], begin) for number in range(CLIENTS)]
+        jobs = [pool.submit(_cycles, port, places[number * share :][:share], begin) for number in range(CLIENTS)]
         done = sum(job.result() for job in jobs)
     return Figure(
         what=f"create, bind and delete, {CLIENTS} clients, RabbitMQ and PostgreSQL",

@@ -54,4 +54,12 @@ OPTIONS: list[cfg.Opt] = [
         help="How often a transaction is tried, with growing pauses, when the connection breaks or another transaction "
         "is in the way.",
     ),
+    cfg.FloatOpt(
+        "idle_seconds",
+        default=1,
+        min=0,
+        max=3600,
+        help="A connection that has not been used for so long, in seconds, is tried before it is used again: a server "
+        "that was restarted, or a firewall that forgot the connection, is not noticed then.",
+    ),
 ]

@@ -10,12 +10,13 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, bindparam, insert, select
 
 from accel.db import places, quotas
 from accel.db.events import Origin
+from accel.db.paging import AnySelect
 from accel.db.places import FreeHandle, Place
-from accel.db.scope import Scope
+from accel.db.scope import Scope, in_scope
 from accel.db.tables import AcceleratorRequest, Holder
 from accel.db.transitions import UNBOUND, HeldHandle, LockedRequest, Move, Terms, check, handles_of, lock, move
 from accel.errors import Conflict, InvalidValue, NotFound
@@ -23,6 +24,17 @@ from accel.model.request import HOLDING, TRANSITIONS, WORKING, Act, BindTarget, 
 
 INSTANCE = "instance"
 """The kind of holder that a bound request makes of what it is bound for."""
+
+_HOLD = insert(Holder)
+_OTHER_OF_INSTANCE: AnySelect = (
+    select(AcceleratorRequest.uuid, AcceleratorRequest.instance_uuid)
+    .where(
+        AcceleratorRequest.instance_uuid.in_(bindparam("instances", expanding=True)),
+        AcceleratorRequest.id.not_in(bindparam("these", expanding=True)),
+        in_scope(AcceleratorRequest.project_id),
+    )
+    .limit(1)
+)
 
 
 def change(
@@ -151,7 +163,7 @@ def _hold(
         }
         for request, _, _ in moves
     ]
-    connection.execute(insert(Holder), rows)
+    connection.execute(_HOLD, rows)
 
 
 def _check_instances(connection: Connection, binds: Sequence[tuple[LockedRequest, BindTarget]], scope: Scope) -> None:
@@ -159,16 +171,11 @@ def _check_instances(connection: Connection, binds: Sequence[tuple[LockedRequest
 
     :raises InvalidValue: one of them has
     """
-    instances = sorted({target.instance_uuid for _, target in binds})
-    other = connection.execute(
-        select(AcceleratorRequest.uuid, AcceleratorRequest.instance_uuid)
-        .where(
-            AcceleratorRequest.instance_uuid.in_(instances),
-            AcceleratorRequest.id.not_in([request.id for request, _ in binds if request.state not in HOLDING]),
-            scope.owns(AcceleratorRequest.project_id),
-        )
-        .limit(1)
-    ).one_or_none()
+    values = {
+        "instances": sorted({target.instance_uuid for _, target in binds}),
+        "these": [request.id for request, _ in binds if request.state not in HOLDING],
+    }
+    other = connection.execute(_OTHER_OF_INSTANCE, values | scope.values).one_or_none()
     if other is not None:
         expected = f"an instance without accelerator requests: it has {other.uuid}"
         raise InvalidValue("instance_uuid", other.instance_uuid, expected)

@@ -25,6 +25,7 @@ PostgreSQL, MariaDB
 
 import logging
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, fields
@@ -35,6 +36,7 @@ import orjson
 import tenacity
 from oslo_config import cfg
 from sqlalchemy import URL, Connection, Engine, create_engine, event, exc, make_url
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from accel.errors import ConfigurationError, Conflict, DatabaseUnavailable, InvalidValue
 
@@ -44,6 +46,7 @@ LOG = logging.getLogger(__name__)
 
 T = TypeVar("T")
 _WRITES = "accel_writes"
+_GIVEN_BACK = "accel_given_back"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +59,8 @@ class DatabaseOptions:
     lock_timeout_seconds: int = 10
     attempts: int = 5
     """How often a transaction is tried."""
+    idle_seconds: float = 1
+    """A connection that nobody has used for so long is tried before it is used again."""
 
 
 class Database:
@@ -246,10 +251,28 @@ def _mariadb(url: URL, options: DatabaseOptions) -> Engine:
 
 
 def _server(url: URL, options: DatabaseOptions, arguments: dict[str, Any]) -> Engine:
-    """An engine whose connections are tried before use, so that a restarted server costs nobody an error."""
-    return create_engine(
-        url, **_common(options), connect_args=arguments, isolation_level="READ COMMITTED", pool_pre_ping=True
-    )
+    """An engine whose idle connections are tried before use, so that a server restarted meanwhile is not noticed.
+
+    SQLAlchemy's own ``pool_pre_ping`` tries every connection every time, which costs a busy service a round trip with
+    each transaction; there the transaction itself finds out, and is repeated.
+    """
+    engine = create_engine(url, **_common(options), connect_args=arguments, isolation_level="READ COMMITTED")
+
+    @event.listens_for(engine, "checkin")
+    def note_time(_connection: object, record: ConnectionPoolEntry) -> None:
+        record.info[_GIVEN_BACK] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def try_idle(connection: Any, record: ConnectionPoolEntry, _proxy: object) -> None:
+        given_back = record.info.get(_GIVEN_BACK)
+        if given_back is None or time.monotonic() - given_back < options.idle_seconds:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except engine.dialect.loaded_dbapi.Error as error:
+            raise exc.InvalidatePoolError from error
+
+    return engine
 
 
 _ENGINES = {"sqlite": _sqlite, "postgresql": _postgresql, "mysql": _mariadb, "mariadb": _mariadb}

@@ -34,6 +34,7 @@ AGENT = "agent"
 CONDUCTOR = "conductor"
 API = "api"
 _SUBJECT_LENGTH = 255
+_WRITE = insert(Event)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +73,7 @@ def write(connection: Connection, entries: Iterable[Entry], now: datetime) -> No
         for entry in entries
     ]
     if rows:
-        connection.execute(insert(Event), rows)
+        connection.execute(_WRITE, rows)
 
 
 def entries(changes: Iterable[Change], *, node: str, new_devices: Mapping[str, str], source: str = "") -> list[Entry]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from accel.db.paging import AnySelect
 from accel.db.same_thing import held_through_another_handle
@@ -54,7 +54,33 @@ COLUMNS: tuple[Any, ...] = (
 """What a ``Place`` is made of, in its order, of a statement over deployables, their devices and nodes."""
 
 _PLACES: AnySelect = (
-    select(*COLUMNS).join(Device, Device.id == Deployable.device_id).join(Node, Node.id == Device.node_id)
+    select(*COLUMNS)
+    .join(Device, Device.id == Deployable.device_id)
+    .join(Node, Node.id == Device.node_id)
+    .where(Deployable.rp_uuid.in_(bindparam("providers", expanding=True)))
+    .order_by(Deployable.id)
+)
+_NODES: AnySelect = (
+    select(Node.id).where(Node.name.in_(bindparam("nodes", expanding=True))).order_by(Node.id).with_for_update()
+)
+_NUMBER: Any = func.row_number().over(partition_by=AttachHandle.deployable_id, order_by=AttachHandle.id)
+_OFFERED = (
+    select(*(getattr(AttachHandle, name) for name in FreeHandle._fields), _NUMBER.label("number"))
+    .join(Deployable, Deployable.id == AttachHandle.deployable_id)
+    .join(Device, Device.id == Deployable.device_id)
+    .outerjoin(Holder, Holder.attach_handle_id == AttachHandle.id)
+    .where(
+        AttachHandle.deployable_id.in_(bindparam("deployables", expanding=True)),
+        AttachHandle.presence == Presence.PRESENT,
+        Holder.id.is_(None),
+        ~held_through_another_handle(),
+    )
+    .subquery()
+)
+_FREE: AnySelect = (
+    select(*(_OFFERED.c[name] for name in FreeHandle._fields))
+    .where(_OFFERED.c.number <= bindparam("most"))
+    .order_by(_OFFERED.c.id)
 )
 
 
@@ -72,10 +98,9 @@ def lock(connection: Connection, wanted: Iterable[tuple[str, str]]) -> dict[tupl
     """
     wanted = sorted(set(wanted))
     nodes = sorted({node for _, node in wanted})
-    connection.execute(select(Node.id).where(Node.name.in_(nodes)).order_by(Node.id).with_for_update()).all()
+    connection.execute(_NODES, {"nodes": nodes}).all()
     providers = sorted({provider for provider, _ in wanted})
-    statement = _PLACES.where(Deployable.rp_uuid.in_(providers)).order_by(Deployable.id)
-    found = [Place._make(row) for row in connection.execute(statement)]
+    found = [Place._make(row) for row in connection.execute(_PLACES, {"providers": providers})]
     places = {(place.provider, place.node): place for place in sorted(found, key=_is_usable)}
     for provider, node in wanted:
         if (provider, node) not in places:
@@ -104,24 +129,9 @@ def free_handles(connection: Connection, amounts: Mapping[int, int]) -> dict[int
     :param amounts: how many are wanted, by the key of the deployable
     :return: as many of each, or fewer where there are no more
     """
-    number: Any = func.row_number().over(partition_by=AttachHandle.deployable_id, order_by=AttachHandle.id)
-    offered = (
-        select(*(getattr(AttachHandle, name) for name in FreeHandle._fields), number.label("number"))
-        .join(Deployable, Deployable.id == AttachHandle.deployable_id)
-        .join(Device, Device.id == Deployable.device_id)
-        .outerjoin(Holder, Holder.attach_handle_id == AttachHandle.id)
-        .where(
-            AttachHandle.deployable_id.in_(sorted(amounts)),
-            AttachHandle.presence == Presence.PRESENT,
-            Holder.id.is_(None),
-            ~held_through_another_handle(),
-        )
-        .subquery()
-    )
-    columns = [offered.c[name] for name in FreeHandle._fields]
-    first = select(*columns).where(offered.c.number <= max(amounts.values())).order_by(offered.c.id)
     found: dict[int, list[FreeHandle]] = {key: [] for key in amounts}
-    for row in connection.execute(first):
+    values = {"deployables": sorted(amounts), "most": max(amounts.values())}
+    for row in connection.execute(_FREE, values):
         handle = FreeHandle._make(row)
         found[handle.deployable_id].append(handle)
     return found

@@ -6,8 +6,9 @@ limits that it is under before it counts, so two claims cannot both take the las
 
 from collections.abc import Mapping
 
-from sqlalchemy import Connection, func, select, tuple_
+from sqlalchemy import Connection, bindparam, func, select, tuple_
 
+from accel.db.paging import AnySelect
 from accel.db.tables import AcceleratorRequest, Quota
 from accel.errors import Conflict
 from accel.model.request import HOLDING
@@ -15,22 +16,21 @@ from accel.model.request import HOLDING
 ProjectAndClass = tuple[str, str]
 """The id of a project and the name of a resource class."""
 
+_LIMITS: AnySelect = (
+    select(Quota.project_id, Quota.resource_class, Quota.limit)
+    .where(tuple_(Quota.project_id, Quota.resource_class).in_(bindparam("wanted", expanding=True)))
+    .order_by(Quota.id)
+    .with_for_update()
+)
+
 
 def check(connection: Connection, wanted: Mapping[ProjectAndClass, int]) -> None:
     """Make sure that projects may hold so many accelerators more; nobody else takes any before the transaction ends.
 
     :raises Conflict: a project would hold more than it may; the text says how many it holds
     """
-    is_theirs = tuple_(Quota.project_id, Quota.resource_class).in_(sorted(wanted))
-    limits = {
-        (row.project_id, row.resource_class): row.limit
-        for row in connection.execute(
-            select(Quota.project_id, Quota.resource_class, Quota.limit)
-            .where(is_theirs)
-            .order_by(Quota.id)
-            .with_for_update()
-        )
-    }
+    found = connection.execute(_LIMITS, {"wanted": sorted(wanted)})
+    limits = {(row.project_id, row.resource_class): row.limit for row in found}
     if not limits:
         return
     used = usage(connection, limits)

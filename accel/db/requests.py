@@ -57,6 +57,8 @@ _SELECT: AnySelect = (
     .outerjoin(AttachHandle, AttachHandle.id == Holder.attach_handle_id)
 )
 
+_CREATE = insert(AcceleratorRequest)
+
 
 def _may_be_called(text: str) -> ColumnElement[bool]:
     """Requests that a person may mean: by the start of the UUID, or by the instance that has them."""
@@ -125,7 +127,7 @@ def create(
     _check_amount(profile.name, profile.groups)
     rows = [_new_row(profile, wanted, project_id, origin.at) for wanted in accelerators_of(tuple(profile.groups))]
     if rows:
-        connection.execute(insert(AcceleratorRequest), [_values(row, profile.id) for row in rows])
+        connection.execute(_CREATE, [_values(row, profile.id) for row in rows])
         record(connection, EventKind.REQUEST_CREATED, [(row, None, _told(row)) for row in rows], origin=origin)
     return rows
 

@@ -1,8 +1,9 @@
 """Whose rows a caller may see: the one place where queries are narrowed to a project."""
 
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import ColumnElement, or_, true
+from sqlalchemy import Boolean, ColumnElement, bindparam, or_, true
 from sqlalchemy.orm import InstrumentedAttribute
 
 
@@ -29,6 +30,11 @@ class Scope:
         """What is true of the rows that are the caller's, where each row is some project's."""
         return true() if self.sees_all else project_id == self.project_id
 
+    @property
+    def values(self) -> dict[str, Any]:
+        """The values of the parameters of ``in_scope``."""
+        return {"scope_sees_all": self.sees_all, "scope_project_id": self.project_id or ""}
+
     def concerns(self, project_id: InstrumentedAttribute[str | None]) -> ColumnElement[bool]:
         """What is true of the rows that are the caller's or nobody's."""
         return true() if self.sees_all else or_(project_id.is_(None), project_id == self.project_id)
@@ -36,6 +42,11 @@ class Scope:
     def knows(self, project_id: str | None) -> bool:
         """Whether the caller may see what is a project's, or nobody's where that is None."""
         return self.sees_all or project_id is None or project_id == self.project_id
+
+
+def in_scope(project_id: InstrumentedAttribute[str]) -> ColumnElement[bool]:
+    """What ``Scope.owns`` says, for statements that are made once for all callers; ``Scope.values`` are its values."""
+    return or_(bindparam("scope_sees_all", type_=Boolean), project_id == bindparam("scope_project_id"))
 
 
 EVERYTHING = Scope(sees_all=True)

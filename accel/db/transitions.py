@@ -7,15 +7,16 @@ its row count; in the same transaction go the end of the holding, the event, and
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Update, bindparam, delete, insert, select, update
 
 from accel.db import history
 from accel.db.events import Origin
 from accel.db.history import Entry
 from accel.db.paging import AnySelect
-from accel.db.scope import Scope
+from accel.db.scope import Scope, in_scope
 from accel.db.tables import AcceleratorRequest, AttachHandle, Deployable, Device, Holder, Notification
 from accel.errors import Conflict
 from accel.model.event import EventKind
@@ -80,7 +81,25 @@ class Move(NamedTuple):
     """What it holds then, or has held until now."""
 
 
-_LOCKED: AnySelect = select(*(getattr(AcceleratorRequest, name) for name in LockedRequest._fields))
+# Statements are made once: making one costs as much as sending it.
+_LOCKED: AnySelect = (
+    select(*(getattr(AcceleratorRequest, name) for name in LockedRequest._fields))
+    .where(in_scope(AcceleratorRequest.project_id))
+    .order_by(AcceleratorRequest.id)
+    .with_for_update()
+)
+_BY_UUID = _LOCKED.where(AcceleratorRequest.uuid.in_(bindparam("wanted", expanding=True)))
+_BY_INSTANCE = _LOCKED.where(AcceleratorRequest.instance_uuid == bindparam("wanted"))
+_HELD: AnySelect = (
+    select(Holder.request_id, AttachHandle.uuid, AttachHandle.type, AttachHandle.info, Device.uuid)
+    .join(AttachHandle, AttachHandle.id == Holder.attach_handle_id)
+    .join(Deployable, Deployable.id == AttachHandle.deployable_id)
+    .join(Device, Device.id == Deployable.device_id)
+    .where(Holder.request_id.in_(bindparam("requests", expanding=True)))
+)
+_GIVE_BACK = delete(Holder).where(Holder.request_id.in_(bindparam("requests", expanding=True)))
+_DELETE = delete(AcceleratorRequest).where(AcceleratorRequest.id.in_(bindparam("requests", expanding=True)))
+_NOTIFY = insert(Notification)
 RESTING: dict[str, Any] = {"worker": None, "deadline_at": None}
 """What changes in the row of a request on which no conductor is at work any more."""
 UNBOUND: dict[str, Any] = RESTING | {
@@ -108,12 +127,12 @@ _NOTIFIED = {
 
 def lock(connection: Connection, uuids: Iterable[str], *, scope: Scope) -> list[LockedRequest]:
     """Lock the requests of these UUIDs that are there."""
-    return _lock(connection, AcceleratorRequest.uuid.in_(sorted(set(uuids))), scope)
+    return _lock(connection, _BY_UUID, {"wanted": sorted(set(uuids))}, scope)
 
 
 def lock_of_instance(connection: Connection, instance_uuid: str, *, scope: Scope) -> list[LockedRequest]:
     """Lock the requests of an instance."""
-    return _lock(connection, AcceleratorRequest.instance_uuid == instance_uuid, scope)
+    return _lock(connection, _BY_INSTANCE, {"wanted": instance_uuid}, scope)
 
 
 def handles_of(connection: Connection, requests: Iterable[LockedRequest]) -> dict[int, HeldHandle]:
@@ -121,13 +140,7 @@ def handles_of(connection: Connection, requests: Iterable[LockedRequest]) -> dic
     holding = [row.id for row in requests if row.state in HOLDING]
     if not holding:
         return {}
-    found = connection.execute(
-        select(Holder.request_id, AttachHandle.uuid, AttachHandle.type, AttachHandle.info, Device.uuid)
-        .join(AttachHandle, AttachHandle.id == Holder.attach_handle_id)
-        .join(Deployable, Deployable.id == AttachHandle.deployable_id)
-        .join(Device, Device.id == Deployable.device_id)
-        .where(Holder.request_id.in_(holding))
-    )
+    found = connection.execute(_HELD, {"requests": holding})
     return {row[0]: HeldHandle._make(row[1:]) for row in found if row[0] is not None}
 
 
@@ -154,7 +167,7 @@ def move(connection: Connection, act: Act, moves: Sequence[Move], *, origin: Ori
     if transition.after not in HOLDING:
         _give_back(connection, moves)
     if transition.after is None:
-        changed = connection.execute(delete(AcceleratorRequest).where(AcceleratorRequest.id.in_(_ids(moves)))).rowcount
+        changed = connection.execute(_DELETE, {"requests": [request.id for request, _, _ in moves]}).rowcount
     else:
         changed = _update(connection, transition.after, moves, origin.at)
     if changed != len(moves):
@@ -164,35 +177,34 @@ def move(connection: Connection, act: Act, moves: Sequence[Move], *, origin: Ori
         _notify(connection, transition.after, moves, origin.at)
 
 
-def _lock(connection: Connection, condition: Any, scope: Scope) -> list[LockedRequest]:
-    statement = _LOCKED.where(condition, scope.owns(AcceleratorRequest.project_id))
-    found = connection.execute(statement.order_by(AcceleratorRequest.id).with_for_update())
+def _lock(connection: Connection, statement: AnySelect, values: Mapping[str, Any], scope: Scope) -> list[LockedRequest]:
+    found = connection.execute(statement, {**values, **scope.values})
     return [LockedRequest._make(row) for row in found]
-
-
-def _ids(moves: Iterable[Move]) -> list[int]:
-    return [request.id for request, _, _ in moves]
 
 
 def _give_back(connection: Connection, moves: Iterable[Move]) -> None:
     holding = [request.id for request, _, _ in moves if request.state in HOLDING]
     if holding:
-        connection.execute(delete(Holder).where(Holder.request_id.in_(holding)))
+        connection.execute(_GIVE_BACK, {"requests": holding})
 
 
 def _update(connection: Connection, state: RequestState, moves: Sequence[Move], now: datetime) -> int:
     """Write the new states, each only over the one that was seen; gives how many were written."""
-    names = sorted(moves[0].values)
-    statement = (
-        update(AcceleratorRequest)
-        .where(AcceleratorRequest.id == bindparam("its_id"), AcceleratorRequest.state == bindparam("its_state"))
-        .values(state=state, updated_at=now, **{name: bindparam(f"new_{name}") for name in names})
-    )
     rows = [
-        {"its_id": request.id, "its_state": request.state} | {f"new_{name}": values[name] for name in names}
+        {"its_id": request.id, "its_state": request.state, "new_state": state, "new_updated_at": now}
+        | {f"new_{name}": value for name, value in values.items()}
         for request, values, _ in moves
     ]
+    statement = _updating(tuple(moves[0].values))
     return connection.execute(statement, rows, execution_options={"preserve_rowcount": True}).rowcount
+
+
+@cache
+def _updating(names: tuple[str, ...]) -> Update:
+    """The statement that changes these columns, with the state."""
+    changed: dict[str, Any] = {name: bindparam(f"new_{name}") for name in ("state", "updated_at", *names)}
+    is_as_seen = AcceleratorRequest.state == bindparam("its_state")
+    return update(AcceleratorRequest).where(AcceleratorRequest.id == bindparam("its_id"), is_as_seen).values(changed)
 
 
 def _record(connection: Connection, state: RequestState | None, moves: Iterable[Move], origin: Origin) -> None:
@@ -240,4 +252,4 @@ def _notify(connection: Connection, state: RequestState | None, moves: Iterable[
         }
         for request, _, _ in moves
     ]
-    connection.execute(insert(Notification), rows)
+    connection.execute(_NOTIFY, rows)

@@ -67,10 +67,21 @@ def test_a_connection_that_breaks_within_a_transaction_costs_nobody_anything(way
 
 
 def test_idle_connections_that_broke_are_not_noticed(way: tuple[Proxy, Database]) -> None:
-    proxy, database = way
-    assert rows_in(database, Device) == [0]
-    proxy.break_connections()
-    assert rows_in(database, Device) == [0]
+    proxy, other = way
+    url = other.engine.url.render_as_string(hide_password=False)
+    with opened(url, DatabaseOptions(attempts=1, idle_seconds=0)) as database:
+        assert rows_in(database, Device) == [0]
+        proxy.break_connections()
+        assert rows_in(database, Device) == [0]
+
+
+def test_busy_connections_that_broke_cost_a_repetition(way: tuple[Proxy, Database]) -> None:
+    proxy, other = way
+    url = other.engine.url.render_as_string(hide_password=False)
+    with opened(url, DatabaseOptions(idle_seconds=3600)) as database:
+        assert rows_in(database, Device) == [0]
+        proxy.break_connections()
+        assert rows_in(database, Device) == [0]
 
 
 def test_a_service_that_starts_before_its_database_waits_for_it(way: tuple[Proxy, Database]) -> None:

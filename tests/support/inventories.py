@@ -30,8 +30,8 @@ def device(database: Database, identity: str) -> RecordedDevice:
 
 def state(database: Database, name: str = NODE) -> str:
     """Whether a node is online."""
-    with database.reader() as connection:
-        return connection.execute(select(Node.state).where(Node.name == name)).scalar_one()
+    of_node = select(Node.state).where(Node.name == name)
+    return database.read(lambda connection: connection.execute(of_node).scalar_one())
 
 
 def events(database: Database) -> list[Any]:
@@ -47,8 +47,8 @@ def event_kinds(database: Database) -> list[str]:
 
 def rows_in(database: Database, *tables: type[Base]) -> list[int]:
     """How many rows are in each of the tables."""
-    with database.reader() as connection:
-        return [connection.scalar(select(func.count()).select_from(table)) or 0 for table in tables]
+    counts = [select(func.count()).select_from(table) for table in tables]
+    return database.read(lambda connection: [connection.scalar(count) or 0 for count in counts])
 
 
 def handle_uuids(database: Database, deployable: str) -> Sequence[str]:
