@@ -1,0 +1,185 @@
+"""What a hypervisor or a container engine is told so that a workload gets an attach handle.
+
+Each format is a function from the handle to a text. One that cannot name the handle says why, and whoever asked is told
+which formats can.
+"""
+
+import json
+import shlex
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from accel.cli.errors import CommandFailed, WrongUse
+from accel.model.address import PciAddress
+from accel.model.device import HandleType
+
+CDI_KIND = "accel.internal/device"
+"""The kind of the devices that we describe; ``internal`` is the top-level domain that belongs to nobody."""
+_CDI_VERSION = "0.6.0"
+_NVIDIA_KIND = "nvidia.com/gpu"
+_NVIDIA = "10de"
+_PASSED_THROUGH = "vfio-pci"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """What is known of the device that a handle is of."""
+
+    identity: str
+    vendor: str
+    address: str | None
+    kernel_driver: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handle:
+    """An attach handle that a request holds."""
+
+    uuid: str
+    type: str
+    """One of ``HandleType``, or what a newer server has."""
+    info: Mapping[str, str]
+    card: Card | None
+    """None where the caller may not see devices."""
+
+
+class Unsuitable(CommandFailed):
+    """A format cannot name a handle; the text says why."""
+
+    code = "accel.cli.unsuitable"
+
+
+def libvirt_xml(handle: Handle) -> str:
+    """A ``<hostdev>`` for the ``<devices>`` of a domain, or for ``virsh attach-device``.
+
+    As in "Host device assignment" of libvirt's "Domain XML format". A function is bound to vfio-pci by libvirt itself,
+    ``managed``, unless the handle says that it is not to be: NVIDIA's virtual functions have a driver of their own.
+
+    :raises Unsuitable: a virtual machine cannot be given it
+    """
+    if handle.type == HandleType.MDEV:
+        opening = "<hostdev mode='subsystem' type='mdev' model='vfio-pci'>"
+        address = f"<address uuid='{handle.uuid}'/>"
+    else:
+        managed = "no" if handle.info.get("managed") == "false" else "yes"
+        opening = f"<hostdev mode='subsystem' type='pci' managed='{managed}'>"
+        where = _function(handle)
+        address = (
+            f"<address domain='0x{where.domain:04x}' bus='0x{where.bus:02x}' "
+            f"slot='0x{where.device:02x}' function='0x{where.function:x}'/>"
+        )
+    return f"{opening}\n  <source>\n    {address}\n  </source>\n</hostdev>"
+
+
+def qemu(handle: Handle) -> str:
+    """Arguments for ``qemu-system-…``.
+
+    As in "VFIO" of the kernel's documentation and "VFIO Mediated devices" of its driver API. QEMU binds nothing: a
+    function must be bound to vfio-pci before.
+
+    :raises Unsuitable: a virtual machine cannot be given it
+    """
+    if handle.type == HandleType.MDEV:
+        return f"-device vfio-pci,sysfsdev=/sys/bus/mdev/devices/{handle.uuid}"
+    return f"-device vfio-pci,host={_function(handle)}"
+
+
+def docker(handle: Handle) -> str:
+    """Arguments for ``docker run``.
+
+    A MIG instance is named to the NVIDIA Container Toolkit as in "Running with Docker" of NVIDIA's MIG user guide, a
+    whole GPU by its name in CDI.
+
+    :raises Unsuitable: a container cannot be given it
+    """
+    if handle.type == HandleType.DEVICE_NODE:
+        return f"--device {shlex.quote(handle.info['path'])}"
+    if handle.type == HandleType.MIG:
+        return f"--gpus device={shlex.quote(handle.info['uuid'])}"
+    return f"--device {_NVIDIA_KIND}={_gpu_uuid(handle)}"
+
+
+def cdi(handle: Handle) -> str:
+    """What to say to any engine that knows the Container Device Interface.
+
+    For what NVIDIA's toolkit describes, the name by which it does: ``nvidia-ctk cdi generate`` names GPUs and MIG
+    instances by UUID too, as its option ``--device-name-strategy`` says. For a path below /dev, a description of our
+    own, which is to be a file below ``/etc/cdi`` or ``/var/run/cdi``: version 0.6.0 of the specification.
+
+    :raises Unsuitable: a container cannot be given it
+    """
+    if handle.type == HandleType.MIG:
+        return f"{_NVIDIA_KIND}={handle.info['uuid']}"
+    if handle.type != HandleType.DEVICE_NODE:
+        return f"{_NVIDIA_KIND}={_gpu_uuid(handle)}"
+    edits = {"deviceNodes": [{"path": handle.info["path"]}]}
+    devices = [{"name": handle.uuid, "containerEdits": edits}]
+    return json.dumps({"cdiVersion": _CDI_VERSION, "kind": CDI_KIND, "devices": devices}, indent=2)
+
+
+FORMATS: Mapping[str, Callable[[Handle], str]] = {
+    "libvirt-xml": libvirt_xml,
+    "qemu": qemu,
+    "cdi": cdi,
+    "docker": docker,
+}
+
+
+def every(handle: Handle) -> tuple[dict[str, str], dict[str, str]]:
+    """A handle in each format that can name it, and why the others cannot."""
+    texts, reasons = {}, {}
+    for name, write in FORMATS.items():
+        try:
+            texts[name] = write(handle)
+        except Unsuitable as error:
+            reasons[name] = str(error)
+    return texts, reasons
+
+
+def write(handle: Handle, name: str) -> str:
+    """A handle in one of the formats.
+
+    :raises WrongUse: it cannot name the handle; the text says which can
+    """
+    try:
+        return FORMATS[name](handle)
+    except Unsuitable as error:
+        texts, _ = every(handle)
+        raise WrongUse(f"--format {name}: {error}; it can be had as: {', '.join([*texts, 'json'])}") from error
+
+
+_ONLY_FOR_TESTS = "a handle of type TEST_PCI is for tests, and nothing is behind it"
+_NO_FUNCTION: Mapping[str, str] = {
+    HandleType.MIG: "a MIG instance is no PCI function, and only those can be given to a virtual machine",
+    HandleType.DEVICE_NODE: "a path below /dev is for containers",
+    HandleType.TEST_PCI: _ONLY_FOR_TESTS,
+}
+_NO_GPU: Mapping[str, str] = {
+    HandleType.MDEV: "a mediated device is for virtual machines",
+    HandleType.TEST_PCI: _ONLY_FOR_TESTS,
+}
+_WHOLE_GPUS_ONLY = "of PCI functions a container can be given whole NVIDIA GPUs only"
+
+
+def _function(handle: Handle) -> PciAddress:
+    if handle.type != HandleType.PCI:
+        raise Unsuitable(_NO_FUNCTION.get(handle.type) or _unknown(handle))
+    return PciAddress(*(int(handle.info[part], 16) for part in ("domain", "bus", "device", "function")))
+
+
+def _gpu_uuid(handle: Handle) -> str:
+    """The UUID of the NVIDIA GPU that a PCI function is the whole of."""
+    if handle.type != HandleType.PCI:
+        raise Unsuitable(_NO_GPU.get(handle.type) or _unknown(handle))
+    function, card = str(_function(handle)), handle.card
+    if card is None:
+        raise Unsuitable(f"{_WHOLE_GPUS_ONLY}, and you may not see what device {function} is")
+    if card.vendor != _NVIDIA or not card.identity.startswith("GPU-") or card.address != function:
+        raise Unsuitable(f"{_WHOLE_GPUS_ONLY}, and {function} is none")
+    if card.kernel_driver == _PASSED_THROUGH:
+        raise Unsuitable(f"{function} is bound to {_PASSED_THROUGH}; for containers its driver must be nvidia")
+    return card.identity
+
+
+def _unknown(handle: Handle) -> str:
+    return f"this release of accel does not know handles of type {handle.type}"
