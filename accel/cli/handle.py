@@ -82,7 +82,7 @@ class _Handles(ListCommand):
         "uuid",
         "node",
         "type",
-        "handle",
+        "info",
         "deployable_name",
         "device_uuid",
         "who",
