@@ -30,7 +30,7 @@ def client_of(command: Command) -> Client:
     return app_of(command).client
 
 
-class _OurFormats(DisplayCommandBase[Any]):
+class OurFormats(DisplayCommandBase[Any]):
     """Takes the formats from ``accel.cli.formats``, the same for lists and single things, and imports no others."""
 
     def _load_formatter_plugins(self) -> "ExtensionManager[Any]":
@@ -41,7 +41,7 @@ class _OurFormats(DisplayCommandBase[Any]):
         return ExtensionManager.make_test_instance(extensions)
 
 
-class ListCommand(_OurFormats, Lister):
+class ListCommand(OurFormats, Lister):
     """A command that lists things of one kind."""
 
     noun: ClassVar[str]
@@ -153,7 +153,7 @@ class ListCommand(_OurFormats, Lister):
             self.app.stderr.flush()
 
 
-class ShowCommand(_OurFormats, ShowOne):
+class ShowCommand(OurFormats, ShowOne):
     """A command that shows one thing."""
 
     columns: ClassVar[Sequence[Column]]

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from accel.cli.credentials import HINT, Credentials, Nobody
+from accel.cli.credentials import HINT, SERVICE_HINT, Credentials, Nobody
 from accel.cli.errors import (
     CommandFailed,
     NoAnswerInTime,
@@ -28,6 +28,9 @@ DEFAULT_ENDPOINT = "http://127.0.0.1:6666"
 ENDPOINT_VARIABLE = "ACCEL_ENDPOINT"
 MICROVERSION = "2.4"
 PAGE_SIZE = 1000
+
+_COLLECTIONS: Mapping[str, str] = {"accelerator_requests": "arqs"}
+"""What the things of a path are called in the answer, where that is not the last part of the path."""
 
 _FAILURES: Mapping[int, type[CommandFailed]] = {
     400: WrongUse,
@@ -72,11 +75,12 @@ class Client:
         self._request("DELETE", path, query)
 
     def items(self, path: str, query: Mapping[str, Any] | None = None, *, limit: int | None = None) -> Iterator[Item]:
-        """Read a collection page by page; its name is the last part of the path.
+        """Read a collection page by page.
 
         :param limit: at most so many; None for all
         """
-        name = path.rpartition("/")[2]
+        last = path.rpartition("/")[2]
+        name = _COLLECTIONS.get(last, last)
         asked = dict(query or {})
         left = limit
         while left is None or left > 0:
@@ -133,8 +137,10 @@ class Client:
         if answer.status_code == 401:
             raise NotAuthorised(f"{self._said(answer, body)}\n{HINT}")
         if answer.status_code >= 400:
-            failure = _FAILURES.get(answer.status_code, CommandFailed)
-            raise failure(self._said(answer, body))
+            said = self._said(answer, body)
+            if answer.status_code == 403 and "service token" in said:
+                said = f"{said}\n{SERVICE_HINT}"
+            raise _FAILURES.get(answer.status_code, CommandFailed)(said)
         if body is None:
             raise CommandFailed(f"what answers at {self.endpoint} is not an accel server")
         return body

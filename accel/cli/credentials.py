@@ -20,6 +20,11 @@ USER_VARIABLE = "ACCEL_USER"
 PASSWORD_VARIABLE = "ACCEL_PASSWORD"  # noqa: S105 - where the password is, not what it is
 CLOUD_VARIABLE = "OS_CLOUD"
 HINT = f"Say who you are: --os-cloud NAME, OpenStack's OS_* variables, or {USER_VARIABLE} and {PASSWORD_VARIABLE}"
+SERVICE_TOKEN_VARIABLE = "OS_SERVICE_TOKEN"  # noqa: S105 - where the token is, not what it is
+SERVICE_HINT = (
+    f"With Keystone, a token of a user who has the role service goes into {SERVICE_TOKEN_VARIABLE}; where users are "
+    "kept in files, sign in as one who has that role"
+)
 _OPENSTACK_VARIABLES = (CLOUD_VARIABLE, "OS_AUTH_URL", "OS_AUTH_TYPE")
 
 
@@ -64,10 +69,12 @@ class Cloud:
     """A user of an OpenStack cloud, for a server that asks Keystone.
 
     :param name: of the cloud in clouds.yaml; None for the one that the environment describes
+    :param service_token: of a service on whose behalf the user asks; None for no service's
     """
 
-    def __init__(self, name: str | None) -> None:
+    def __init__(self, name: str | None, service_token: str | None = None) -> None:
         self._name = name
+        self._service_token = service_token
 
     def endpoint(self) -> str | None:
         """What the catalog of the cloud says.
@@ -89,6 +96,8 @@ class Cloud:
             return request
 
         session.auth = add_token
+        if self._service_token:
+            session.headers["X-Service-Token"] = self._service_token
         with _explained():
             session.verify, session.cert = self._region.get_requests_verify_args()
 
@@ -116,7 +125,7 @@ def find(cloud: str | None, environ: Mapping[str, str]) -> Credentials:
             raise WrongUse(f"{USER_VARIABLE} is set and {PASSWORD_VARIABLE} is not")
         return Password(user, environ[PASSWORD_VARIABLE])
     if cloud or any(environ.get(name) for name in _OPENSTACK_VARIABLES):
-        return Cloud(cloud)
+        return Cloud(cloud, environ.get(SERVICE_TOKEN_VARIABLE))
     return Nobody()
 
 

@@ -3,46 +3,21 @@
 import argparse
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, ClassVar, NoReturn
 
 from accel.cli import formats, human, refs
 from accel.cli.base import ListCommand, app_of, client_of, query
-from accel.cli.client import Item
-from accel.cli.columns import Column, member, plain, short_uuid
+from accel.cli.client import Client, Item
+from accel.cli.columns import Column, member, short_uuid
 from accel.cli.errors import CommandFailed, WrongUse
+from accel.cli.event_text import change, told
 from accel.cli.follow import OVERLAP, Unseen
 
 FOLLOW_SECONDS = 0.5
 _BEFORE_FOLLOWING = 10
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
-_NOTHING: tuple[Any, ...] = (None, "", [], {})
-_TELLING = ("reason", "message")
-
-
-def change(event: Item) -> str:
-    """What of a thing became what, and why: ``health healthy → unhealthy: ECC errors``; nothing for one just new."""
-    before, after = event["before"] or {}, event["after"] or {}
-    differences = ", ".join(_differences(before, after)) if before and after else ""
-    told = [plain(after[key]) for key in _TELLING if after.get(key) and after.get(key) != before.get(key)]
-    return ": ".join(filter(None, [differences, *told]))
-
-
-def _differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
-    for key in [*before, *(key for key in after if key not in before)]:
-        old, new = before.get(key), after.get(key)
-        if old != new and key not in (*_TELLING, "hint"):
-            yield f"{key} {_or_none(old)} → {_or_none(new)}"
-
-
-def _or_none(value: Any) -> str:
-    return "none" if value in _NOTHING else plain(value)
-
-
-def told(event: Item) -> str:
-    """An event in words: what, and what of it became what."""
-    return ": ".join(filter(None, [event["subject"], change(event)]))
 
 
 class EventList(ListCommand):
@@ -61,6 +36,7 @@ class EventList(ListCommand):
         short_uuid("device_uuid"),
         member("source"),
         member("request_id"),
+        member("project_id"),
         short_uuid(),
         Column("time", lambda event: event["occurred_at"], lambda event: human.clock(event["occurred_at"])),
     )
@@ -73,8 +49,10 @@ class EventList(ListCommand):
         group.add_argument(
             "--device", help="of this device (anything that `device show` takes, or the UUID of a gone one)"
         )
+        group.add_argument("--request", help="of this accelerator request (anything that `request show` takes)")
         group.add_argument("--node", help="of this node")
-        group.add_argument("--kind", help="of this kind: device.lost, node.offline, driver.failed")
+        group.add_argument("--kind", help="of this kind: device.lost, node.offline, request.bound")
+        group.add_argument("--project", dest="project_id", metavar="ID", help="that concern this project alone")
         group.add_argument(
             "--since", metavar="WHEN", help="since so long ago (10m, 2h, 1d), or since then (2026-11-21T10:00)"
         )
@@ -103,17 +81,19 @@ class EventList(ListCommand):
 
     def _query(self, parsed_args: argparse.Namespace) -> dict[str, Any]:
         now = datetime.now(UTC)
-        asked = query(parsed_args, ("node", "kind"))
+        asked = query(parsed_args, ("node", "kind", "project_id"))
         for name in ("since", "until"):
             if given := getattr(parsed_args, name):
                 asked[name] = human.moment(given, now=now).isoformat()
         if parsed_args.device:
-            asked["device"] = self._device_uuid(parsed_args.device)
+            asked["device"] = self._uuid(parsed_args.device, refs.device)
+        if parsed_args.request:
+            asked["subject"] = self._uuid(parsed_args.request, refs.request)
         return asked
 
-    def _device_uuid(self, text: str) -> str:
-        """The device's UUID. A whole one is taken as it is: a device may be gone and have a history."""
-        return text.lower() if _UUID.fullmatch(text) else str(refs.device(client_of(self), text)["uuid"])
+    def _uuid(self, text: str, find: Callable[[Client, str], Item]) -> str:
+        """The UUID of a thing. A whole one is taken as it is: the thing may be gone and have a history."""
+        return text.lower() if _UUID.fullmatch(text) else str(find(client_of(self), text)["uuid"])
 
     def _follow(self, parsed_args: argparse.Namespace) -> NoReturn:
         client, unseen, asked = client_of(self), Unseen(), self._query(parsed_args)

@@ -27,7 +27,7 @@ _NARROWEST = 8
 _RESET = "\033[0m"
 _HEADING = "\033[1m"
 _PAINT = {
-    **dict.fromkeys(("unhealthy", "lost", "offline"), "\033[31m"),
+    **dict.fromkeys(("unhealthy", "lost", "offline", "BindFailed"), "\033[31m"),
     **dict.fromkeys(("unknown", "disabled"), "\033[33m"),
 }
 

@@ -68,6 +68,16 @@ def handles(client: Client, text: str, *, limit: int | None = None) -> list[Item
     return exact or found
 
 
+def request(client: Client, text: str) -> Item:
+    """The accelerator request that a UUID or its beginning means, or the UUID of an instance that has one.
+
+    :raises NothingFound: there is none
+    :raises WrongUse: there are several
+    """
+    found = list(client.items("/accelerator_requests", {"ref": text}, limit=_SHOWN_CANDIDATES + 1))
+    return _only(found, "request", text)
+
+
 def _one(client: Client, collection: str, text: str) -> Item:
     found = list(client.items(f"/{collection}", {"ref": text}, limit=_SHOWN_CANDIDATES + 1))
     return _only(found, collection.removesuffix("s"), text)
@@ -91,6 +101,8 @@ def _several(noun: str, text: str, candidates: Sequence[str]) -> str:
 
 
 def _described(item: Item) -> str:
+    if "device_profile_name" in item:
+        return f"{item['device_profile_name']}  {item['state']}"
     if "address" in item:
         where = "/".join(part for part in (item["node"], item["address"]) if part)
         return f"{where}  {item['model']}"

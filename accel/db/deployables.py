@@ -112,6 +112,7 @@ LISTING = Listing(
         "presence": lambda presence: Deployable.presence == presence,
         "driver_name": lambda driver: Device.driver == driver,
         "rc": _has_resource_class,
+        "rp_uuid": lambda uuid: Deployable.rp_uuid == uuid.lower(),
         "ref": _may_be_called,
     },
     sort_keys={

@@ -105,8 +105,9 @@ def lock(connection: Connection, wanted: Iterable[tuple[str, str]]) -> dict[tupl
     for provider, node in wanted:
         if (provider, node) not in places:
             _refuse_place(provider, node, found)
-        for obstacle in obstacles(places[provider, node]):
-            raise Conflict(f"provider {provider} on {node} cannot be bound to: {obstacle}")
+        place = places[provider, node]
+        for obstacle in obstacles(place):
+            raise Conflict(f"{place.name} (provider {provider}) cannot be bound to: {obstacle}")
     return {place: places[place] for place in wanted}
 
 
@@ -145,7 +146,7 @@ def why_none_is_free(connection: Connection, place: Place, wanted: int) -> str:
         .where(AttachHandle.deployable_id == place.deployable_id, AttachHandle.presence == Presence.PRESENT)
     ).one()
     return (
-        f"provider {place.provider} on {place.node} has {total - held} free of {total} attach handles"
+        f"{place.name} (provider {place.provider}) has {total - held} free of {total} attach handles"
         f"{', some of which stand for what is held through a lost device' if total - held >= wanted else ''}; "
         f"{wanted} wanted"
     )

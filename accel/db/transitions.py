@@ -215,7 +215,7 @@ def _record(connection: Connection, state: RequestState | None, moves: Iterable[
             source=origin.source,
             node=request.hostname,
             device_uuid=handle.device_uuid if handle is not None else None,
-            before={"state": request.state},
+            before=_told(request, RequestState(request.state), {}, handle),
             after=_told(request, state, values, handle) if state is not None else None,
             request_id=origin.request_id,
             project_id=request.project_id,

@@ -12,6 +12,12 @@ from support.served import served
 from support.stand_in_keystone import asking_keystone
 from support.users import write_users
 
+USERS = {
+    "max": "research:manager",
+    "mia": "research:member",
+    "zoë": "research:admin",
+    "eva": "research:admin,service",
+}
 HINT = "Say who you are: --os-cloud NAME, OpenStack's OS_* variables, or ACCEL_USER and ACCEL_PASSWORD\n"
 # Deprecations among OpenStack's libraries are theirs to mend.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::PendingDeprecationWarning")
@@ -20,7 +26,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::P
 @pytest.fixture(scope="module")
 def with_users(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     directory = tmp_path_factory.mktemp("users")
-    config = write_users(directory, {"max": "research:manager", "mia": "research:member", "zoë": "research:admin"})
+    config = write_users(directory, USERS)
     with migrated("sqlite", directory) as database, served(database, "--config-file", str(config)) as url:
         populate(database)
         yield url
@@ -132,3 +138,32 @@ def test_a_cloud_that_cannot_be_signed_in_to_is_told(
     assert outcome.code == code, outcome.err
     assert said in outcome.err
     assert "Traceback" not in outcome.err
+
+
+def test_a_bind_needs_the_token_of_a_service_and_says_where_it_goes(
+    with_tokens: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = asked(with_tokens, "deployable show -f json beta_FakeDevice", token("manager", with_tokens), monkeypatch)
+    member = token("member", with_tokens)
+    made = asked(with_tokens, "request create gold -f value -c uuid", member, monkeypatch).out.strip()
+    line = f"request bind {made} --provider {place.json['rp_uuid']} --host beta --instance vm-1"
+
+    refused = asked(with_tokens, line, member, monkeypatch)
+    assert refused.code == 4
+    assert refused.err.endswith(
+        "With Keystone, a token of a user who has the role service goes into OS_SERVICE_TOKEN; where users are kept in "
+        "files, sign in as one who has that role\n"
+    )
+
+    with_service = member | {"OS_SERVICE_TOKEN": "<nova>"}
+    assert asked(with_tokens, line, with_service, monkeypatch).code == 0
+    spec = asked(with_tokens, f"attach-spec {made}", with_service, monkeypatch).json
+    assert (spec["node"], spec["device"], spec["formats"]) == ("beta", None, {})
+    assert asked(with_tokens, f"request delete {made}", with_service, monkeypatch).code == 0
+
+
+def test_a_service_that_is_a_user_in_files_binds(with_users: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = asked(with_users, "request create gold -f value -c uuid", user("zoë"), monkeypatch).out.strip()
+    line = f"request bind {made} --deployable beta_FakeDevice --instance vm-1"
+    assert asked(with_users, line, user("zoë"), monkeypatch).code == 4
+    assert asked(with_users, line, user("eva"), monkeypatch).code == 0

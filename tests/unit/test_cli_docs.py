@@ -9,6 +9,8 @@ import pytest
 
 from accel.cli import errors
 from accel.cli.app import AccelApp
+from accel.cli.base import ListCommand
+from accel.cli.columns import chosen
 from accel.cli.commands import Entry, summary
 from accel.cli.errors import CommandFailed
 
@@ -29,9 +31,9 @@ def by_name(entry: EntryPoint) -> str:
 
 
 def test_every_command_has_a_section_with_an_example_and_every_section_a_command() -> None:
-    sections = re.findall(r"^accel ([a-z ]+)\n~+$", PAGE, re.MULTILINE)
+    sections = re.findall(r"^accel ([a-z -]+)\n~+$", PAGE, re.MULTILINE)
     assert sorted(sections) == sorted([*(words(entry) for entry in COMMANDS), "complete", "help"])
-    parts = re.split(r"^accel [a-z ]+\n~+$", PAGE, flags=re.MULTILINE)[1:]
+    parts = re.split(r"^accel [a-z -]+\n~+$", PAGE, flags=re.MULTILINE)[1:]
     assert all("   $ " in part for part in parts)
 
 
@@ -64,6 +66,14 @@ def test_the_narrowing_options_are_documented() -> None:
             assert f"``{action.option_strings[0]}" in PAGE, action
 
 
+def test_every_list_has_the_columns_that_it_shows() -> None:
+    for entry in COMMANDS:
+        command = entry.load()
+        if issubclass(command, ListCommand):
+            assert chosen(command.columns, command.shown), entry
+            assert chosen(command.columns, command.shown_long), entry
+
+
 def test_the_exit_codes_are_documented() -> None:
     documented = set(map(int, re.findall(r"^(\d+) {2,}", PAGE, re.MULTILINE)))
     raised = {
@@ -92,7 +102,7 @@ def test_completion_knows_every_command_and_its_options() -> None:
     out = StringIO()
     assert app(out).run(["complete"]) == 0
     for entry in COMMANDS:
-        assert f"cmds_{entry.name}=" in out.getvalue()
+        assert f"cmds_{entry.name.replace('-', '_')}=" in out.getvalue()
     assert "--numa-node" in out.getvalue()
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accel.cli.event import change, recent
+from accel.cli.event import recent
 from accel.cli.follow import Unseen
 
 BEGIN = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -61,23 +61,3 @@ def test_what_was_before_is_so_many_and_all_within_the_overlap() -> None:
     assert seconds(recent(newest_first, 2)) == [71, 80, 99, 100]
     assert seconds(recent(newest_first, 5)) == [69, 71, 80, 99, 100]
     assert seconds(recent(newest_first, None)) == [10, 69, 71, 80, 99, 100]
-
-
-def test_a_change_says_what_became_what_and_why() -> None:
-    happened = {
-        "before": {"presence": "present", "health": "healthy", "reason": ""},
-        "after": {"presence": "lost", "health": "healthy", "reason": "fallen off its bus"},
-    }
-    assert change(happened) == "presence present → lost: fallen off its bus"
-
-
-def test_a_failure_says_its_message() -> None:
-    assert change({"before": None, "after": {"kind": "crashed", "message": "segfault", "hint": "x"}}) == "segfault"
-
-
-def test_what_was_not_known_before_was_none() -> None:
-    assert change({"before": {"numa_node": None}, "after": {"numa_node": 1}}) == "numa_node none → 1"
-
-
-def test_what_is_new_or_gone_did_not_change() -> None:
-    assert change({"before": None, "after": {"model": "A100"}}) == change({"before": {"a": 1}, "after": None}) == ""

@@ -23,6 +23,7 @@ QUERY = query(
         **dict.fromkeys(("name", "node", "kind", "presence", "driver_name"), TEXT),
         "device": {**TEXT, "description": "The uuid of the device."},
         "rc": {**TEXT, "description": "The resource class: the value of the attribute rc."},
+        "rp_uuid": {**TEXT, "description": "The uuid of its provider in OpenStack Placement."},
         "ref": {
             **TEXT,
             "description": "What a person calls it: the first four characters of its uuid or more, or its name.",

@@ -1,0 +1,56 @@
+"""Events in words."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from accel.cli.client import Item
+from accel.cli.columns import plain
+from accel.cli.deployable import handle_name
+
+_NOTHING: tuple[Any, ...] = (None, "", [], {})
+_TELLING = ("reason", "message")
+_OF_REQUESTS = "request."
+
+
+def told(event: Item) -> str:
+    """An event in words: what, and what of it became what."""
+    subject = event["subject"]
+    if event["kind"].startswith(_OF_REQUESTS):
+        subject = f"request {subject[:8]}"
+    return ": ".join(filter(None, [subject, change(event)]))
+
+
+def change(event: Item) -> str:
+    """What of a thing became what, and why: ``health healthy → unhealthy: ECC errors``; nothing for one just new."""
+    before, after = event["before"] or {}, event["after"] or {}
+    if event["kind"].startswith(_OF_REQUESTS):
+        return _change_of_request(before, after)
+    differences = ", ".join(_differences(before, after)) if before and after else ""
+    told = [plain(after[key]) for key in _TELLING if after.get(key) and after.get(key) != before.get(key)]
+    return ": ".join(filter(None, [differences, *told]))
+
+
+def _differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
+    for key in [*before, *(key for key in after if key not in before)]:
+        old, new = before.get(key), after.get(key)
+        if old != new and key not in (*_TELLING, "hint"):
+            yield f"{key} {_or_none(old)} → {_or_none(new)}"
+
+
+def _or_none(value: Any) -> str:
+    return "none" if value in _NOTHING else plain(value)
+
+
+def _change_of_request(before: Item, after: Item) -> str:
+    """Of an accelerator request: who has got what, who has given it back, and why.
+
+    ``Initial → Bound: vm-1 has 0000:3b:00.0``
+    """
+    if not before:
+        return f"a {after['resource_class']} as in profile {after['device_profile']}"
+    parts = [f"{before['state']} → {after.get('state', 'deleted')}"]
+    if "info" in after:
+        parts.append(f"{after['instance_uuid']} has {handle_name(after['info'])}")
+    elif "info" in before:
+        parts.append(f"{before['instance_uuid']} gave back {handle_name(before['info'])}")
+    return ": ".join([*parts, *([after["reason"]] if after.get("reason") else [])])
