@@ -18,6 +18,7 @@ from accel.api.handlers import (
     devices,
     events,
     nodes,
+    quotas,
     summary,
     versions,
 )
@@ -31,6 +32,7 @@ from accel.api.schemas import device_profiles as profile_schemas
 from accel.api.schemas import devices as device_schemas
 from accel.api.schemas import events as event_schemas
 from accel.api.schemas import nodes as node_schemas
+from accel.api.schemas import quotas as quota_schemas
 from accel.api.schemas import summary as summary_schemas
 from accel.api.schemas import versions as version_schemas
 
@@ -282,6 +284,32 @@ ROUTES: tuple[Route, ...] = (
         policy="attach_handle:get_one",
         since=SAYS_MORE,
         answer=handle_schemas.ATTACH_HANDLE,
+    ),
+    Route(
+        method="GET",
+        path="/v2/quotas",
+        handler=quotas.index,
+        policy="quota:get_all",
+        since=SAYS_MORE,
+        query=quota_schemas.QUERY,
+        answer=quota_schemas.QUOTAS,
+    ),
+    Route(
+        method="GET",
+        path="/v2/quotas/{project_id}",
+        handler=quotas.show,
+        policy="quota:get_one",
+        since=SAYS_MORE,
+        answer=quota_schemas.QUOTA,
+    ),
+    Route(
+        method="PUT",
+        path="/v2/quotas/{project_id}",
+        handler=quotas.change,
+        policy="quota:set",
+        since=SAYS_MORE,
+        body=quota_schemas.SET,
+        answer=quota_schemas.QUOTA,
     ),
     Route(
         method="GET",

@@ -66,6 +66,10 @@ class Client:
         """Act on what is at a path below ``/v2``, or add to it; what was made, where something was."""
         return self._request("POST", path, {}, body)
 
+    def put(self, path: str, body: Item) -> Item:
+        """Set what is at a path below ``/v2``; what it is now."""
+        return self._request("PUT", path, {}, body)
+
     def patch(self, path: str, body: Item) -> Item:
         """Change what is at a path below ``/v2``; what it is now."""
         return self._request("PATCH", path, {}, body)
@@ -74,10 +78,13 @@ class Client:
         """Remove what a query names below a path below ``/v2``."""
         self._request("DELETE", path, query)
 
-    def items(self, path: str, query: Mapping[str, Any] | None = None, *, limit: int | None = None) -> Iterator[Item]:
+    def items(
+        self, path: str, query: Mapping[str, Any] | None = None, *, limit: int | None = None, key: str = "uuid"
+    ) -> Iterator[Item]:
         """Read a collection page by page.
 
         :param limit: at most so many; None for all
+        :param key: the member by which a page says where the next one begins
         """
         last = path.rpartition("/")[2]
         name = _COLLECTIONS.get(last, last)
@@ -93,7 +100,7 @@ class Client:
             if not page or f"{name}_links" not in body:
                 return
             left = None if left is None else left - len(page)
-            asked["marker"] = page[-1]["uuid"]
+            asked["marker"] = page[-1][key]
 
     def _request(self, method: str, path: str, query: Mapping[str, Any], body: Any = None) -> Item:
         import requests  # noqa: PLC0415 - imported with the first request: see the module's docstring

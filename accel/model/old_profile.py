@@ -21,7 +21,7 @@ from accel.model.profile import (
     whole,
 )
 
-_RESOURCE_CLASSES = ("FPGA", "GPU", "VGPU", "PGPU")
+RESOURCE_CLASSES = ("FPGA", "GPU", "VGPU", "PGPU")
 _CUSTOM = "CUSTOM_"
 
 
@@ -62,8 +62,8 @@ def _check_trait(field: str, key: str, value: str) -> None:
 
 def _check_resource(field: str, key: str, value: str) -> None:
     name = key.removeprefix(RESOURCES)
-    if name not in _RESOURCE_CLASSES and not name.startswith(_CUSTOM):
-        expected = f"one of {', '.join(_RESOURCE_CLASSES)} or {_CUSTOM}…; others come with version 2.4"
+    if name not in RESOURCE_CLASSES and not name.startswith(_CUSTOM):
+        expected = f"one of {', '.join(RESOURCE_CLASSES)} or {_CUSTOM}…; others come with version 2.4"
         raise InvalidValue(field, shortened(key), expected)
     try:
         int(value)

@@ -122,6 +122,11 @@ def shortened(value: object) -> object:
     return f"{value[:100]}…" if isinstance(value, str) and len(value) > 100 else value
 
 
+def is_resource_class(name: str, vocabulary: Vocabulary) -> bool:
+    """Whether a group may ask for a resource class of this name."""
+    return name in vocabulary.resource_classes or _CUSTOM.fullmatch(name) is not None
+
+
 def _stripped_key(key: str) -> str:
     kind, _, name = key.partition(":")
     return f"{kind}:{name.strip(' ')}" if key.startswith((RESOURCES, TRAIT)) else key
@@ -146,7 +151,7 @@ def _mistakes(group: GivenGroup, vocabulary: Vocabulary) -> Iterator[tuple[str, 
 
 def _wrong_resource(key: str, value: str | int, vocabulary: Vocabulary) -> Iterator[tuple[str, object, str]]:
     name = key.removeprefix(RESOURCES)
-    if name not in vocabulary.resource_classes and not _CUSTOM.fullmatch(name):
+    if not is_resource_class(name, vocabulary):
         yield "", key, "a resource class: give one of os-resource-classes, or CUSTOM_ with A-Z, 0-9, _"
     if not _AMOUNT.fullmatch(str(value)):
         yield f".{key}", value, "a whole number from 1 to 999999999"

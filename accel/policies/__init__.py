@@ -15,6 +15,7 @@ from accel.policies import (
     devices,
     events,
     nodes,
+    quotas,
     summary,
 )
 
@@ -26,6 +27,7 @@ MODULES: tuple[ModuleType, ...] = (
     device_profiles,
     accelerator_requests,
     attach_handles,
+    quotas,
     nodes,
     events,
     summary,

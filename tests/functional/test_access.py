@@ -34,7 +34,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
 
 
 def _path(template: str) -> str:
-    return template.format(uuid=uuid(9, 9), again=uuid(9, 9), node="alpha", profile=uuid(9, 9))
+    return template.format(uuid=uuid(9, 9), again=uuid(9, 9), node="alpha", profile=uuid(9, 9), project_id="nosuch")
 
 
 def _headers(persona: str) -> dict[str, str]:

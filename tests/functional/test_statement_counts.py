@@ -18,6 +18,8 @@ PATHS = [
     "/v2/device_profiles?name=gold,profile-7",
     "/v2/attach_handles",
     "/v2/attach_handles?is_free=true&ref=0000:00:00.0&sort_key=node",
+    "/v2/quotas",
+    "/v2/quotas/gold",
     "/v2/nodes",
     "/v2/nodes/node-00000/topology",
     "/v2/events",
@@ -37,9 +39,11 @@ def test_the_number_of_statements_does_not_grow(path: str, database: Database) -
     inventory = Inventory(database)
     inventory.fleet(1, 1)
     inventory.profile("gold")
+    inventory.quota("gold")
     with_one = _cost(database, api, path)
     inventory.fleet(150, 8, prefix="more-")
     for number in range(50):
         inventory.profile(f"profile-{number}")
+        inventory.quota(f"project-{number}")
 
     assert _cost(database, api, path) == with_one <= 4

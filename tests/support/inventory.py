@@ -23,6 +23,7 @@ from accel.db.tables import (
     Holder,
     Node,
     NodeDriver,
+    Quota,
 )
 
 BEGIN = datetime(2026, 11, 21, 3, 45, 13, tzinfo=UTC)
@@ -165,6 +166,12 @@ class Inventory:
             "steps": [],
         }
         return self._add(AcceleratorRequest, defaults | columns)
+
+    def quota(self, project_id: str, resource_class: str = "PGPU", limit: int = 1) -> dict[str, Any]:
+        """How many accelerators a project may hold."""
+        row = {"id": next(self._ids), "project_id": project_id, "resource_class": resource_class, "limit": limit}
+        self._insert(Quota, [row | {"created_at": BEGIN}])
+        return row
 
     def event(self, kind: str = "device.added", **columns: Any) -> dict[str, Any]:
         """Something that happened."""
