@@ -1,13 +1,17 @@
 """Users, their passwords and roles in two files: who may do what, without Keystone.
 
 Passwords are kept as bcrypt's hashes, which take a tenth of a second to compare. A password that was right is
-remembered for as long as the process lives, as a digest under a key that nobody else has, and compared so from then on.
+remembered until the files change or the process ends, as a digest under a key that nobody else has, and compared so
+from then on.
 """
 
 import hmac
+import logging
+import math
 import re
 import secrets
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +19,9 @@ import bcrypt
 
 from accel.errors import ConfigurationError
 
+_LOG = logging.getLogger(__name__)
+
+_SECONDS_BETWEEN_LOOKS = 1
 _HASH = re.compile(r"\$2[aby]\$\d\d\$[./A-Za-z0-9]{53}")
 _LONGEST_NAME = 64
 _IMPLIED = {"admin": "manager", "manager": "member", "member": "reader"}
@@ -53,6 +60,53 @@ class Accounts:
         return known
 
 
+class AccountFiles:
+    """Users as both files have them: a change is seen within a second.
+
+    With a mistake in a file, as there is one while somebody edits the two, users stay as they were.
+
+    :param clock: seconds since whenever
+    """
+
+    def __init__(self, user_file: Path, role_file: Path, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._user_file = user_file
+        self._role_file = role_file
+        self._clock = clock
+        self._accounts = Accounts({})
+        self._seen: object = None
+        self._looks_again_at = -math.inf
+
+    def read(self) -> None:
+        """Read both files.
+
+        :raises ConfigurationError: as ``read_accounts``
+        """
+        self._looks_again_at = self._clock() + _SECONDS_BETWEEN_LOOKS
+        self._seen = self._look()  # before they are read: what changes meanwhile is read again
+        self._accounts = read_accounts(self._user_file, self._role_file)
+
+    def authenticate(self, name: str, password: bytes) -> Account | None:
+        """See ``Accounts.authenticate``."""
+        if self._clock() >= self._looks_again_at:
+            self._read_if_changed()
+        return self._accounts.authenticate(name, password)
+
+    def _read_if_changed(self) -> None:
+        if self._look() == self._seen:
+            self._looks_again_at = self._clock() + _SECONDS_BETWEEN_LOOKS
+            return
+        try:
+            self.read()
+        except ConfigurationError as error:
+            _LOG.error("users stay as they were: %s", error)
+        else:
+            _LOG.info("users are those that %s and %s have now", self._user_file, self._role_file)
+
+    def _look(self) -> object:
+        """What is another after a change of a file."""
+        return [_stamp(path) for path in (self._user_file, self._role_file)]
+
+
 def read_accounts(user_file: Path, role_file: Path) -> Accounts:
     """Read both files.
 
@@ -71,6 +125,14 @@ def read_accounts(user_file: Path, role_file: Path) -> Accounts:
         if name not in accounts:
             raise ConfigurationError(f"{place}: user {name} has no line in {role_file}")
     return Accounts(accounts)
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 def _lines(path: Path, option: str) -> Iterator[tuple[str, str, str]]:

@@ -16,7 +16,7 @@ from oslo_config import cfg
 from oslo_context.context import RequestContext
 
 from accel.api import environment
-from accel.api.accounts import Accounts, read_accounts
+from accel.api.accounts import AccountFiles
 from accel.api.refusals import AccessRefused, NotAuthenticated
 from accel.api.routing import Router
 from accel.db.scope import Scope
@@ -134,7 +134,7 @@ class Door:
 class HttpBasic:
     """Authentication strategy ``http_basic``: name and password with every request."""
 
-    def __init__(self, application: WSGIApplication, *, accounts: Accounts) -> None:
+    def __init__(self, application: WSGIApplication, *, accounts: AccountFiles) -> None:
         self._application = application
         self._accounts = accounts
 
@@ -173,7 +173,8 @@ class KeystoneUser:
 
 def _asking(conf: cfg.ConfigOpts) -> Layer:
     if conf.api.auth_strategy == "http_basic":
-        accounts = read_accounts(Path(conf.http_basic.user_file), Path(conf.http_basic.role_file))
+        accounts = AccountFiles(Path(conf.http_basic.user_file), Path(conf.http_basic.role_file))
+        accounts.read()
         return partial(HttpBasic, accounts=accounts)
     return partial(_ask_keystone, conf=conf)
 

@@ -5,7 +5,7 @@ from oslo_config import cfg
 GROUP = cfg.OptGroup(
     "http_basic",
     title="Users in files",
-    help="The users of auth_strategy = http_basic. Both files are read at the start.",
+    help="The users of auth_strategy = http_basic. Both files are read again within a second of a change.",
 )
 
 OPTIONS: list[cfg.Opt] = [

@@ -3,14 +3,11 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from sqlalchemy import insert, select
 from support.databases import counted_statements, migrated
-from support.inventory import BEGIN, Inventory
+from support.live_requests import add_live
 from support.site import Site
 
 from accel.db.engine import Database
-from accel.db.tables import AcceleratorRequest, AttachHandle, Holder
-from accel.model.request import RequestState
 
 MOST_STATEMENTS = 12
 """What a call costs at most, whatever it asks for."""
@@ -33,47 +30,6 @@ def costs(site: Site, amount: int) -> dict[str, int]:
         "bind again": cost(database, lambda: conductor.change_requests(wanted)),
         "delete": cost(database, lambda: site.delete(*uuids)),
     }
-
-
-def add_live(database: Database, amount: int) -> None:
-    """Add so many bound requests, each with a handle of a fleet of its own."""
-    inventory = Inventory(database)
-    inventory.fleet(amount // 10, 10)
-    profile = inventory.profile("live")
-    with database.writer() as connection:
-        handles = connection.scalars(select(AttachHandle.id).order_by(AttachHandle.id)).all()
-        requests = [
-            {
-                "id": number,
-                "uuid": f"live-{number}",
-                "project_id": "live",
-                "state": RequestState.BOUND,
-                "profile_id": profile["id"],
-                "profile_name": "live",
-                "group_index": 0,
-                "group": {},
-                "resource_class": "PGPU",
-                "instance_uuid": f"vm-{number}",
-                "reason": "",
-                "steps": [],
-                "created_at": BEGIN,
-            }
-            for number in range(1, amount + 1)
-        ]
-        holders = [
-            {
-                "uuid": f"holder-{row['id']}",
-                "attach_handle_id": handle,
-                "kind": "instance",
-                "name": row["instance_uuid"],
-                "project_id": "live",
-                "request_id": row["id"],
-                "created_at": BEGIN,
-            }
-            for row, handle in zip(requests, handles, strict=True)
-        ]
-        connection.execute(insert(AcceleratorRequest), requests)
-        connection.execute(insert(Holder), holders)
 
 
 def test_sixteen_requests_in_one_call_cost_what_one_costs(database: Database) -> None:

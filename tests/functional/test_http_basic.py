@@ -6,14 +6,18 @@ from pathlib import Path
 
 import pytest
 from support.api import NEWEST, Client, client, fault
+from support.claimable import NODE, add_claimable, instance, provider
+from support.clocks import Seconds
 from support.databases import migrated
 from support.populated import populate, uuid
 from support.users import ROLES, write_users
+from support.waiting import until
 
 from accel import conf as configuration
-from accel.api.accounts import read_accounts
+from accel.api.accounts import AccountFiles, read_accounts
 from accel.api.identity import check_identity
 from accel.cmd.api import check_access
+from accel.db.engine import Database
 from accel.errors import ConfigurationError
 
 # What `htpasswd -nbB mia opensesame` of Apache 2.4 wrote.
@@ -86,6 +90,72 @@ def test_an_event_names_the_user(api: Client) -> None:
 
     (event,) = api.get(f"/v2/events?kind=device.disabled&device={uuid(1, 2)}", **basic("max"))["events"]
     assert event["source"] == "api:ada"
+
+
+def test_a_service_binds_for_its_project(database: Database, tmp_path: Path) -> None:
+    add_claimable(database)
+    config = write_users(tmp_path, {"mia": "own:member", "nova": "own:member,service", "other": "foreign:service"})
+    api = client(database, "--config-file", str(config))
+    values = {"hostname": NODE, "device_rp_uuid": provider(1), "instance_uuid": instance(11)}
+    bind = {uuid(8, 1): [{"path": f"/{name}", "op": "add", "value": value} for name, value in values.items()]}
+    path = "/v2/accelerator_requests"
+
+    assert "requires a service token" in fault(api.send("PATCH", path, bind, **basic("mia")))
+    assert api.send("PATCH", path, bind, **basic("other")).status_int == 404
+    assert api.send("PATCH", path, bind, **basic("nova")).status_int == 202
+    assert api.get(f"{path}/{uuid(8, 1)}", **basic("mia"))["state"] == "Bound"
+    assert api.request("DELETE", f"{path}/{uuid(8, 1)}", headers=basic("mia")).status_int == 403
+    deleted = api.request("DELETE", f"{path}?instance={instance(11)}", headers=basic("nova"))
+    assert deleted.status_int == 204
+
+
+def test_a_change_of_the_files_is_seen_within_a_second(tmp_path: Path) -> None:
+    write_users(tmp_path, {"mia": "teaching:member", "max": "research:manager"})
+    clock = Seconds()
+    accounts = AccountFiles(tmp_path / "htpasswd", tmp_path / "roles", clock=clock)
+    accounts.read()
+    assert accounts.authenticate("mia", b"miamia") is not None
+
+    write_users(tmp_path, {"max": "research:admin"})
+    assert accounts.authenticate("mia", b"miamia") is not None
+    clock.now += 1
+    assert accounts.authenticate("mia", b"miamia") is None
+    found = accounts.authenticate("max", b"maxmax")
+    assert found is not None
+    assert "admin" in found.roles
+
+
+@pytest.mark.parametrize("name", ["htpasswd", "roles"])
+def test_while_there_is_a_mistake_users_stay_as_they_were(name: str, tmp_path: Path) -> None:
+    write_users(tmp_path, {"mia": "teaching:member"})
+    clock = Seconds()
+    accounts = AccountFiles(tmp_path / "htpasswd", tmp_path / "roles", clock=clock)
+    accounts.read()
+
+    right = (tmp_path / name).read_text()
+    for mistake in ("new line\n", None):
+        if mistake is None:
+            (tmp_path / name).unlink()
+        else:
+            (tmp_path / name).write_text(mistake)
+        clock.now += 1
+        assert accounts.authenticate("mia", b"miamia") is not None
+
+    (tmp_path / name).write_text(right.replace("mia:", "ida:"))
+    clock.now += 1
+    assert accounts.authenticate("mia", b"miamia") is not None
+    write_users(tmp_path, {"ida": "teaching:member"})
+    clock.now += 1
+    assert accounts.authenticate("mia", b"miamia") is None
+    assert accounts.authenticate("ida", b"idaida") is not None
+
+
+def test_the_service_sees_a_change(database: Database, tmp_path: Path) -> None:
+    api = client(database, "--config-file", str(write_users(tmp_path)))
+    assert api.request("GET", "/v2/devices", headers=basic("max")).status_int == 200
+
+    write_users(tmp_path, {"max": "research:member"})
+    until(lambda: api.request("GET", "/v2/devices", headers=basic("max")).status_int == 403)
 
 
 def test_what_apache_writes_is_read(tmp_path: Path) -> None:
