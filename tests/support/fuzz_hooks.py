@@ -12,6 +12,7 @@ from typing import Any
 import schemathesis
 import yaml
 from hypothesis import strategies
+from schemathesis.openapi.checks import EnsureResourceAvailability, UseAfterFree
 from support.populated import uuid
 
 from accel.api.microversion import Version, requested
@@ -20,6 +21,8 @@ ALLOWED = yaml.safe_load((Path(__file__).parents[1] / "data/fuzz/allowed-faults.
 LONGEST_URL = 100_000
 """Web servers refuse much longer ones in a form of their own, before the API sees them."""
 KNOWN = {
+    "accelerator_requests": [uuid(8, 1)],
+    "attach_handles": [uuid(4, number) for number in range(2, 7)],
     "attributes": [uuid(3, number) for number in (1, 2, 3)],
     "deployables": [uuid(2, number) for number in range(1, 6)],
     "device_profiles": [uuid(7, 1), uuid(7, 2), "gold", "secret"],
@@ -27,13 +30,25 @@ KNOWN = {
     "nodes": ["alpha", "beta"],
 }
 """What stands in paths, by collection, for things that there are."""
+BINDING = {
+    "hostname": strategies.sampled_from(["alpha", "beta"]),
+    "device_rp_uuid": strategies.sampled_from([uuid(9, 5), uuid(9, 4)]),
+    "instance_uuid": strategies.uuids().map(str),
+}
+CHANGES = strategies.fixed_dictionaries(BINDING).map(
+    lambda values: [{"path": f"/{name}", "op": "add", "value": value} for name, value in values.items()]
+) | strategies.just([{"path": "/hostname", "op": "remove"}])
+"""What may become of a request: it is bound, perhaps to something that there is, or unbound."""
 
 
 @schemathesis.hook
 def filter_failure(
-    _context: schemathesis.HookContext, _failure: object, case: schemathesis.Case, response: schemathesis.Response
+    _context: schemathesis.HookContext, failure: object, case: schemathesis.Case, response: schemathesis.Response
 ) -> bool:
     """Let pass what clients insist on."""
+    if isinstance(failure, (EnsureResourceAvailability, UseAfterFree)):
+        # In this path a uuid means nothing: the body names what is to be bound.
+        return (case.operation.method.upper(), case.operation.path) != ("PATCH", "/v2/accelerator_requests/{uuid}")
     return not any(_is(fault, case, response) for fault in ALLOWED)
 
 
@@ -63,3 +78,14 @@ def before_generate_path_parameters(
     if not known:
         return strategy
     return strategy | strategies.sampled_from(known).map(lambda value: dict.fromkeys(names, value))
+
+
+@schemathesis.hook
+def before_generate_body(
+    context: schemathesis.HookContext, strategy: strategies.SearchStrategy[Any]
+) -> strategies.SearchStrategy[Any]:
+    """Bind and unbind a request that there is, every other time."""
+    operation = context.operation
+    if operation.method.upper() != "PATCH" or not operation.path.startswith("/v2/accelerator_requests"):
+        return strategy
+    return strategy | strategies.dictionaries(strategies.just(uuid(8, 1)), CHANGES, min_size=1)

@@ -11,7 +11,7 @@ def uuid(kind: int, number: int) -> str:
     """``uuid(1, 2)`` is the second device.
 
     Kinds: 1 device, 2 deployable, 3 attribute, 4 handle, 5 node, 6 event, 7 device profile, 8 accelerator
-    request.
+    request, 9 resource provider, by the number of the deployable.
     """
     return f"{kind}0000000-0000-4000-8000-{number:012}"
 
@@ -92,7 +92,7 @@ def _add_gpus(inventory: Inventory, node: dict[str, object]) -> None:
 
 def _add_fakes(inventory: Inventory, node: dict[str, object]) -> None:
     fake = inventory.device(node, uuid=uuid(1, 3))
-    part = inventory.deployable(fake, "beta_FakeDevice", uuid=uuid(2, 5), num_accelerators=2)
+    part = inventory.deployable(fake, "beta_FakeDevice", uuid=uuid(2, 5), num_accelerators=2, rp_uuid=uuid(9, 5))
     inventory.attribute(part, "traits1", "CUSTOM_FAKE_DEVICE", uuid=uuid(3, 2))
     inventory.attribute(part, "rc", "FPGA", uuid=uuid(3, 3))
     inventory.attribute(part, "colour", "red", driver_key=None)
