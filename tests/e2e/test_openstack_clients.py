@@ -125,6 +125,28 @@ def test_the_sdk_makes_lists_shows_and_deletes_device_profiles(version: str | No
     assert names == ["gold", "secret", "mine"]
 
 
+@pytest.mark.parametrize("version", [None, "2.0", "2.3", "2.4"])
+def test_the_sdk_makes_binds_unbinds_and_deletes_accelerator_requests(version: str | None, url: str) -> None:
+    instance = "00000000-1111-4000-8000-000000000001"
+    with _connect(f"{url}/v2", accelerator_default_microversion=version) as cloud:
+        values = {"hostname": "beta", "device_rp_uuid": uuid(9, 5), "instance_uuid": instance}
+        made = cloud.accelerator.create_accelerator_request(device_profile_name="gold")
+        bind = [{"path": f"/{name}", "op": "add", "value": value} for name, value in values.items()]
+        cloud.accelerator.update_accelerator_request(made.uuid, bind)
+        bound = cloud.accelerator.get_accelerator_request(made.uuid)
+        listed = [arq.uuid for arq in cloud.accelerator.accelerator_requests()]
+        cloud.accelerator.update_accelerator_request(made.uuid, [{"path": "/hostname", "op": "remove"}])
+        unbound = cloud.accelerator.get_accelerator_request(made.uuid)
+        cloud.accelerator.delete_accelerator_request(made.uuid, ignore_missing=False)
+        with pytest.raises(exceptions.NotFoundException, match="Accelerator request"):
+            cloud.accelerator.get_accelerator_request(made.uuid)
+
+    assert (made.state, made.device_profile_name, made.device_profile_group_id) == ("Initial", "gold", 0)
+    assert (bound.state, bound.attach_handle_type, bound.instance_uuid) == ("Bound", "TEST_PCI", instance)
+    assert (unbound.state, unbound.attach_handle_type, unbound.instance_uuid) == ("Unbound", "", None)
+    assert made.uuid in listed
+
+
 @pytest.mark.parametrize(
     ("name", "groups", "error"),
     [

@@ -5,9 +5,10 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from support.cloud import Cloud, running_cloud
@@ -28,6 +29,8 @@ class Commands:
 
     program: Path
     cloud: Cloud
+    is_old: bool
+    """Whether its words are those of python-cyborgclient."""
     user: str = "admin1"
 
     def ask(self, *words: str) -> Any:
@@ -61,8 +64,9 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
 
 @pytest.fixture(params=["openstackclient", "cyborgclient"])
 def commands(request: pytest.FixtureRequest, cloud: Cloud) -> Commands:
-    programs = programs_of("cyborgclient") if request.param == "cyborgclient" else Path(sys.executable).parent
-    return Commands(programs / "openstack", cloud)
+    is_old = request.param == "cyborgclient"
+    programs = programs_of("cyborgclient") if is_old else Path(sys.executable).parent
+    return Commands(programs / "openstack", cloud, is_old)
 
 
 def test_devices_are_listed_shown_disabled_and_enabled(commands: Commands) -> None:
@@ -95,10 +99,8 @@ def test_attributes_are_made_listed_shown_and_deleted(commands: Commands) -> Non
 
 
 def test_device_profiles_are_made_listed_shown_and_deleted(commands: Commands) -> None:
-    if commands.program.is_relative_to(sys.prefix):
-        groups = ["--group", ",".join(f"{key}={value}" for key, value in GROUP.items())]
-    else:
-        groups = [json.dumps([GROUP])]
+    pairs = ",".join(f"{key}={value}" for key, value in GROUP.items())
+    groups = [json.dumps([GROUP])] if commands.is_old else ["--group", pairs]
     made = commands.ask("device", "profile", "create", "mine", *groups, "--description", "ours")
     listed = commands.ask("device", "profile", "list", "--long")
     shown = commands.ask("device", "profile", "show", made["uuid"])
@@ -110,6 +112,22 @@ def test_device_profiles_are_made_listed_shown_and_deleted(commands: Commands) -
 
 
 def test_a_deployable_is_not_programmed_by_a_driver_that_cannot(cloud: Cloud) -> None:
-    commands = Commands(Path(sys.executable).with_name("openstack"), cloud)
+    commands = Commands(Path(sys.executable).with_name("openstack"), cloud, is_old=False)
 
     assert "does not program devices" in commands.fail("deployable", "program", uuid(2, 5), uuid(9, 1))
+
+
+def test_accelerator_requests_are_made_listed_shown_and_deleted_but_not_bound(commands: Commands) -> None:
+    member, server = replace(commands, user="member1"), str(uuid4())
+    commands.cloud.nova.servers[server] = "beta"
+    made = member.ask("arq", "create", "gold")
+    listed = member.ask("arq", "list", "--long")
+    project = ["own"] if commands.is_old else []
+
+    assert made["uuid"] in {arq["uuid"] for arq in listed}
+    assert "requires a service token" in member.fail("arq", "bind", made["uuid"], "beta", server, uuid(9, 1), *project)
+    assert "requires a service token" in member.fail("arq", "unbind", made["uuid"])
+    assert member.ask("arq", "show", made["uuid"])["state"] == "Initial"
+
+    member.run("arq", "delete", made["uuid"])
+    assert made["uuid"] in member.fail("arq", "show", made["uuid"])

@@ -1,4 +1,4 @@
-"""A small OpenStack cloud: a real Keystone with users, our API in its catalog, and stand-ins for its neighbours."""
+"""A small OpenStack cloud: a real Keystone with users, our API in its catalog, and stand-ins for Nova and Glance."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,9 +8,10 @@ from pathlib import Path
 import requests
 from support.databases import migrated
 from support.keystone import Keystone, in_default_domain, running_keystone
+from support.nova import VERSION, StandInNova, running_nova
 from support.populated import populate
 from support.served import served
-from support.stand_in_neighbours import Neighbours, stand_in_neighbours
+from support.stand_in_glance import stand_in_glance
 
 OWN = {"project": in_default_domain("own")}
 ROLES = ("admin", "manager", "member", "reader", "service")
@@ -23,7 +24,7 @@ class Cloud:
     keystone: Keystone
     url: str
     """Of our API, without a version."""
-    neighbours: Neighbours
+    nova: StandInNova
 
     def status(self, method: str, path: str, token: str, **headers: str) -> int:
         """What our API makes of a token."""
@@ -53,16 +54,16 @@ def running_cloud(directory: Path) -> Iterator[Cloud]:
     homes = [directory / name for name in ("keystone", "accel")]
     for home in homes:
         home.mkdir()
-    with running_keystone(homes[0]) as keystone, stand_in_neighbours() as neighbours:
+    with running_keystone(homes[0]) as keystone, running_nova() as nova, stand_in_glance() as glance:
         _add_users(keystone)
         config = _configured(homes[1], keystone)
         with migrated("sqlite", homes[1]) as database, served(database, "--config-file", str(config)) as url:
             populate(database)
-            places = {"accelerator": f"{url}/v2", "compute": neighbours.compute_url, "image": neighbours.image_url}
+            places = {"accelerator": f"{url}/v2", "compute": f"{nova.url}{VERSION}", "image": glance}
             for kind, place in places.items():
                 service = keystone.make("service", name=kind, type=kind)
                 keystone.make("endpoint", service_id=service, interface="public", url=place)
-            yield Cloud(keystone, url, neighbours)
+            yield Cloud(keystone, url, nova)
 
 
 def _add_users(keystone: Keystone) -> None:

@@ -17,6 +17,8 @@ from accel.conductor.nova import Nova, connect
 
 PATIENCE_SECONDS = 30
 HOME = "nova-compute-1"
+VERSION = "/v2.1"
+"""May stand before every path, as in the catalogs of clouds."""
 
 
 class Post(NamedTuple):
@@ -62,18 +64,25 @@ class StandInNova:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer."""
-        path = environ["PATH_INFO"]
-        if path == "/os-server-external-events" and environ["REQUEST_METHOD"] == "POST":
+        path = environ["PATH_INFO"].removeprefix(VERSION)
+        if path in {"", "/"}:
+            status, body = 200, {"version": self._version()}
+        elif path == "/os-server-external-events" and environ["REQUEST_METHOD"] == "POST":
             status, body = self._take(environ)
         elif path == "/servers":
             status, body = (200, {"servers": []}) if self.sees_all else _fault(403, "forbidden")
         elif path.startswith("/servers/"):
-            is_there = self.sees_all and path.removeprefix("/servers/") in self.servers
-            status, body = (200, {"server": {}}) if is_there else _fault(404, "itemNotFound")
+            uuid = path.removeprefix("/servers/")
+            is_there = self.sees_all and uuid in self.servers
+            status, body = (200, {"server": {"id": uuid}}) if is_there else _fault(404, "itemNotFound")
         else:
             status, body = 404, "The resource could not be found."
         start_response(f"{status} -", [("Content-Type", "application/json")])
         return [(body if isinstance(body, str) else json.dumps(body)).encode()]
+
+    def _version(self) -> dict[str, object]:
+        link = {"rel": "self", "href": f"{self.url}{VERSION}/"}
+        return {"id": "v2.1", "status": "CURRENT", "version": "2.100", "min_version": "2.1", "links": [link]}
 
     def _take(self, environ: WSGIEnvironment) -> tuple[int, Any]:
         events = json.loads(environ["wsgi.input"].read())["events"]
