@@ -42,7 +42,9 @@ class NovaClient:
 
 
 @contextmanager
-def running_nova(directory: Path, keystone: Keystone, *, user: str, project: str) -> Iterator["subprocess.Popen[str]"]:
+def running_nova_client(
+    directory: Path, keystone: Keystone, *, user: str, project: str
+) -> Iterator["subprocess.Popen[str]"]:
     """A process with Nova's modules, which has service tokens of a user, within the block."""
     configuration = directory / "nova.conf"
     configuration.write_text(
