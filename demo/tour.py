@@ -1,4 +1,6 @@
-"""``make demo``: everything in one process, the main commands, a card that vanishes and comes back. Ends by itself.
+"""``make demo``: everything in one process, the main commands, a claim, a card that vanishes and comes back.
+
+It ends by itself.
 
 Only public things are used: ``accel up`` is started as anybody would start it, and every line after a ``$`` is a
 command that can be typed. All state is in a temporary directory that is removed at the end.
@@ -22,6 +24,8 @@ ACCEL = Path(sys.executable).with_name("accel")
 FLEET = ROOT / "etc" / "accel" / "fleets" / "demo.yaml"
 CAPTURED_HOST = ROOT / "tests" / "data" / "hosts" / "qemu-2numa-boot" / "qemu-2numa-boot.tar.gz"
 PATIENCE_SECONDS = 60
+CONFLICT = 6
+PLACE = "h100-01/0000:13:00.0"
 
 
 class TourFailure(Exception):
@@ -48,6 +52,18 @@ def show(*arguments: str) -> None:
     """Run ``accel`` as a person would and show command and output."""
     print(f"$ accel {' '.join(arguments)}".rstrip(), flush=True)
     print(accel(*arguments).rstrip(), flush=True)
+
+
+def show_refused(*arguments: str) -> None:
+    """Run ``accel`` as a person would and show command and refusal.
+
+    :raises TourFailure: it was not refused as a conflict
+    """
+    print(f"$ accel {' '.join(arguments)}", flush=True)
+    done = subprocess.run([ACCEL, *arguments], capture_output=True, text=True, check=False)
+    if done.returncode != CONFLICT:
+        raise TourFailure(f"accel {' '.join(arguments)} was not refused:\n{done.stdout}{done.stderr}")
+    print(done.stderr.rstrip(), flush=True)
 
 
 def wait_for_event(kind: str, device: str) -> None:
@@ -108,15 +124,35 @@ def tour(fleet: Path) -> None:
     show("topology", "h100-01")
     say("A captured host: real sysfs, read by the real drivers")
     show("device", "list", "--node", "captured-host")
-    say("A card falls off its bus …")
+    request = claim()
+    say("The card falls off its bus: vm-1 still has it, and nobody else will …")
     intact = fleet.read_text()
     fleet.write_text(intact + "  - {node: h100-01, card: 0, state: absent}\n")
     wait_for_event("device.lost", card)
-    show("device", "list", "--node", "h100-01", "--presence", "lost")
-    say("… and comes back: it is the same device, with its history")
+    show("who", PLACE)
+    say("… and comes back: it is the same device. Given back, it can be had again")
     fleet.write_text(intact)
     wait_for_event("device.returned", card)
+    show("request", "delete", request)
+    show("who", PLACE)
+    say("All that has happened to it")
     show("event", "list", "--device", card[:8])
+
+
+def claim() -> str:
+    """Give a card to one who asks, and not to another; what to call the request that has it."""
+    say("A profile says what workloads ask for; each request is one accelerator for one of them")
+    show("profile", "create", "gpu", "--group", "resources:PGPU=1,trait:CUSTOM_GPU_NVIDIA=required")
+    show("request", "create", "gpu")
+    first = json.loads(accel("request", "list", "-f", "json"))[0]["uuid"][:8]
+    show("request", "bind", first, "--device", PLACE, "--instance", "vm-1")
+    say("Who has the card, and how does its hypervisor get it?")
+    show("who", PLACE)
+    show("attach-spec", first, "--format", "libvirt-xml")
+    say("Another one cannot have it")
+    second = accel("request", "create", "gpu", "-f", "value", "-c", "uuid")[:8]
+    show_refused("request", "bind", second, "--device", PLACE, "--instance", "vm-2")
+    return first
 
 
 def main() -> int:
