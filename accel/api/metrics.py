@@ -15,7 +15,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from accel.api import environment
-from accel.db import summary
+from accel.db import notifications, summary
 from accel.db.engine import Connection, Database
 from accel.errors import DatabaseUnavailable
 
@@ -94,7 +94,7 @@ class Inventory(Collector):
         """The gauges."""
         is_up = GaugeMetricFamily("accel_database_up", "Whether the database answered when this was collected.")
         try:
-            groups, nodes = self._database.read(_count)
+            groups, nodes, untold = self._database.read(_count)
         except DatabaseUnavailable:
             is_up.add_metric([], 0)
             yield is_up
@@ -102,6 +102,7 @@ class Inventory(Collector):
         is_up.add_metric([], 1)
         yield is_up
         yield _gauge("accel_nodes", "Nodes by state.", ["state"], {(state,): count for state, count in nodes.items()})
+        yield GaugeMetricFamily("accel_nova_notifications", "What Nova is still to be told.", untold)
         kinds = {group.values[0]: group for group in groups}
         yield _gauge("accel_devices", "Devices by type and state.", ["type", "state"], _devices(kinds))
         yield _gauge("accel_attach_handles", "Attach handles by type and state.", ["type", "state"], _handles(kinds))
@@ -109,8 +110,8 @@ class Inventory(Collector):
         yield _gauge("accel_devices_disabled", "Devices that an operator has disabled, by type.", ["type"], disabled)
 
 
-def _count(connection: Connection) -> tuple[list[summary.Group], dict[str, int]]:
-    return summary.groups(connection, ["type"]), summary.nodes_by_state(connection)
+def _count(connection: Connection) -> tuple[list[summary.Group], dict[str, int], int]:
+    return summary.groups(connection, ["type"]), summary.nodes_by_state(connection), notifications.count(connection)
 
 
 def _devices(kinds: Mapping[str, summary.Group]) -> dict[tuple[str, ...], int]:

@@ -28,7 +28,8 @@ from accel.api.app import make_app
 from accel.api.embedded import EmbeddedServer
 from accel.cmd.agent_parts import make_agent, make_player, make_runner, watch
 from accel.cmd.api import check_access, relax_garbage_collection
-from accel.cmd.conductor import make_claims, make_manager, make_periodic, take_up_left_work
+from accel.cmd.conductor import make_claims, make_manager, make_notifier, make_periodic, take_up_left_work
+from accel.conductor.nova import connect
 from accel.db import migrate, nodes
 from accel.db.engine import Database
 from accel.drivers.fleet import FleetFile
@@ -137,14 +138,16 @@ class AllInOne:
         manager = make_manager(self._database, conf)
         self._prepare_agents(LocalConductor(manager), fleet=fleet, looks_at_host=looks_at_host)
         workers = ThreadPoolExecutor(conf.conductor.work_threads, thread_name_prefix="work")
-        claims = make_claims(self._database, conf, self._ends.enter_context(workers))
+        notifier = make_notifier(self._database, connect(conf), conf, self._stop)
+        claims = make_claims(self._database, conf, self._ends.enter_context(workers), notifier)
         take_up_left_work(claims)
         app = make_app(self._database, conf, LocalClaims(claims))
         server = EmbeddedServer(app, conf.api.host, self._settings.port)
         _start_listening(server)
         self._ends.callback(server.stop)
-        periodic = make_periodic(manager, claims, conf, self._stop)
-        periodic.start()
+        background = [make_periodic(manager, claims, conf, self._stop), *([notifier] if notifier else [])]
+        for each in background:
+            each.start()
         played = len(FleetFile(fleet).current().nodes) if fleet else 0
         expected = int(looks_at_host) + len(self._settings.captured) + played
         self._start_agents()
@@ -152,8 +155,9 @@ class AllInOne:
         if not self._stop.is_set():
             print(f"Ready: {server.url} ({expected} nodes; Ctrl-C ends it)", flush=True)  # noqa: T201 - what was asked for
         self._stop.wait()
-        periodic.stop()
-        return self._outcome(periodic_failed=periodic.has_failed)
+        for each in background:
+            each.stop()
+        return self._outcome(background_failed=any(each.has_failed for each in background))
 
     def _prepare_agents(self, conductor: Conductor, *, fleet: Path | None, looks_at_host: bool) -> None:
         """Make all of them before any of them works: the drivers' processes are forked from one that knows all."""
@@ -196,12 +200,12 @@ class AllInOne:
                 waited = 0
                 logging.getLogger(__name__).warning("%d of %d nodes have reported", known, expected)
 
-    def _outcome(self, *, periodic_failed: bool) -> int:
+    def _outcome(self, *, background_failed: bool) -> int:
         """Raises what an agent has raised."""
         for agent in self._agents:
             if agent.done():
                 agent.result()
-        return 1 if periodic_failed else 0
+        return 1 if background_failed else 0
 
 
 def _default_state_path() -> Path:

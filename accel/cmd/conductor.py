@@ -13,8 +13,10 @@ from oslo_log import log
 
 from accel import conf as configuration
 from accel.cmd import systemd
-from accel.conductor.claims import Claims
+from accel.conductor.claims import Claims, Hooks
 from accel.conductor.manager import Limits, Manager
+from accel.conductor.notifier import Notifier, Patience
+from accel.conductor.nova import Nova, connect
 from accel.conductor.service import Periodic, begin
 from accel.db.engine import Database
 from accel.db.migrate import check_schema
@@ -25,6 +27,10 @@ from accel.rpc.server import serve
 
 PROG = "accel-conductor"
 _LOG = log.getLogger(__name__)
+_LOOK_SECONDS = 2.0
+"""How often a conductor looks for what another one has left to be told."""
+_REQUESTS_OF_A_BATCH = 4
+"""To Keystone for its versions and for a token, to Nova, and one more where the token has been refused."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -48,30 +54,34 @@ def run(conf: cfg.ConfigOpts, stop: Event) -> int:
     """Wait for the database and the broker, then serve until ``stop`` is set.
 
     :return: the exit status
-    :raises ConfigurationError: the database's schema is not the one of this release
+    :raises ConfigurationError: the database's schema is not the one of this release, or Nova cannot be spoken to so
     """
+    nova = connect(conf)
     database = Database.configured(conf.database)
     if not database.wait_until_ready(stop):
         return 0
     check_schema(database)
     manager = make_manager(database, conf)
     with ThreadPoolExecutor(conf.conductor.work_threads, thread_name_prefix="work") as workers:
-        claims = make_claims(database, conf, workers)
+        notifier = make_notifier(database, nova, conf, stop)
+        claims = make_claims(database, conf, workers, notifier)
         take_up_left_work(claims)
         server = serve(transport_of(conf), manager, conf.host, topic=conf.rpc.topic, claims=claims)
         if not begin(server.start, stop, awaited=_brokers(conf)):
             return 0 if stop.is_set() else 1
-        periodic = make_periodic(manager, claims, conf, stop)
-        periodic.start()
+        background = [make_periodic(manager, claims, conf, stop), *([notifier] if notifier else [])]
+        for each in background:
+            each.start()
         _LOG.info("conductor %s takes reports into %s", conf.host, database.name)
         systemd.notify(systemd.READY)
         stop.wait()
         systemd.notify(systemd.STOPPING)
         server.stop()
         server.wait()
-        periodic.stop()
+        for each in background:
+            each.stop()
     database.close()
-    return 1 if periodic.has_failed else 0
+    return 1 if any(each.has_failed for each in background) else 0
 
 
 def make_manager(database: Database, conf: cfg.ConfigOpts) -> Manager:
@@ -83,15 +93,19 @@ def make_manager(database: Database, conf: cfg.ConfigOpts) -> Manager:
     return Manager(database, lambda: datetime.now(UTC), limits)
 
 
-def make_claims(database: Database, conf: cfg.ConfigOpts, workers: Executor) -> Claims:
-    """The conductor's work on accelerator requests. Nothing is handed over today that needs work on its node."""
+def make_claims(database: Database, conf: cfg.ConfigOpts, workers: Executor, notifier: Periodic | None) -> Claims:
+    """The conductor's work on accelerator requests. Nothing is handed over today that needs work on its node.
+
+    :param notifier: tells Nova of them; None: nobody does
+    """
     terms = Terms(
         worker=conf.host,
         work_limit=timedelta(seconds=conf.conductor.work_limit_seconds),
-        tells_nova=False,
+        tells_nova=notifier is not None,
         steps_for=lambda _handle_type, _group: (),
     )
-    return Claims(database, lambda: datetime.now(UTC), terms, steps={}, submit=submitter(workers))
+    hooks = Hooks() if notifier is None else Hooks(wake_notifier=notifier.wake)
+    return Claims(database, lambda: datetime.now(UTC), terms, steps={}, submit=submitter(workers), hooks=hooks)
 
 
 def submitter(workers: Executor) -> Callable[[Callable[[], None]], None]:
@@ -107,6 +121,20 @@ def _show_mistake(done: "Future[None]") -> None:
     error = done.exception() if not done.cancelled() else None
     if error is not None:
         _LOG.error("work on an accelerator request has ended by a mistake of ours", exc_info=error)
+
+
+def make_notifier(database: Database, nova: Nova | None, conf: cfg.ConfigOpts, stop: Event) -> Periodic | None:
+    """What tells Nova of accelerator requests, not started yet; None where there is no Nova."""
+    if nova is None:
+        _LOG.info("Nova is told nothing of accelerator requests: [nova] auth_type is not set")
+        return None
+    patience = Patience(
+        lease=timedelta(seconds=conf.nova.timeout * _REQUESTS_OF_A_BATCH),
+        longest_pause=timedelta(seconds=conf.nova.longest_pause_seconds),
+        give_up_after=timedelta(seconds=conf.nova.give_up_after_seconds),
+    )
+    notifier = Notifier(database, nova, lambda: datetime.now(UTC), patience, stop=stop)
+    return Periodic([notifier.tell_due], interval_seconds=_LOOK_SECONDS, stop=stop, name="telling Nova")
 
 
 def take_up_left_work(claims: Claims) -> None:

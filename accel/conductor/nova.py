@@ -36,6 +36,8 @@ def connect(conf: cfg.ConfigOpts) -> "Nova | None":
 
     conf.register_opts(_session_options(), group=GROUP.name)
     try:
+        if conf.nova.timeout <= 0:
+            raise ConfigurationError("[nova] timeout: a number of seconds above 0 is wanted")
         if section and section != GROUP.name:
             conf.register_opts(loading.get_auth_common_conf_options(), group=section)
         auth = loading.load_auth_from_conf_options(conf, GROUP.name)
@@ -121,7 +123,7 @@ class Nova:
 
         try:
             return self._adapter.request(path, method, raise_exc=False, **arguments)
-        except ClientException as error:
+        except (ClientException, OSError) as error:  # the latter of a file of [nova] that is not there
             raise NovaUnavailable(f"Nova cannot be asked: {error}") from error
 
 

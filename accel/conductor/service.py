@@ -41,21 +41,31 @@ def begin(start: Callable[[], object], stop: Event, *, awaited: str) -> bool:
 
 
 class Periodic:
-    """Runs tasks, one after the other, at once and then again and again.
+    """Runs tasks, one after the other, at once and then again and again, and whenever it is woken.
 
     While the database is away the round is tried again, soon at first and then less often, up to the interval. An
     error that is none of ours is a mistake in the program: it ends the thread and sets ``stop``, so that the whole
     service ends and is started anew, instead of living on with half of its work undone.
 
     :param tasks: each can be repeated safely
-    :param stop: ends the thread when it is set, also between two tasks
+    :param stop: no task is begun any more when it is set
+    :param name: what the tasks are, for the log
     """
 
-    def __init__(self, tasks: Sequence[Callable[[], object]], *, interval_seconds: float, stop: Event) -> None:
+    def __init__(
+        self,
+        tasks: Sequence[Callable[[], object]],
+        *,
+        interval_seconds: float,
+        stop: Event,
+        name: str = "periodic work",
+    ) -> None:
         self._tasks = tasks
         self._interval_seconds = interval_seconds
         self._stop = stop
-        self._thread = Thread(target=self._run, name="periodic", daemon=True)
+        self._name = name
+        self._bell = Event()
+        self._thread = Thread(target=self._run, name=name, daemon=True)
         self._has_failed = False
 
     @property
@@ -67,9 +77,14 @@ class Periodic:
         """Begin."""
         self._thread.start()
 
+    def wake(self) -> None:
+        """Have a round begin now, or right after the one that runs."""
+        self._bell.set()
+
     def stop(self) -> None:
         """End after the task that runs now, if one does."""
         self._stop.set()
+        self._bell.set()
         self._thread.join()
 
     def _run(self) -> None:
@@ -82,18 +97,23 @@ class Periodic:
 
     def _repeat(self) -> None:
         retry_seconds = _SHORTEST_PAUSE_SECONDS
-        while not self._stop.is_set():
+        while not self._is_over():
             try:
                 self._run_once()
             except Unavailable as error:
                 pause = min(retry_seconds, self._interval_seconds)
                 retry_seconds *= 2
-                _LOG.warning("periodic work is held up, next attempt in %g s: %s", pause, error)
+                _LOG.warning("%s is held up, next attempt in %g s: %s", self._name, pause, error)
             else:
                 if retry_seconds > _SHORTEST_PAUSE_SECONDS:
-                    _LOG.info("periodic work goes on")
+                    _LOG.info("%s goes on", self._name)
                 pause, retry_seconds = self._interval_seconds, _SHORTEST_PAUSE_SECONDS
-            self._stop.wait(pause)
+            self._bell.wait(pause)
+
+    def _is_over(self) -> bool:
+        """Whether to end. What rings after the question was asked is heard."""
+        self._bell.clear()
+        return self._stop.is_set()
 
     def _run_once(self) -> None:
         for task in self._tasks:

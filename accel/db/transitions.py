@@ -10,17 +10,17 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Update, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Update, bindparam, delete, select, update
 
-from accel.db import history
+from accel.db import history, notifications
 from accel.db.events import Origin
 from accel.db.history import Entry
 from accel.db.paging import AnySelect
 from accel.db.scope import Scope, in_scope
-from accel.db.tables import AcceleratorRequest, AttachHandle, Deployable, Device, Holder, Notification
+from accel.db.tables import AcceleratorRequest, AttachHandle, Deployable, Device, Holder
 from accel.errors import Conflict
 from accel.model.event import EventKind
-from accel.model.notification import NotificationStatus
+from accel.model.notification import Notification, NotificationStatus
 from accel.model.profile import Group
 from accel.model.request import HOLDING, TRANSITIONS, Act, RequestState
 
@@ -99,7 +99,6 @@ _HELD: AnySelect = (
 )
 _GIVE_BACK = delete(Holder).where(Holder.request_id.in_(bindparam("requests", expanding=True)))
 _DELETE = delete(AcceleratorRequest).where(AcceleratorRequest.id.in_(bindparam("requests", expanding=True)))
-_NOTIFY = insert(Notification)
 RESTING: dict[str, Any] = {"worker": None, "deadline_at": None}
 """What changes in the row of a request on which no conductor is at work any more."""
 UNBOUND: dict[str, Any] = RESTING | {
@@ -240,16 +239,8 @@ def _notify(connection: Connection, state: RequestState | None, moves: Iterable[
     status = _NOTIFIED.get(state) if state is not None else None
     if status is None:
         return
-    rows = [
-        {
-            "request_uuid": request.uuid,
-            "instance_uuid": request.instance_uuid,
-            "status": status,
-            "attempts": 0,
-            "next_attempt_at": now,
-            "last_error": "",
-            "created_at": now,
-        }
+    told = (
+        Notification(request_uuid=request.uuid, instance_uuid=request.instance_uuid or "", status=status)
         for request, _, _ in moves
-    ]
-    connection.execute(_NOTIFY, rows)
+    )
+    notifications.add(connection, told, now)

@@ -47,6 +47,8 @@ class EventKind(StrEnum):
     REQUEST_UNBOUND = "request.unbound"
     REQUEST_DELETING = "request.deleting"
     REQUEST_DELETED = "request.deleted"
+    REQUEST_UNTOLD = "request.untold"
+    """Nova has not taken what became of it, for so long that it is told no more."""
     QUOTA_CHANGED = "quota.changed"
     HOLDER_RELEASED = "holder.released"
     """An audit has ended a holding that was nobody's."""

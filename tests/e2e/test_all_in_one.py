@@ -8,8 +8,11 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
+import requests
+from support.nova import HOME, options, running_nova
 
 from accel.testing.host_tree import unpack
 
@@ -102,3 +105,39 @@ def test_a_state_path_that_cannot_be_made_is_told_in_a_sentence(tmp_path: Path) 
     assert done.returncode == 1
     assert "--state-path" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_nova_is_told_what_became_of_a_request(tmp_path: Path) -> None:
+    instance = str(uuid4())
+    with running_nova() as nova:
+        nova.servers = {instance: HOME}
+        config = tmp_path / "accel.conf"
+        config.write_text(options(nova.url))
+        with running(tmp_path / "state", "--no-host", "--fleet", simple_fleet(tmp_path), "--config-file", config) as (
+            _,
+            endpoint,
+        ):
+            bound = bound_on(f"{endpoint}/v2", instance)
+            assert nova.next_post().events == [
+                {"name": "accelerator-request-bound", "server_uuid": instance, "tag": bound, "status": "completed"}
+            ]
+
+
+def simple_fleet(directory: Path) -> Path:
+    fleet = directory / "fleet.yaml"
+    fleet.write_text(FLEET)
+    return fleet
+
+
+def bound_on(api: str, instance: str) -> str:
+    """The UUID of a request that has been bound for an instance, as Nova does it."""
+    part = requests.get(f"{api}/deployables", timeout=30).json()["deployables"][0]
+    device = requests.get(f"{api}/devices", timeout=30).json()["devices"][0]
+    profile = [{"name": "gold", "groups": [{"resources:PGPU": "1"}]}]
+    requests.post(f"{api}/device_profiles", json=profile, timeout=30).raise_for_status()
+    made = requests.post(f"{api}/accelerator_requests", json={"device_profile_name": "gold"}, timeout=30).json()
+    uuid = str(made["arqs"][0]["uuid"])
+    wanted = {"hostname": device["hostname"], "device_rp_uuid": part["rp_uuid"], "instance_uuid": instance}
+    change = {uuid: [{"op": "add", "path": f"/{name}", "value": value} for name, value in wanted.items()]}
+    requests.patch(f"{api}/accelerator_requests", json=change, timeout=30).raise_for_status()
+    return uuid

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import pytest
 from support.nova import HOME, Answer, StandInNova, connected, options, running_nova
+from support.outbox import about
 from support.processes import free_port
 
 from accel import conf as configuration
@@ -28,13 +29,6 @@ def service() -> Iterator[StandInNova]:
 @pytest.fixture
 def nova(service: StandInNova, tmp_path: Path) -> Nova:
     return connected(tmp_path, options(service.url))
-
-
-def about(*instances: str) -> list[Notification]:
-    return [
-        Notification(request_uuid=str(uuid4()), instance_uuid=instance, status=NotificationStatus.COMPLETED)
-        for instance in instances
-    ]
 
 
 def receptions(nova: Nova, told: Sequence[Notification]) -> list[Reception]:
@@ -105,8 +99,18 @@ def test_one_event_that_nova_cannot_read_does_not_keep_the_others_from_it(nova: 
     assert [event["tag"] for event in service.told] == [one.request_uuid for one in told if one.instance_uuid == HERE]
 
 
-def test_nobody_there_is_no_end(tmp_path: Path) -> None:
-    nova = connected(tmp_path, options(f"http://127.0.0.1:{free_port()}"))
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"endpoint_override": "nova"},
+        {"endpoint_override": "http://[::1"},
+        {"endpoint_override": "http://nova.invalid"},
+        {"endpoint_override": "https://127.0.0.1:1", "cafile": "/no/such/file"},
+        {},
+    ],
+)
+def test_nobody_there_is_no_end(wrong: dict[str, str], tmp_path: Path) -> None:
+    nova = connected(tmp_path, options(f"http://127.0.0.1:{free_port()}", **wrong))
 
     assert receptions(nova, about(HERE, GONE)) == [Reception.FAILED, Reception.FAILED]
 
@@ -162,6 +166,7 @@ def test_while_nova_is_away_nothing_is_gone(path: str, tmp_path: Path, service: 
         ("[nova]\nauth_section = nova\n", "[nova] has no auth_type"),
         ("[nova]\nauth_type = none\nvalid_interfaces = private\n", "'private' is not a valid value"),
         ("[nova]\nauth_type = none\ntimeout = soon\n", "timeout"),
+        ("[nova]\nauth_type = none\ntimeout = 0\n", "[nova] timeout"),
     ],
 )
 def test_a_mistake_in_the_configuration_is_told(section: str, said: str, tmp_path: Path) -> None:

@@ -9,14 +9,18 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import make_url
 from support.broker import RABBITMQ_URL, broker_behind_proxy, broker_topic, opened_transport
 from support.databases import database_url, opened
 from support.inventories import event_kinds
+from support.nova import HOME, options, running_nova
+from support.outbox import bind, waiting
 from support.proxy import Proxy
 from support.reports import answer, gpu, report
+from support.site import Site
 
 from accel.db import migrate
 from accel.model.report import Verdict
@@ -52,12 +56,12 @@ def empty_database(tmp_path: Path) -> str:
 
 @contextmanager
 def conductor(
-    directory: Path, *, url: str, topic: str, transport_url: str = RABBITMQ_URL
+    directory: Path, *, url: str, topic: str, transport_url: str = RABBITMQ_URL, more: str = ""
 ) -> Iterator[subprocess.Popen[str]]:
     file = directory / "accel.conf"
     file.write_text(
         f"[DEFAULT]\nhost = conductor-1\ntransport_url = {transport_url}\n"
-        f"[database]\nconnection = {url}\n[rpc]\ntopic = {topic}\n"
+        f"[database]\nconnection = {url}\n[rpc]\ntopic = {topic}\n{more}"
     )
     command = [sys.executable, "-c", "import sys; from accel.cmd.conductor import main; sys.exit(main())"]
     environment = os.environ | {"NOTIFY_SOCKET": str(directory / "notify")}
@@ -132,6 +136,38 @@ def test_it_is_ready_once_the_broker_is_there(
             assert states.recv(100) == b"READY=1"
             process.send_signal(signal.SIGTERM)
             assert process.wait(PATIENCE_SECONDS) == 0
+
+
+def test_what_one_was_telling_nova_when_it_was_killed_the_next_one_tells(
+    tmp_path: Path, empty_database: str, topic: str, states: socket.socket
+) -> None:
+    instance = str(uuid4())
+    with opened(empty_database) as database, running_nova() as nova:
+        nova.servers = {instance: HOME}
+        nova.script.append("hang")
+        section = options(nova.url, timeout=1)
+        site = Site(database)
+        bound = bind(site, site.conductor(), instance)
+        with conductor(tmp_path, url=empty_database, topic=topic, more=section) as process:
+            assert nova.next_post().tags == bound
+            process.kill()
+        with conductor(tmp_path, url=empty_database, topic=topic, more=section) as process:
+            while states.recv(100) != b"READY=1":
+                pass
+            assert nova.next_post().tags == bound
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(PATIENCE_SECONDS) == 0
+        assert waiting(database) == []
+
+
+def test_with_a_nova_that_it_cannot_sign_in_to_it_does_not_start_and_says_why(
+    tmp_path: Path, empty_database: str
+) -> None:
+    section = "[nova]\nauth_type = password\n"
+    with conductor(tmp_path, url=empty_database, topic="none", more=section) as process:
+        _, errors = process.communicate(timeout=PATIENCE_SECONDS)
+    assert process.returncode == 1
+    assert "[nova]: Auth plugin requires parameters which were not given: auth_url" in errors
 
 
 def test_it_does_not_start_on_an_empty_database_and_says_what_to_do(tmp_path: Path, topic: str) -> None:

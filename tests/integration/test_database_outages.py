@@ -3,18 +3,23 @@
 import sqlite3
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import Queue
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import Connection, make_url, text
 from support.clocks import Clock
 from support.databases import ALL_DATABASES, MARIADB, POSTGRESQL, database_url, opened
 from support.inventories import event_kinds, rows_in, state
+from support.nova import HOME, connected, options, running_nova
+from support.outbox import about, waiting, write
 from support.proxy import Proxy
 from support.reports import answer, gpu, report
 
 from accel.conductor.manager import Limits, Manager
+from accel.conductor.notifier import Notifier, Patience
 from accel.conductor.service import Periodic
 from accel.db import migrate
 from accel.db.engine import Database, DatabaseOptions
@@ -130,6 +135,29 @@ def test_periodic_work_goes_on_after_an_outage(way: tuple[Proxy, Database]) -> N
         rounds.get(timeout=PATIENCE_SECONDS)
         periodic.stop()
     assert (state(direct), periodic.has_failed) == ("offline", False)
+
+
+def test_what_nova_took_while_the_database_went_away_is_told_again(way: tuple[Proxy, Database], tmp_path: Path) -> None:
+    proxy, database = way
+    clock, instance = Clock(), str(uuid4())
+    write(database, about(instance), clock.now)
+    with running_nova() as nova, ThreadPoolExecutor(1) as pool:
+        nova.servers = {instance: HOME}
+        nova.script.append("hang")
+        listener = connected(tmp_path, options(nova.url))
+        notifier = Notifier(database, listener, clock, Patience(), stop=threading.Event())
+        telling = pool.submit(notifier.tell_due)
+        nova.next_post()
+        proxy.cut()
+        nova.let_go.set()
+        with pytest.raises(DatabaseUnavailable):
+            telling.result(PATIENCE_SECONDS)
+        proxy.mend()
+        assert len(waiting(database)) == 1
+        clock.pass_(minutes=1)
+        notifier.tell_due()
+        assert len(nova.told) == 2
+    assert waiting(database) == []
 
 
 def test_a_locked_sqlite_file_is_an_outage_that_ends_with_the_lock(tmp_path: Path) -> None:

@@ -6,13 +6,18 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 import requests
 from support.cli import run
 from support.cloud import Cloud, running_cloud
+from support.nova import HOME, connected, running_nova
+from support.outbox import about
 from support.populated import uuid
 from support.waiting import until
+
+from accel.model.notification import Reception
 
 OPENSTACK = Path(sys.executable).with_name("openstack")
 # Deprecations among OpenStack's libraries are theirs to mend.
@@ -120,3 +125,32 @@ def test_the_openstack_command_works_with_a_token(cloud: Cloud) -> None:
 
     assert done.returncode == 0, done.stderr
     assert len(json.loads(done.stdout)) == 5
+
+
+def test_a_conductor_signs_in_and_finds_nova_in_the_catalog(cloud: Cloud, tmp_path: Path) -> None:
+    service = cloud.keystone.make("service", name="nova", type="compute")
+    here, gone = str(uuid4()), str(uuid4())
+    with running_nova() as nova:
+        nova.servers = {here: HOME}
+        cloud.keystone.make("endpoint", service_id=service, interface="internal", url=nova.url)
+        section = (
+            f"[nova]\nauth_type = password\nauth_url = {cloud.keystone.url}\nusername = service1\n"
+            "password = service1service1\nproject_name = own\nuser_domain_id = default\nproject_domain_id = default\n"
+            "service_name = nova\n"
+        )
+        conductor = connected(tmp_path, section)
+        assert [reply.reception for reply in conductor.tell(about(here))] == [Reception.TAKEN]
+        assert conductor.gone([here, gone]) == {gone}
+        token = nova.next_post().headers["HTTP_X_AUTH_TOKEN"]
+    answer = cloud.keystone.call("GET", "/auth/tokens", **{"X-Subject-Token": token})
+    assert answer["token"]["user"]["name"] == "service1"
+
+
+def test_while_keystone_refuses_or_nova_is_nowhere_nothing_is_lost(cloud: Cloud, tmp_path: Path) -> None:
+    section = (
+        f"[nova]\nauth_type = password\nauth_url = {cloud.keystone.url}\nusername = service1\npassword = wrong\n"
+        "project_name = own\nuser_domain_id = default\nproject_domain_id = default\n"
+    )
+    for text in (section, section.replace("wrong", "service1service1") + "region_name = elsewhere\n"):
+        [reply] = connected(tmp_path, text).tell(about(str(uuid4())))
+        assert reply.reception is Reception.FAILED

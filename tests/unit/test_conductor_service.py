@@ -78,3 +78,21 @@ def test_a_server_that_cannot_start_has_not_begun() -> None:
         raise ZeroDivisionError
 
     assert not begin(start, threading.Event(), awaited="nothing")
+
+
+def test_woken_it_does_not_wait_for_the_interval_even_if_it_is_at_work_then() -> None:
+    begun: Queue[str] = Queue()
+    go_on = threading.Event()
+
+    def task() -> None:
+        begun.put("begun")
+        go_on.wait(PATIENCE_SECONDS)
+
+    periodic = Periodic([task], interval_seconds=3600, stop=threading.Event())
+    periodic.start()
+    begun.get(timeout=PATIENCE_SECONDS)
+    periodic.wake()
+    go_on.set()
+    begun.get(timeout=PATIENCE_SECONDS)
+    periodic.stop()
+    assert not periodic.has_failed
