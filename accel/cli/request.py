@@ -15,7 +15,7 @@ from accel.cli.base import ListCommand, OurFormats, ShowCommand, client_of, head
 from accel.cli.client import Client, Item
 from accel.cli.columns import Column, chosen, member, short_uuid
 from accel.cli.deployable import handle_name
-from accel.cli.errors import NothingFound, WrongUse
+from accel.cli.errors import NothingFound, WrongState, WrongUse
 from accel.model.request import HOLDING, RequestState
 
 REF_HELP = "UUID, its first four characters or more, or the instance that has it"
@@ -198,7 +198,11 @@ class RequestBind(_Change):
         by_request = zip(requests, places * len(requests) if len(places) == 1 else places, strict=True)
         more = {"instance_uuid": parsed_args.instance, "project_id": parsed_args.project}
         client.patch(_PATH, {item["uuid"]: _added({**place, **more}) for item, place in by_request})
-        return [client.get(f"{_PATH}/{item['uuid']}") for item in requests]
+        after = [client.get(f"{_PATH}/{item['uuid']}") for item in requests]
+        failed = [f"{name(item)}: {item['reason']}" for item in after if item["state"] == RequestState.BIND_FAILED]
+        if failed:
+            raise WrongState("\n".join(["could not be made ready on the node:", *failed]))
+        return after
 
 
 class RequestUnbind(_Change):

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
 from support.cli import Outcome, run
 from support.inventory import Inventory
 from support.served_fleet import FLEET, ServedFleet, served_fleet
+from support.steps import AwayStep, FailingStep
 
 FAILED, WRONG_USE, NOT_FOUND, CONFLICT = 1, 2, 3, 6
 INSTANCE = "5b0e8f6a-9c1d-4e2f-8a3b-7d6c5e4f3a2b"
@@ -282,6 +284,31 @@ def test_what_is_wrong_is_said(line: str, code: int, said: str, fleet: ServedFle
     assert outcome.code == code
     assert said in outcome.err
     assert listed(fleet) == []
+
+
+# Work on the node
+
+
+def test_what_cannot_be_made_ready_is_a_conflict_with_the_reason(tmp_path: Path) -> None:
+    with served_fleet(tmp_path, steps={"step": FailingStep(tmp_path)}) as fleet:
+        fleet.report_fleet(FLEET, tmp_path)
+        accel(fleet, "profile create one --group resources:PGPU=1")
+        (uuid,) = created(fleet)
+        outcome = request(fleet, f"bind {uuid} --deployable {CARD} --instance vm-1")
+        assert (outcome.code, outcome.out) == (CONFLICT, "")
+        assert outcome.err == f"accel: could not be made ready on the node:\n{uuid[:8]} (one): no room on the node\n"
+        assert only(fleet)["state"] == "BindFailed"
+
+
+def test_what_is_still_to_be_undone_on_the_node_is_being_deleted(tmp_path: Path) -> None:
+    with served_fleet(tmp_path, steps={"step": AwayStep(tmp_path)}) as fleet:
+        fleet.report_fleet(FLEET, tmp_path)
+        accel(fleet, "profile create one --group resources:PGPU=1")
+        uuid = bound(fleet)
+        outcome = request(fleet, f"delete {uuid}")
+        said = f"{uuid[:8]} (one) is being deleted: something is to be undone on its node first\n"
+        assert (outcome.code, outcome.out) == (0, said)
+        assert (only(fleet)["state"], only(fleet)["reason"]) == ("Deleting", "the node does not answer")
 
 
 # History

@@ -1,23 +1,25 @@
 """A fleet behind the real API on a real socket: filled by reports, as agents do."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 
-from support.claims import local_claims
+from support.claims import claims_over
 from support.databases import migrated
 
 from accel import conf
 from accel.api.app import make_app
 from accel.api.embedded import EmbeddedServer
+from accel.conductor.claims import Step
 from accel.conductor.manager import Limits, Manager
 from accel.db.engine import Database
 from accel.drivers.fleet.fleet import load
 from accel.model.device import Device
 from accel.model.report import DriverReport, Failure, NodeInfo, NodeReport
+from accel.rpc.local import LocalClaims
 
 FLEET = """
 nodes:
@@ -82,11 +84,16 @@ class ServedFleet:
 
 
 @contextmanager
-def served_fleet(directory: Path) -> Iterator[ServedFleet]:
-    """An empty fleet on SQLite behind the API on a free port."""
+def served_fleet(directory: Path, *, steps: Mapping[str, Step] | None = None) -> Iterator[ServedFleet]:
+    """An empty fleet on SQLite behind the API on a free port.
+
+    :param steps: of the work on the node that each handle needs
+    """
     with migrated("sqlite", directory) as database:
         configuration = conf.load([], prog="accel-api", default_config_files=[])
-        server = EmbeddedServer(make_app(database, configuration, local_claims(database)), "127.0.0.1", 0)
+        server = EmbeddedServer(
+            make_app(database, configuration, LocalClaims(claims_over(database, steps=steps))), "127.0.0.1", 0
+        )
         server.start()
         try:
             yield ServedFleet(database, server.url)
