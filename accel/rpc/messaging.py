@@ -69,8 +69,8 @@ def _register_options(conf: cfg.ConfigOpts) -> None:
     conf.set_default("executor_thread_pool_size", conf.rpc.conductor_threads)
     # A message taken from the queue is lost if the broker falls over before the reply, so few are taken ahead.
     conf.set_default("rabbit_qos_prefetch_count", conf.rpc.conductor_threads, group="oslo_messaging_rabbit")
-    # A queue that outlives a restart of its broker. A quorum queue, which outlives a broker of a cluster too, writes each
-    # message to disk, which none of ours needs: whoever sends one hears of no answer and sends it again.
+    # A queue that outlives a restart of its broker. A quorum queue, which outlives a broker of a cluster too, writes
+    # each message to disk, which none of ours needs: whoever sends one hears of no answer and sends it again.
     conf.set_default("amqp_durable_queues", default=True, group="oslo_messaging_rabbit")
     conf.set_default("rabbit_interval_max", _RECONNECT_INTERVAL_SECONDS, group="oslo_messaging_rabbit")
     # Nobody waits longer for a reply than the caller does.
