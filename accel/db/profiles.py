@@ -102,7 +102,7 @@ def get_to_change(connection: Connection, key: str, *, scope: Scope) -> ProfileR
 
     :raises NotFound: there is no such device profile
     """
-    return _get_all(connection, [key], _visible(scope).with_for_update())[0]
+    return _get_all(connection, [key], _changeable(scope))[0]
 
 
 def create(connection: Connection, profile: model.DeviceProfile, *, origin: Origin) -> ProfileRow:
@@ -153,7 +153,7 @@ def remove(connection: Connection, keys: Sequence[str], *, scope: Scope, origin:
     :raises NotFound: there is no such device profile
     :raises Conflict: there are requests for what one of them describes
     """
-    rows = _get_all(connection, keys, _visible(scope).with_for_update())
+    rows = _get_all(connection, keys, _changeable(scope))
     _check_unused(connection, rows)
     connection.execute(delete(DeviceProfile).where(DeviceProfile.id.in_([row.id for row in rows])))
     gone = [(row, _told(row), None) for row in rows]
@@ -178,6 +178,11 @@ def _check_unused(connection: Connection, rows: Sequence[ProfileRow]) -> None:
 
 def _visible(scope: Scope) -> AnySelect:
     return _SELECT.where(scope.shows(DeviceProfile.project_id, DeviceProfile.is_public))
+
+
+def _changeable(scope: Scope) -> AnySelect:
+    """What everybody sees only its own project changes, and what is nobody's only an administrator."""
+    return _SELECT.where(scope.owns(DeviceProfile.project_id)).with_for_update()
 
 
 def _get_all(connection: Connection, keys: Sequence[str], statement: AnySelect) -> list[ProfileRow]:

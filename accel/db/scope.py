@@ -26,8 +26,8 @@ class Scope:
             return is_public.is_(True)
         return or_(is_public.is_(True), project_id == self.project_id)
 
-    def owns(self, project_id: InstrumentedAttribute[str]) -> ColumnElement[bool]:
-        """What is true of the rows that are the caller's, where each row is some project's."""
+    def owns(self, project_id: InstrumentedAttribute[str] | InstrumentedAttribute[str | None]) -> ColumnElement[bool]:
+        """What is true of the rows that are the caller's."""
         return true() if self.sees_all else project_id == self.project_id
 
     @property

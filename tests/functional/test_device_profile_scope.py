@@ -73,6 +73,19 @@ def test_a_project_makes_nothing_for_another_and_gives_nothing_away(api: Client)
     assert send(api, RED, "PATCH", "/v2/device_profiles/secret", gift).status_int == 403
 
 
+def test_what_everybody_sees_is_changed_by_its_own_project_only(api: Client) -> None:
+    new = {"name": "shared", "groups": [{"resources:FPGA": "1"}]}
+    assert send(api, RED, "POST", "/v2/device_profiles", [new]).status_int == 201
+    change = {"version": 1, "description": "mine"}
+    for name in ("shared", "gold"):
+        path = f"/v2/device_profiles/{name}"
+        assert ask(api, BLUE, "GET", path).status_int == 200
+        assert send(api, BLUE, "PATCH", path, change).status_int == 404
+        assert ask(api, BLUE, "DELETE", path).status_int == 404
+    assert send(api, RED, "PATCH", "/v2/device_profiles/shared", change).status_int == 200
+    assert ask(api, RED, "DELETE", "/v2/device_profiles/shared").status_int == 204
+
+
 def test_a_name_is_taken_whoever_has_it(api: Client) -> None:
     new = {"name": "secret", "groups": [{"resources:FPGA": "1"}]}
     answer = send(api, BLUE, "POST", "/v2/device_profiles", [new])

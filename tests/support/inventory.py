@@ -35,9 +35,14 @@ class Inventory:
     """Adds rows to a database. Each method returns the values of its row, its integer key included."""
 
     database: Database
-    _ids: Iterator[int] = field(default_factory=lambda: count(1))
+    gap: int = 1
+    """How far apart keys are: where somebody else adds rows in between, they need room."""
+    _ids: Iterator[int] = field(init=False)
     _collected: dict[type[Base], list[Mapping[str, Any]]] | None = None
     """Rows that wait to be inserted in bulk; None while each row is inserted at once."""
+
+    def __post_init__(self) -> None:
+        self._ids = count(1, self.gap)
 
     def node(self, name: str = "node1", **columns: Any) -> dict[str, Any]:
         """A node that is heard."""
