@@ -51,7 +51,7 @@ def test_a_policy_file_changes_a_rule(tmp_path: Path) -> None:
 
 def test_a_policy_file_is_read_again_within_a_second_of_its_change(tmp_path: Path) -> None:
     conf, clock = _conf(tmp_path, '"device:get_all": "!"\n'), Seconds()
-    policy, admin = Policy(make_enforcer(conf, clock=clock)), RequestContext(project_id="p", roles=["admin"])
+    policy, admin = Policy(make_enforcer(conf), clock=clock), RequestContext(project_id="p", roles=["admin"])
     assert not policy.allows("device:get_all", admin)
 
     (tmp_path / "policy.yaml").write_text('"device:get_all": "role:admin"\n')
@@ -61,7 +61,7 @@ def test_a_policy_file_is_read_again_within_a_second_of_its_change(tmp_path: Pat
 
 
 def test_all_rules_are_there_between_two_looks_at_the_files(tmp_path: Path) -> None:
-    policy = Policy(make_enforcer(_conf(tmp_path, '"device:get_all": "!"\n'), clock=Seconds()))
+    policy = Policy(make_enforcer(_conf(tmp_path, '"device:get_all": "!"\n')), clock=Seconds())
     admin = RequestContext(project_id="p", roles=["admin"])
 
     answers = [(policy.allows("device:get_all", admin), policy.allows("device:get_one", admin)) for _ in range(2)]
