@@ -76,7 +76,7 @@ def test_every_version_says_what_it_added() -> None:
 def test_the_answers_are_what_their_schemas_say(api: Client) -> None:
     for route in ROUTES:
         if route.method == "GET":
-            path = route.path.format(uuid=_example(route.path), node="alpha", profile="gold")
+            path = route.path.format(uuid=_example(route.path), node="alpha", profile="gold", project_id="red")
             jsonschema.validate(api.get(path), route.answer)
 
 
@@ -86,6 +86,7 @@ def _example(path: str) -> str:
         "deployables": uuid(2, 2),
         "attributes": uuid(3, 1),
         "accelerator_requests": uuid(8, 1),
+        "attach_handles": uuid(4, 1),
     }
     return examples.get(path.split("/")[-2], "")
 
