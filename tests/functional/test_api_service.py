@@ -86,7 +86,7 @@ def _example(path: str) -> str:
         "deployables": uuid(2, 2),
         "attributes": uuid(3, 1),
         "accelerator_requests": uuid(8, 1),
-        "attach_handles": uuid(4, 1),
+        "attach_handles": uuid(4, 2),
     }
     return examples.get(path.split("/")[-2], "")
 
