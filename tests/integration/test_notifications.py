@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -12,8 +13,11 @@ from support.clocks import Clock
 from support.databases import counted_statements
 from support.inventories import events
 from support.inventory import Inventory
+from support.nova import HOME, connected, options, running_nova
 from support.outbox import about, waiting, write
 
+from accel.conductor.notifier import Notifier, Patience
+from accel.conductor.service import Periodic
 from accel.db import notifications
 from accel.db.engine import Database
 from accel.db.notifications import Failure, Taken
@@ -79,6 +83,33 @@ def test_conductors_that_take_at_the_same_moment_take_each_once(any_database: Da
     left = [each.id for each in take(any_database, clock)]
 
     assert sorted(taken + left) == [row.id for row in waiting(any_database)]
+
+
+def test_two_conductors_tell_each_once_while_more_is_written(any_database: Database, tmp_path: Path) -> None:
+    instance, clock, stop = str(uuid4()), Clock(), threading.Event()
+    with running_nova() as nova:
+        nova.servers = {instance: HOME}
+        listener = connected(tmp_path, options(nova.url))
+        notifiers = [Notifier(any_database, listener, clock, Patience(), stop=stop) for _ in range(2)]
+        threads = [Periodic([each.tell_due], interval_seconds=3600, stop=stop) for each in notifiers]
+        for thread in threads:
+            thread.start()
+
+        def write_some(number: int) -> None:
+            for _ in range(20):
+                write(any_database, about(instance), clock.now)
+                threads[number % 2].wake()
+
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(write_some, range(4)))
+        for thread in threads:
+            thread.stop()
+        stop.clear()
+        notifiers[0].tell_due()
+        tags = [event["tag"] for event in nova.told]
+
+    assert not any(thread.has_failed for thread in threads)
+    assert (len(tags), len(set(tags)), waiting(any_database)) == (80, 80, [])
 
 
 def test_who_comes_too_late_with_a_failure_does_not_disturb_the_next(any_database: Database, clock: Clock) -> None:
