@@ -6,7 +6,7 @@ which formats can.
 
 import json
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from accel.cli.errors import CommandFailed, WrongUse
@@ -99,52 +99,66 @@ def docker(handle: Handle) -> str:
     return f"--device {_NVIDIA_KIND}={_gpu_uuid(handle)}"
 
 
-def cdi(handle: Handle) -> str:
+def cdi(handles: Sequence[Handle]) -> str:
     """What to say to any engine that knows the Container Device Interface.
 
-    For what NVIDIA's toolkit describes, the name by which it does: ``nvidia-ctk cdi generate`` names GPUs and MIG
-    instances by UUID too, as its option ``--device-name-strategy`` says. For a path below /dev, a description of our
+    For what NVIDIA's toolkit describes, the names by which it does: ``nvidia-ctk cdi generate`` names GPUs and MIG
+    instances by UUID too, as its option ``--device-name-strategy`` says. For paths below /dev, a description of our
     own, which is to be a file below ``/etc/cdi`` or ``/var/run/cdi``: version 0.6.0 of the specification.
 
-    :raises Unsuitable: a container cannot be given it
+    :raises Unsuitable: a container cannot be given one of them, or some are named and some described
     """
-    if handle.type == HandleType.MIG:
-        return f"{_NVIDIA_KIND}={handle.info['uuid']}"
-    if handle.type != HandleType.DEVICE_NODE:
-        return f"{_NVIDIA_KIND}={_gpu_uuid(handle)}"
-    edits = {"deviceNodes": [{"path": handle.info["path"]}]}
-    devices = [{"name": handle.uuid, "containerEdits": edits}]
+    paths = [handle for handle in handles if handle.type == HandleType.DEVICE_NODE]
+    names = [_cdi_name(handle) for handle in handles if handle.type != HandleType.DEVICE_NODE]
+    if paths and names:
+        raise Unsuitable("some of them are to be named and some to be described: ask for each alone")
+    return _cdi_specification(paths) if paths else "\n".join(names)
+
+
+def _cdi_name(handle: Handle) -> str:
+    uuid = handle.info["uuid"] if handle.type == HandleType.MIG else _gpu_uuid(handle)
+    return f"{_NVIDIA_KIND}={uuid}"
+
+
+def _cdi_specification(handles: Iterable[Handle]) -> str:
+    devices = [
+        {"name": handle.uuid, "containerEdits": {"deviceNodes": [{"path": handle.info["path"]}]}} for handle in handles
+    ]
     return json.dumps({"cdiVersion": _CDI_VERSION, "kind": CDI_KIND, "devices": devices}, indent=2)
 
 
-FORMATS: Mapping[str, Callable[[Handle], str]] = {
-    "libvirt-xml": libvirt_xml,
-    "qemu": qemu,
+def _each(write: Callable[[Handle], str]) -> Callable[[Sequence[Handle]], str]:
+    return lambda handles: "\n".join(map(write, handles))
+
+
+FORMATS: Mapping[str, Callable[[Sequence[Handle]], str]] = {
+    "libvirt-xml": _each(libvirt_xml),
+    "qemu": _each(qemu),
     "cdi": cdi,
-    "docker": docker,
+    "docker": _each(docker),
 }
 
 
-def every(handle: Handle) -> tuple[dict[str, str], dict[str, str]]:
-    """A handle in each format that can name it, and why the others cannot."""
+def every(handles: Sequence[Handle]) -> tuple[dict[str, str], dict[str, str]]:
+    """Handles in each format that can name them all, and why the others cannot."""
     texts, reasons = {}, {}
     for name, write in FORMATS.items():
         try:
-            texts[name] = write(handle)
+            texts[name] = write(handles)
         except Unsuitable as error:
             reasons[name] = str(error)
     return texts, reasons
 
 
-def write(handle: Handle, name: str) -> str:
-    """A handle in one of the formats.
+def write(handles: Sequence[Handle], name: str) -> str:
+    """Handles in one of the formats.
 
-    :raises WrongUse: it cannot name the handle; the text says which can
+    :raises WrongUse: it cannot name one of them; the text says which can
     """
     try:
-        return FORMATS[name](handle)
+        return FORMATS[name](handles)
     except Unsuitable as error:
-        texts, _ = every(handle)
+        texts, _ = every(handles)
         raise WrongUse(f"--format {name}: {error}; it can be had as: {', '.join([*texts, 'json'])}") from error
 
 

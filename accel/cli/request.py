@@ -213,12 +213,12 @@ class RequestUnbind(_Change):
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Add which requests."""
         parser = super().get_parser(prog_name)
-        _add_requests(parser)
+        add_requests(parser)
         return parser
 
     def change(self, client: Client, parsed_args: argparse.Namespace) -> Sequence[Item]:
         """Unbind them."""
-        requests = _requests(client, parsed_args)
+        requests = named(client, parsed_args)
         removed = [{"path": f"/{key}", "op": "remove"} for key in _BOUND_BY]
         if requests:
             client.patch(_PATH, {item["uuid"]: removed for item in requests})
@@ -231,13 +231,13 @@ class RequestDelete(Command):
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Add which requests."""
         parser = super().get_parser(prog_name)
-        _add_requests(parser)
+        add_requests(parser)
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
         """Delete them and say so."""
         client = client_of(self)
-        requests = _requests(client, parsed_args)
+        requests = named(client, parsed_args)
         if parsed_args.instance:
             client.delete(_PATH, {"instance": parsed_args.instance})
         else:
@@ -299,13 +299,18 @@ def _added(values: Item) -> list[Item]:
     return [{"path": f"/{key}", "op": "add", "value": given} for key, given in values.items() if given is not None]
 
 
-def _add_requests(parser: argparse.ArgumentParser) -> None:
+def add_requests(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that say which requests."""
     parser.add_argument("request", metavar="REQUEST", nargs="*", help=REF_HELP)
     parser.add_argument("--instance", metavar="INSTANCE", help="all requests of this instance")
 
 
-def _requests(client: Client, parsed_args: argparse.Namespace) -> list[Item]:
-    """The requests that were named."""
+def named(client: Client, parsed_args: argparse.Namespace) -> list[Item]:
+    """The requests that the arguments name.
+
+    :raises WrongUse: they name none, or in two ways
+    :raises NothingFound: there is no such request
+    """
     if bool(parsed_args.request) is bool(parsed_args.instance):
         raise WrongUse("say which requests: REQUEST, as many as you like, or --instance INSTANCE")
     if parsed_args.instance:

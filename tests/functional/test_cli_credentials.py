@@ -157,7 +157,7 @@ def test_a_bind_needs_the_token_of_a_service_and_says_where_it_goes(
 
     with_service = member | {"OS_SERVICE_TOKEN": "<nova>"}
     assert asked(with_tokens, line, with_service, monkeypatch).code == 0
-    spec = asked(with_tokens, f"attach-spec {made}", with_service, monkeypatch).json
+    (spec,) = asked(with_tokens, f"attach-spec {made}", with_service, monkeypatch).json
     assert (spec["node"], spec["device"], spec["formats"]) == ("beta", None, {})
     assert asked(with_tokens, f"request delete {made}", with_service, monkeypatch).code == 0
 

@@ -370,7 +370,7 @@ def test_a_bound_function_is_told_to_hypervisors_and_container_engines(fleet: Se
 def test_json_has_all_that_is_known(fleet: ServedFleet) -> None:
     (part,) = accel(fleet, "deployable list -f json --rc CUSTOM_MIG_1G_10GB").json
     uuid = bound(fleet, f"--deployable {part['name']}")
-    spec = accel(fleet, f"attach-spec {uuid}").json
+    (spec,) = accel(fleet, f"attach-spec {uuid}").json
     assert list(spec) == ["request", "node", "handle", "device", "formats", "unsuitable"]
     assert (spec["request"]["uuid"], spec["node"], spec["handle"]["type"]) == (uuid, "mig-01", "MIG")
     assert spec["device"]["identity"] == spec["handle"]["info"]["parent"]
@@ -386,6 +386,20 @@ def test_a_format_that_makes_no_sense_is_wrong_use_and_says_which_do(fleet: Serv
         "accel: --format docker: of PCI functions a container can be given whole NVIDIA GPUs only, and 0000:13:00.1 is "
         "none; it can be had as: libvirt-xml, qemu, json\n"
     )
+
+
+def test_all_that_an_instance_has_is_attached_at_once(fleet: ServedFleet) -> None:
+    requests = " ".join(created(fleet, "pair"))
+    request(fleet, f"bind {requests} --deployable {CARD} --deployable {OTHER_CARD} --instance vm-1")
+    functions = "-device vfio-pci,host=0000:13:00.0\n-device vfio-pci,host=0000:14:00.0\n"
+    assert attach_spec(fleet, "--instance vm-1", "qemu").out == functions
+    assert attach_spec(fleet, requests, "qemu").out == functions
+    assert len(attach_spec(fleet, "--instance vm-1", "json").json) == 2
+
+
+def test_an_instance_that_has_nothing_has_nothing_to_attach(fleet: ServedFleet) -> None:
+    outcome = attach_spec(fleet, "--instance vm-9", "qemu")
+    assert (outcome.code, outcome.err) == (NOT_FOUND, "accel: instance vm-9 has no requests\n")
 
 
 def test_what_holds_nothing_cannot_be_attached(fleet: ServedFleet) -> None:

@@ -1,6 +1,7 @@
 """What is told to hypervisors and container engines, for every type of handle."""
 
 import json
+from dataclasses import replace
 from xml.etree import ElementTree as ET
 
 import jsonschema
@@ -97,7 +98,7 @@ HOSTDEV_MDEV = f"""\
     ids=lambda value: value.type if isinstance(value, Handle) else None,
 )
 def test_a_handle_is_written_as_the_format_has_it(given: Handle, name: str, text: str) -> None:
-    assert attachment.write(given, name) == text
+    assert attachment.write([given], name) == text
 
 
 @pytest.mark.parametrize("given", [PCI, MDEV], ids=["PCI", "MDEV"])
@@ -117,9 +118,28 @@ def test_a_function_that_libvirt_is_not_to_bind_is_left_alone() -> None:
 
 
 def test_a_path_is_described_as_the_container_device_interface_has_it() -> None:
-    spec = json.loads(attachment.cdi(DEVICE_NODE))
+    spec = json.loads(attachment.cdi([DEVICE_NODE]))
     jsonschema.validate(spec, CDI_SCHEMA)
     assert spec["devices"] == [{"name": UUID, "containerEdits": {"deviceNodes": [{"path": "/dev/nvme3"}]}}]
+
+
+def test_several_paths_are_one_description() -> None:
+    spec = json.loads(attachment.cdi([DEVICE_NODE, replace(DEVICE_NODE, uuid=MIG, info={"path": "/dev/nvme4"})]))
+    jsonschema.validate(spec, CDI_SCHEMA)
+    assert [device["name"] for device in spec["devices"]] == [UUID, MIG]
+
+
+def test_several_handles_are_written_one_after_the_other() -> None:
+    names = attachment.write([PCI, MIG_INSTANCE], "cdi")
+    assert names == f"nvidia.com/gpu={GPU}\nnvidia.com/gpu={MIG}"
+    assert attachment.write([PCI, MDEV], "libvirt-xml") == f"{HOSTDEV}\n{HOSTDEV_MDEV}"
+
+
+def test_a_format_must_be_able_to_name_all_handles() -> None:
+    with pytest.raises(WrongUse, match=r"a MIG instance is no PCI function.*; it can be had as: cdi, docker, json"):
+        attachment.write([PCI, MIG_INSTANCE], "qemu")
+    with pytest.raises(WrongUse, match="ask for each alone; it can be had as: docker, json"):
+        attachment.write([DEVICE_NODE, MIG_INSTANCE], "cdi")
 
 
 def test_a_path_with_a_blank_stays_one_argument() -> None:
@@ -143,7 +163,7 @@ def test_a_path_with_a_blank_stays_one_argument() -> None:
 )
 def test_a_format_that_cannot_name_a_handle_says_why_and_which_can(given: Handle, name: str, said: str) -> None:
     with pytest.raises(WrongUse) as caught:
-        attachment.write(given, name)
+        attachment.write([given], name)
     assert said in str(caught.value)
 
 
@@ -161,13 +181,13 @@ def test_a_format_that_cannot_name_a_handle_says_why_and_which_can(given: Handle
 def test_a_container_gets_whole_nvidia_gpus_only(card: Card | None, said: str) -> None:
     for name in ("docker", "cdi"):
         with pytest.raises(WrongUse, match="can be had as: libvirt-xml, qemu, json") as caught:
-            attachment.write(handle("PCI", card, **FUNCTION), name)
+            attachment.write([handle("PCI", card, **FUNCTION)], name)
         assert said in str(caught.value)
 
 
 @pytest.mark.parametrize("given", [PCI, MDEV, MIG_INSTANCE, DEVICE_NODE, TEST_PCI], ids=lambda given: given.type)
 def test_every_format_either_names_a_handle_or_says_why_not(given: Handle) -> None:
-    texts, reasons = attachment.every(given)
+    texts, reasons = attachment.every([given])
     assert sorted([*texts, *reasons]) == sorted(attachment.FORMATS)
 
 
