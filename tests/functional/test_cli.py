@@ -5,7 +5,6 @@ import io
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from itertools import count
 from pathlib import Path
 
 import pytest
@@ -333,7 +332,7 @@ def test_following_with_filters_shows_only_what_passes_them(own_fleet: ServedFle
 def test_following_shows_an_event_that_became_visible_late(own_fleet: ServedFleet) -> None:
     """As after a transaction that wrote before the newest one seen, and committed after it."""
     newest = accel(own_fleet, "event list -f json --limit 1").json[0]["occurred_at"]
-    inventory = Inventory(own_fleet.database, count(10_000))
+    inventory = Inventory(own_fleet.database, first=10_000)
 
     def commit_late() -> None:
         earlier = datetime.fromisoformat(newest) - timedelta(seconds=5)
@@ -344,7 +343,7 @@ def test_following_shows_an_event_that_became_visible_late(own_fleet: ServedFlee
 
 
 def test_following_since_a_moment_shows_nothing_from_before_it(own_fleet: ServedFleet) -> None:
-    inventory = Inventory(own_fleet.database, count(10_000))
+    inventory = Inventory(own_fleet.database, first=10_000)
     for seconds in (20, 5):
         inventory.event(
             subject=f"{seconds} s ago", occurred_at=datetime.now(UTC) + timedelta(hours=1, seconds=-seconds)

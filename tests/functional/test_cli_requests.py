@@ -1,7 +1,6 @@
 """Accelerator requests on the command line, against the real API."""
 
 from collections.abc import Iterator
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ def whole_fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedFlee
     directory = tmp_path_factory.mktemp("fleet")
     with served_fleet(directory) as fleet:
         fleet.report_fleet(FLEET, directory)
-        inventory = Inventory(fleet.database, count(10_000))
+        inventory = Inventory(fleet.database, first=10_000)
         beta = inventory.node("beta")
         pool = inventory.deployable(inventory.device(beta), "pool")
         for _ in range(2):

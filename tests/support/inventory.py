@@ -35,6 +35,8 @@ class Inventory:
     """Adds rows to a database. Each method returns the values of its row, its integer key included."""
 
     database: Database
+    first: int = 1
+    """The first key: where somebody else has added rows before, it must be beyond theirs."""
     gap: int = 1
     """How far apart keys are: where somebody else adds rows in between, they need room."""
     _ids: Iterator[int] = field(init=False)
@@ -42,7 +44,7 @@ class Inventory:
     """Rows that wait to be inserted in bulk; None while each row is inserted at once."""
 
     def __post_init__(self) -> None:
-        self._ids = count(1, self.gap)
+        self._ids = count(self.first, self.gap)
 
     def node(self, name: str = "node1", **columns: Any) -> dict[str, Any]:
         """A node that is heard."""
