@@ -58,11 +58,14 @@ def test_an_unknown_profile_is_an_error(nova: NovaClient) -> None:
         nova.call("create_arqs", "nosuch")
 
 
-def test_an_instance_gets_an_accelerator_and_gives_it_back(nova: NovaClient) -> None:
+def test_an_instance_gets_an_accelerator_and_gives_it_back(nova: NovaClient, cloud: Cloud) -> None:
     instance = str(uuid4())
+    cloud.nova.servers[instance] = "beta"
     (made,) = nova.call("create_arqs_and_match_resource_providers", "gold", {"device_profile_0": [PROVIDER]})
     nova.call("bind_arqs", {made["uuid"]: _binding(instance, made["device_rp_uuid"])})
 
+    told = {"name": "accelerator-request-bound", "tag": made["uuid"], "status": "completed", "server_uuid": instance}
+    assert cloud.nova.next_post().events == [told]
     (bound,) = nova.call("get_arqs_for_instance", instance, True)  # noqa: FBT003 - those that are resolved
     assert bound == nova.call("get_arq_by_uuid", made["uuid"])
     assert (bound["state"], bound["attach_handle_type"]) == ("Bound", "TEST_PCI")

@@ -1,17 +1,27 @@
 """A small OpenStack cloud: a real Keystone with users, our API in its catalog, and stand-ins for Nova and Glance."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 
 import requests
+from oslo_config import cfg
 from support.databases import migrated
 from support.keystone import Keystone, in_default_domain, running_keystone
 from support.nova import VERSION, StandInNova, running_nova
 from support.populated import populate
-from support.served import served
+from support.served import served_application
 from support.stand_in_glance import stand_in_glance
+
+from accel import conf as configuration
+from accel.api.app import make_app
+from accel.cmd.conductor import make_claims, make_notifier
+from accel.conductor.nova import connect
+from accel.db.engine import Database
+from accel.rpc.local import LocalClaims
 
 OWN = {"project": in_default_domain("own")}
 ROLES = ("admin", "manager", "member", "reader", "service")
@@ -56,8 +66,8 @@ def running_cloud(directory: Path) -> Iterator[Cloud]:
         home.mkdir()
     with running_keystone(homes[0]) as keystone, running_nova() as nova, stand_in_glance() as glance:
         _add_users(keystone)
-        config = _configured(homes[1], keystone)
-        with migrated("sqlite", homes[1]) as database, served(database, "--config-file", str(config)) as url:
+        conf = _configured(homes[1], keystone)
+        with migrated("sqlite", homes[1]) as database, _served(database, conf) as url:
             populate(database)
             places = {"accelerator": f"{url}/v2", "compute": f"{nova.url}{VERSION}", "image": glance}
             for kind, place in places.items():
@@ -77,11 +87,30 @@ def _add_users(keystone: Keystone) -> None:
             keystone.call("PUT", f"/domains/default/users/{user}/roles/{role}")
 
 
-def _configured(directory: Path, keystone: Keystone) -> Path:
+def _configured(directory: Path, keystone: Keystone) -> cfg.ConfigOpts:
+    signs_in = (
+        f"auth_type = password\nauth_url = {keystone.url}\nusername = service1\npassword = service1service1\n"
+        "project_name = own\nuser_domain_id = default\nproject_domain_id = default\n"
+    )
     path = directory / "accel.conf"
     path.write_text(
-        "[api]\nauth_strategy = keystone\n[keystone_authtoken]\nauth_type = password\n"
-        f"auth_url = {keystone.url}\nwww_authenticate_uri = {keystone.url}\nusername = service1\n"
-        "password = service1service1\nproject_name = own\nuser_domain_id = default\nproject_domain_id = default\n"
+        "[api]\nauth_strategy = keystone\n"
+        f"[keystone_authtoken]\n{signs_in}www_authenticate_uri = {keystone.url}\n[nova]\n{signs_in}"
     )
-    return path
+    return configuration.load(["--config-file", str(path)], prog="accel-api")
+
+
+@contextmanager
+def _served(database: Database, conf: cfg.ConfigOpts) -> Iterator[str]:
+    """The URL of an API with a conductor in the same process, which tells Nova."""
+    stop = Event()
+    with ThreadPoolExecutor(1) as workers:
+        notifier = make_notifier(database, connect(conf), conf, stop)
+        assert notifier is not None
+        claims = make_claims(database, conf, workers, notifier)
+        with served_application(make_app(database, conf, LocalClaims(claims))) as url:
+            notifier.start()
+            try:
+                yield url
+            finally:
+                notifier.stop()

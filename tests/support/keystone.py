@@ -6,7 +6,7 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ class Keystone:
 
     url: str
     """With its version."""
+    _tokens: list[str] = field(default_factory=list)
 
     def token(self, user: str, password: str, **scope: Any) -> str:
         """A token for a user of the default domain.
@@ -61,7 +62,9 @@ class Keystone:
 
     def admin_token(self) -> str:
         """A token of the administrator, for the project that every Keystone begins with."""
-        return self.token("admin", ADMIN_PASSWORD, project=in_default_domain("admin"))
+        if not self._tokens:
+            self._tokens.append(self.token("admin", ADMIN_PASSWORD, project=in_default_domain("admin")))
+        return self._tokens[0]
 
     def make(self, kind: str, **members: Any) -> str:
         """The id of a new thing: ``make("project", name="own")``."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from wsgiref.types import WSGIApplication
 
 from support.api import client
 
@@ -15,7 +16,14 @@ def served(database: Database, *arguments: str) -> Iterator[str]:
 
     :param arguments: of the command line, for options
     """
-    server = EmbeddedServer(client(database, *arguments).application, "127.0.0.1", 0)
+    with served_application(client(database, *arguments).application) as url:
+        yield url
+
+
+@contextmanager
+def served_application(application: WSGIApplication) -> Iterator[str]:
+    """The URL of an application, which answers within the block."""
+    server = EmbeddedServer(application, "127.0.0.1", 0)
     server.start()
     try:
         yield server.url
