@@ -177,7 +177,7 @@ def _check_instances(connection: Connection, binds: Sequence[tuple[LockedRequest
     }
     other = connection.execute(_OTHER_OF_INSTANCE, values | scope.values).one_or_none()
     if other is not None:
-        expected = f"an instance without accelerator requests: it has {other.uuid}"
+        expected = f"new: all requests of an instance are bound at once, and it has {other.uuid} already"
         raise InvalidValue("instance_uuid", other.instance_uuid, expected)
 
 
