@@ -166,6 +166,8 @@ class Claims:
 
     def _next(self, begun: Work) -> Work | None:
         """Do some work; gives what is to be done next."""
+        if begun.lease <= self._clock():
+            return self._resumed(begun.request.uuid, begun.lease)
         if begun.request.state != RequestState.BIND_STARTED:
             return self._undo(begun, then=work.finish)
         if begun.is_late:

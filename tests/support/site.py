@@ -166,13 +166,20 @@ class Site:
         """That all of these are to be unbound."""
         return self.wanted(*(RequestChange(request=uuid) for uuid in uuids))
 
-    def delete(self, *uuids: str, instance: str = "", then: Callable[[], None] = lambda: None) -> list[str]:
+    def delete(
+        self,
+        *uuids: str,
+        instance: str = "",
+        scope: Scope | None = None,
+        then: Callable[[], None] = lambda: None,
+    ) -> list[str]:
         """Delete requests, or those of an instance, as the API does.
 
+        :param scope: what whoever deletes them sees, by default what is the project's
         :param then: what happens before the transaction ends
         :return: those that a conductor is to work on first
         """
-        scope = Scope(project_id=self.project)
+        scope = scope or Scope(project_id=self.project)
 
         def remove(connection: Connection) -> list[str]:
             of_instance = f"{instance}-{self.name}"
@@ -267,7 +274,7 @@ class Site:
         with self.database.reader() as connection:
             return connection.scalars(query).one()
 
-    def set_status(self, status: DeviceStatus, slot: int = 1) -> None:
-        """Disable or enable a card, as an operator does."""
-        uuid = self.device(slot)
+    def set_status(self, status: DeviceStatus, *, device: str = "") -> None:
+        """Disable or enable a card, by default the first, as an operator does."""
+        uuid = device or self.device()
         self.database.write(lambda connection: devices.set_status(connection, uuid, status, origin=self.origin))
