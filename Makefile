@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 EXTRAS := server,openstack,postgresql,mysql,test,check,docs,proto
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fuzz check bench docs proto samples constraints clean
+.PHONY: help demo test fuzz storm check bench docs proto samples constraints clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ test: $(READY) ## Run all tests; what needs a service that is not here is skippe
 
 fuzz: $(READY) ## Send the API what its description allows, and much that it does not, for ten minutes
 	TEST_FUZZ_SECONDS=600 $(BIN)/python -m pytest tests/e2e/test_fuzz.py
+
+storm: $(READY) ## Let 64 clients bind, unbind and delete at random for a minute on each database
+	TEST_STORM_SECONDS=60 $(BIN)/python -m pytest -s tests/e2e/test_storm.py
 
 check: $(READY) ## Lint, format, types, import contracts, samples up to date: under a minute
 	$(BIN)/ruff check .

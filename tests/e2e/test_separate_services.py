@@ -1,17 +1,15 @@
 """The services as they are deployed: each a process with the same accel.conf, meeting at a broker and a database."""
 
 import os
-import socket
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.broker import RABBITMQ_URL, broker_topic
-from support.processes import BIN, answered, followed, free_port
+from support.processes import BIN, answered, followed, free_port, service
 
 pytestmark = [pytest.mark.rabbitmq, pytest.mark.timeout(180)]  # the limit of every wait in here
 
@@ -22,25 +20,6 @@ class Deployment:
 
     config: Path
     endpoint: str
-
-    @contextmanager
-    def service(self, program: str) -> Iterator[None]:
-        """A service, which says when it is ready and ends well at SIGTERM."""
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
-            address = str(self.config.with_name(program))
-            manager.bind(address)
-            command, environment = (
-                [BIN / program, "--config-file", self.config],
-                os.environ | {"NOTIFY_SOCKET": address},
-            )
-            with subprocess.Popen(command, env=environment) as process:
-                try:
-                    while b"READY=1" not in manager.recv(1024):
-                        pass
-                    yield
-                finally:
-                    process.terminate()
-        assert process.returncode == 0
 
     def run(self, program: str, *words: str) -> "subprocess.CompletedProcess[str]":
         """A program of the administrator."""
@@ -75,9 +54,9 @@ def test_services_of_one_configuration_work_together_and_end_well(deployment: De
     assert upgraded.returncode == 0, upgraded.stderr
 
     with (
-        deployment.service("accel-conductor"),
-        deployment.service("accel-api"),
-        deployment.service("accel-agent"),
+        service("accel-conductor", deployment.config),
+        service("accel-api", deployment.config),
+        service("accel-agent", deployment.config),
         followed(deployment.endpoint) as events,
     ):
         added = next(event for event in events if event["kind"] == "device.added")

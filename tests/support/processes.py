@@ -1,6 +1,7 @@
 """Our programs as processes, as a person or systemd starts them."""
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -21,6 +22,23 @@ def answered(*command: str | Path, **environment: str) -> Any:
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment or None)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
+
+
+@contextmanager
+def service(program: str, config: Path) -> Iterator[None]:
+    """A service of ours, which says when it is ready and ends well at SIGTERM."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        address = str(config.with_suffix(f".{program}"))
+        manager.bind(address)
+        command, environment = [BIN / program, "--config-file", config], os.environ | {"NOTIFY_SOCKET": address}
+        with subprocess.Popen(command, env=environment) as process:
+            try:
+                while b"READY=1" not in manager.recv(1024):
+                    pass
+                yield
+            finally:
+                process.terminate()
+    assert process.returncode == 0
 
 
 @contextmanager
