@@ -111,6 +111,19 @@ def test_a_thousand_device_profiles_can_be_named_for_deletion(count: int, status
     assert api.request("DELETE", f"/v2/device_profiles/{names}").status_int == status
 
 
+@pytest.mark.parametrize(("count", "status"), [(1024, 404), (1025, 400)])
+def test_a_thousand_accelerator_requests_can_be_named_for_deletion_and_for_a_change(
+    count: int, status: int, api: Client
+) -> None:
+    uuids = [f"{number:08x}-0000-4000-8000-000000000000" for number in range(count)]
+    named = ",".join(uuids)
+
+    assert api.request("DELETE", f"/v2/accelerator_requests?arqs={named}").status_int == status
+    assert api.request("DELETE", f"/v2/accelerator_requests/{named}").status_int == status
+    changes = {uuid: [{"path": "/hostname", "op": "remove"}] for uuid in uuids}
+    assert api.send("PATCH", "/v2/accelerator_requests", changes).status_int == status
+
+
 def test_very_many_names_can_be_asked_for(api: Client) -> None:
     names = ",".join(f"{number:x}" for number in range(12_000))
 

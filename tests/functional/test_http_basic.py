@@ -100,7 +100,8 @@ def test_a_service_binds_for_its_project(database: Database, tmp_path: Path) -> 
     bind = {uuid(8, 1): [{"path": f"/{name}", "op": "add", "value": value} for name, value in values.items()]}
     path = "/v2/accelerator_requests"
 
-    assert "requires a service token" in fault(api.send("PATCH", path, bind, **basic("mia")))
+    forged = {"X-Service-Roles": "service", "X-Service-Token": "x"}
+    assert "requires a service token" in fault(api.send("PATCH", path, bind, **basic("mia"), **forged))
     assert api.send("PATCH", path, bind, **basic("other")).status_int == 404
     assert api.send("PATCH", path, bind, **basic("nova")).status_int == 202
     assert api.get(f"{path}/{uuid(8, 1)}", **basic("mia"))["state"] == "Bound"
