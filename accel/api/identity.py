@@ -73,7 +73,8 @@ def scope_of(context: RequestContext) -> Scope:
 
     The project of whoever asks a service that asks nobody owns nothing: what is made there is everybody's.
     """
-    project_id = None if context.project_id == LOCAL_PROJECT else context.project_id
+    is_nobody = context.project_id == LOCAL_PROJECT and context.user_id is None
+    project_id = None if is_nobody else context.project_id
     return Scope(project_id=project_id, sees_all=ADMIN in context.roles)
 
 

@@ -94,13 +94,16 @@ def test_a_name_is_taken_whoever_has_it(api: Client) -> None:
 
 
 @pytest.mark.parametrize(
-    ("roles", "project", "scope"),
+    ("roles", "project", "user", "scope"),
     [
-        (["reader"], RED, Scope(project_id=RED)),
-        (["admin", "reader"], RED, Scope(project_id=RED, sees_all=True)),
-        (["reader"], None, Scope()),
-        (["admin"], identity.LOCAL_PROJECT, Scope(sees_all=True)),
+        (["reader"], RED, "mia", Scope(project_id=RED)),
+        (["admin", "reader"], RED, "ada", Scope(project_id=RED, sees_all=True)),
+        (["reader"], None, "mia", Scope()),
+        (["admin"], identity.LOCAL_PROJECT, None, Scope(sees_all=True)),
+        (["reader"], identity.LOCAL_PROJECT, "mia", Scope(project_id=identity.LOCAL_PROJECT)),
     ],
 )
-def test_only_an_administrator_sees_what_is_others(roles: list[str], project: str | None, scope: Scope) -> None:
-    assert identity.scope_of(RequestContext(roles=roles, project_id=project)) == scope
+def test_only_an_administrator_sees_what_is_others(
+    roles: list[str], project: str | None, user: str | None, scope: Scope
+) -> None:
+    assert identity.scope_of(RequestContext(roles=roles, project_id=project, user_id=user)) == scope

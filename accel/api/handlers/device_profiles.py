@@ -80,12 +80,14 @@ def delete(call: Call) -> None:
 def delete_several(call: Call) -> None:
     """Delete the device profiles that the query names, all or none.
 
-    :raises BadRequest: it names none
+    :raises BadRequest: it names none, or in several parameters
     """
-    named = dict(call.query).get("value")
-    if named is None:
+    named = [text for _value, text in call.query]
+    if not named:
         raise BadRequest('Missing argument: "value"')
-    _delete(call, named)
+    if len(named) > 1:
+        raise BadRequest("value is there more than once; give all names and uuids in one, separated by commas")
+    _delete(call, named[0])
 
 
 def _delete(call: Call, named: str) -> None:
