@@ -28,6 +28,7 @@ KNOWN = {
     "device_profiles": [uuid(7, 1), uuid(7, 2), "gold", "secret"],
     "devices": [uuid(1, number) for number in range(1, 6)],
     "nodes": ["alpha", "beta"],
+    "quotas": ["red", "blue"],
 }
 """What stands in paths, by collection, for things that there are."""
 BINDING = {
