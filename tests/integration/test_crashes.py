@@ -37,6 +37,8 @@ class Fragile:
     process: "subprocess.Popen[bytes] | None" = None
     told: list[str] = field(default_factory=list)
     """What it has told since it was started."""
+    nova: set[str] = field(default_factory=set)
+    """What any of them has told Nova."""
 
     def start(self) -> None:
         """Start it, unless it runs, and wait until it serves."""
@@ -51,7 +53,17 @@ class Fragile:
     def wait_for(self, word: str) -> None:
         """Wait until it has told something."""
         while word not in self.told:
-            self.told.append(self.states.recv(100).decode())
+            self._hear()
+
+    def wait_until_nova_knows(self, word: str) -> None:
+        """Wait until one of them has told Nova something."""
+        while word not in self.nova:
+            self._hear()
+
+    def _hear(self) -> str:
+        word = self.states.recv(100).decode()
+        (self.nova.add if word.startswith("NOVA=") else self.told.append)(word)
+        return word
 
     def send(self, method: str, wanted: RequestChanges | None = None) -> None:
         """Ask for something, without waiting for an answer, which a dead conductor cannot give."""
@@ -69,8 +81,8 @@ class Fragile:
         """Wait for its end."""
         assert self.process is not None
         status, self.process = self.process.wait(), None
-        while (last := self.states.recv(100).decode()) != f"POINT={self.fault.read_text()}":
-            self.told.append(last)
+        while self._hear() != f"POINT={self.fault.read_text()}":
+            pass
         return status == -signal.SIGKILL
 
     @property
@@ -172,6 +184,8 @@ def test_a_conductor_that_is_killed_at_any_point_leaves_nothing_half_done_once_i
     if case.goes_on_to:
         fragile.wait_for(f"POINT={case.goes_on_to}")
     fragile.refusal.unlink(missing_ok=True)
+    for status in CASES[case].told:
+        fragile.wait_until_nova_knows(f"NOVA={uuid} {status}")
 
     assert _outcome(fragile, site, uuid) == CASES[case]
     _check_handle_is_usable(fragile, site, until="claim.committed" if case.act == "bind plain" else "bind.committed")
@@ -196,7 +210,7 @@ def _begin(case: Case, fragile: Fragile, site: Site, uuid: str) -> None:
 def _outcome(fragile: Fragile, site: Site, uuid: str) -> Outcome:
     files = {path for path in fragile.directory.iterdir() if path.read_text() == uuid}
     states = site.states(uuid) if site.left() else []
-    told = {status for _, status in site.notifications(uuid)}
+    told = {word.split()[1] for word in fragile.nova if word.startswith(f"NOVA={uuid} ")}
     return Outcome(states, site.held(), {path.suffix.removeprefix(".") for path in files}, told)
 
 
