@@ -13,6 +13,7 @@ from accel.api.handlers import (
     accelerator_requests,
     attach_handles,
     attributes,
+    audit,
     deployables,
     device_profiles,
     devices,
@@ -27,6 +28,7 @@ from accel.api.route import Route
 from accel.api.schemas import accelerator_requests as request_schemas
 from accel.api.schemas import attach_handles as handle_schemas
 from accel.api.schemas import attributes as attribute_schemas
+from accel.api.schemas import audit as audit_schemas
 from accel.api.schemas import deployables as deployable_schemas
 from accel.api.schemas import device_profiles as profile_schemas
 from accel.api.schemas import devices as device_schemas
@@ -310,6 +312,22 @@ ROUTES: tuple[Route, ...] = (
         since=SAYS_MORE,
         body=quota_schemas.SET,
         answer=quota_schemas.QUOTA,
+    ),
+    Route(
+        method="GET",
+        path="/v2/audit/allocations",
+        handler=audit.show,
+        policy="audit:get",
+        since=SAYS_MORE,
+        answer=audit_schemas.AUDIT,
+    ),
+    Route(
+        method="POST",
+        path="/v2/audit/allocations",
+        handler=audit.mend,
+        policy="audit:fix",
+        since=SAYS_MORE,
+        answer=audit_schemas.AUDIT,
     ),
     Route(
         method="GET",

@@ -86,7 +86,7 @@ _ABOUT = (
 
 
 class DeployableList(ListCommand):
-    """List what can be scheduled alone: cards, MIG parts, VF pools."""
+    """List what can be scheduled alone: cards, MIGs, VF pools."""
 
     noun = "deployable"
     columns: ClassVar[tuple[Column, ...]] = _ABOUT
@@ -113,7 +113,7 @@ class DeployableList(ListCommand):
 
 
 class DeployableShow(ShowCommand):
-    """Show all about one deployable: attributes, what is handed out."""
+    """Show all about one deployable: attributes, handles."""
 
     columns: ClassVar[tuple[Column, ...]] = _ABOUT
     hidden = frozenset({"total"})

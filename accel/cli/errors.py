@@ -6,6 +6,7 @@
 2     the command, an option or a value is wrong, or means several things
 3     there is no such thing
 4     not authorised
+5     an audit has found what does not add up, and it is so still
 6     the thing is in a state that does not allow it
 7     no answer in time
 130   interrupted
@@ -52,6 +53,13 @@ class NotAuthorised(CommandFailed):
 
     code = "accel.cli.not_authorised"
     exit_code = 4
+
+
+class FindingsRemain(CommandFailed):
+    """An audit has found what does not add up, and it is so still."""
+
+    code = "accel.cli.findings_remain"
+    exit_code = 5
 
 
 class WrongState(CommandFailed):

@@ -90,7 +90,7 @@ class NodeList(ListCommand):
 
 
 class NodeShow(ShowCommand):
-    """Show all about one node: drivers, and why one could not look."""
+    """Show all about one node: drivers, why one could not look."""
 
     columns: ClassVar[tuple[Column, ...]] = (
         *_ABOUT,

@@ -54,7 +54,7 @@ class QuotaList(ListCommand):
 
 
 class QuotaShow(ShowCommand):
-    """Show how many accelerators a project may hold, and does hold."""
+    """Show how many accelerators a project may and does hold."""
 
     columns: ClassVar[tuple[Column, ...]] = (member("project_id"), member("quotas", _lines))
 

@@ -4,6 +4,7 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from threading import Event
@@ -64,7 +65,7 @@ def run(conf: cfg.ConfigOpts, stop: Event) -> int:
     manager = make_manager(database, conf)
     with ThreadPoolExecutor(conf.conductor.work_threads, thread_name_prefix="work") as workers:
         notifier = make_notifier(database, nova, conf, stop)
-        claims = make_claims(database, conf, workers, notifier)
+        claims = make_claims(database, conf, workers, nova, notifier)
         take_up_left_work(claims)
         server = serve(transport_of(conf), manager, conf.host, topic=conf.rpc.topic, claims=claims)
         if not begin(server.start, stop, awaited=_brokers(conf)):
@@ -93,10 +94,13 @@ def make_manager(database: Database, conf: cfg.ConfigOpts) -> Manager:
     return Manager(database, lambda: datetime.now(UTC), limits)
 
 
-def make_claims(database: Database, conf: cfg.ConfigOpts, workers: Executor, notifier: Periodic | None) -> Claims:
+def make_claims(
+    database: Database, conf: cfg.ConfigOpts, workers: Executor, nova: Nova | None, notifier: Periodic | None
+) -> Claims:
     """The conductor's work on accelerator requests. Nothing is handed over today that needs work on its node.
 
-    :param notifier: tells Nova of them; None: nobody does
+    :param nova: says which instances are gone; None: nobody does
+    :param notifier: tells Nova of requests; None: nobody does
     """
     terms = Terms(
         worker=conf.host,
@@ -104,7 +108,9 @@ def make_claims(database: Database, conf: cfg.ConfigOpts, workers: Executor, not
         tells_nova=notifier is not None,
         steps_for=lambda _handle_type, _group: (),
     )
-    hooks = Hooks() if notifier is None else Hooks(wake_notifier=notifier.wake)
+    hooks = Hooks(gone=nova.gone if nova else None)
+    if notifier is not None:
+        hooks = replace(hooks, wake_notifier=notifier.wake)
     return Claims(database, lambda: datetime.now(UTC), terms, steps={}, submit=submitter(workers), hooks=hooks)
 
 

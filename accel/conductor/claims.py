@@ -13,6 +13,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Protocol
 
+from accel.conductor.audit import Auditor, Gone
 from accel.db import claims, work
 from accel.db.engine import Connection, Database
 from accel.db.events import Origin
@@ -21,6 +22,7 @@ from accel.db.scope import Scope
 from accel.db.transitions import Terms
 from accel.db.work import Work
 from accel.errors import AccelError, Unavailable
+from accel.model.audit import Audit, AuditWanted
 from accel.model.profile import Group
 from accel.model.request import RequestChanges, RequestState
 
@@ -79,12 +81,14 @@ class Step(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hooks:
-    """Who is told of what happens to requests."""
+    """Who is told of what happens to requests, and who is asked about instances."""
 
     wake_notifier: Callable[[], None] = lambda: None
     """Told that there may be something to tell Nova."""
     at: Callable[[str], None] = lambda _point: None
     """Told of each of ``POINTS`` as it comes."""
+    gone: Gone | None = None
+    """Nova; None: there is none."""
 
 
 class Claims:
@@ -111,6 +115,7 @@ class Claims:
         self._steps = steps
         self._submit = submit
         self._hooks = hooks or Hooks()
+        self._auditor = Auditor(database, clock, terms, take_up_work=self.take_up_work, gone=self._hooks.gone)
 
     def change_requests(self, wanted: RequestChanges) -> None:
         """Bind and unbind requests, all or none. What needs work on a node is begun; the rest is done.
@@ -142,6 +147,15 @@ class Claims:
             taken = self._database.write(partial(self._take_over, uuid=uuid, is_fresh=is_fresh))
             if taken is not None:
                 self._submit(partial(self._go_on, taken))
+
+    def audit(self, wanted: AuditWanted) -> Audit:
+        """What does not add up between attach handles, who holds them, and requests; and mend it, where that is wanted.
+
+        :raises DatabaseUnavailable: some of it may be mended
+        """
+        found = self._auditor.audit(wanted)
+        self._hooks.wake_notifier()
+        return found
 
     def _take_over(self, connection: Connection, *, uuid: str, is_fresh: bool) -> Work | None:
         return work.take_over(connection, uuid, terms=self._terms, origin=self._origin(), is_fresh=is_fresh)

@@ -6,6 +6,7 @@ A protocol here is implemented three times: by the service itself, by a client t
 
 from typing import Protocol
 
+from accel.model.audit import Audit, AuditWanted
 from accel.model.report import Acknowledgement, Heartbeat, NodeReport
 from accel.model.request import RequestChanges
 
@@ -21,7 +22,7 @@ of the release before.
 1.0
     Reports and heartbeats.
 1.1
-    Changes of requests.
+    Changes of requests, audits.
 """
 
 CLAIMS_VERSIONS: tuple[str, ...] = ("1.1",)
@@ -61,5 +62,12 @@ class Claims(Protocol):
         """Look for requests that wait for work on a node.
 
         :raises Unavailable: nobody answers; a conductor finds them in its own time
+        """
+        ...
+
+    def audit(self, wanted: AuditWanted) -> Audit:
+        """What does not add up between attach handles, who holds them, and requests; and mend it, where that is wanted.
+
+        :raises Unavailable: nobody answers, so what was mended is not known
         """
         ...

@@ -6,6 +6,7 @@ from concurrent.futures import Future
 from typing import Any
 
 from accel.errors import AccelError, ConductorUnavailable
+from accel.model.audit import Audit, AuditWanted
 from accel.model.report import Acknowledgement, Heartbeat, NodeReport
 from accel.model.request import RequestChanges
 from accel.rpc import wire
@@ -163,6 +164,13 @@ class ClaimsClient(Calls):
     def take_up_work(self) -> None:
         """See ``Claims.take_up_work``; raises what ``change_requests`` raises."""
         self.call("take_up_work")
+
+    def audit(self, wanted: AuditWanted) -> Audit:
+        """See ``Claims.audit``.
+
+        :raises ConductorUnavailable: no conductor answered in time; some of it may be mended all the same
+        """
+        return wire.decode(Audit, self.call("audit", wanted=wire.encode(wanted)))
 
 
 def _first_line(error: Exception) -> str:

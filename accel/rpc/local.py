@@ -6,6 +6,7 @@ fails here as well. It costs microseconds, because no broker and no thread is be
 
 from collections.abc import Callable
 
+from accel.model.audit import Audit, AuditWanted
 from accel.model.report import Acknowledgement, Heartbeat, NodeReport
 from accel.model.request import RequestChanges
 from accel.rpc import wire
@@ -42,6 +43,10 @@ class LocalClaims:
     def take_up_work(self) -> None:
         """See ``Claims.take_up_work``; raises what ``ClaimsClient.take_up_work`` raises."""
         result_of(answer_of(self._claims.take_up_work))
+
+    def audit(self, wanted: AuditWanted) -> Audit:
+        """See ``Claims.audit``; raises what ``ClaimsClient.audit`` raises."""
+        return wire.decode(Audit, result_of(answer_of(lambda: self._claims.audit(_copy(AuditWanted, wanted)))))
 
 
 def _acknowledged(call: Callable[[], Acknowledgement]) -> Acknowledgement:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from accel.model.audit import AuditWanted
 from accel.model.report import Heartbeat, NodeReport
 from accel.model.request import RequestChanges
 from accel.rpc import wire
@@ -50,6 +51,10 @@ class ClaimsEndpoint:
     def take_up_work(self, _context: object) -> dict[str, Any]:
         """See ``Claims.take_up_work``."""
         return answer_of(self._claims.take_up_work)
+
+    def audit(self, _context: object, wanted: object = None) -> dict[str, Any]:
+        """See ``Claims.audit``."""
+        return answer_of(lambda: self._claims.audit(wire.decode(AuditWanted, wanted)))
 
 
 def serve(

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from accel.errors import InvalidValue
 from accel.model.address import PciAddress
+from accel.model.audit import Audit, AuditWanted, FindingKind
 from accel.model.device import Device
 from accel.model.report import Acknowledgement, DriverReport, Heartbeat, NodeReport, Verdict
 from accel.model.request import RequestChanges
@@ -21,8 +22,8 @@ from accel.rpc.api import VERSIONS
 from accel.rpc.local import LocalConductor
 
 DATA = Path(__file__).parents[1] / "data" / "wire"
-MESSAGES = (NodeReport, Heartbeat, Acknowledgement, RequestChanges)
-FINGERPRINTS = {"1.0": "2f51f6de4ef17468", "1.1": "2853c02863e2c519"}
+MESSAGES = (NodeReport, Heartbeat, Acknowledgement, RequestChanges, AuditWanted, Audit)
+FINGERPRINTS = {"1.0": "2f51f6de4ef17468", "1.1": "6fceba32eecd6fed"}
 
 
 def test_the_form_of_the_messages_is_the_one_of_the_newest_version() -> None:
@@ -64,6 +65,17 @@ def test_changes_of_requests_are_still_read() -> None:
 
     assert [change.target is None for change in changes.changes] == [False, True]
     assert changes.caller.project_id == "red"
+
+
+def test_an_audit_is_still_read() -> None:
+    stored = json.loads((DATA / "1.1.json").read_text())
+
+    wanted = wire.decode(AuditWanted, stored["audit_wanted"])
+    audit = wire.decode(Audit, stored["audit"])
+
+    assert (wanted.fix, wanted.caller.user_id) == (True, "ada")
+    assert [finding.kind for finding in audit.findings] == [FindingKind.HELD_BUT_LOST]
+    assert audit.left_out == ("requests for instances that are gone: no Nova",)
 
 
 def test_the_fingerprint_of_a_stored_report_s_content_stays_what_it_was() -> None:
