@@ -34,6 +34,7 @@ from bench.material import (
     fleet,
     recorded,
     service,
+    topic,
     when_answering,
 )
 
@@ -58,6 +59,7 @@ def figures(directory: Path) -> Iterator[Figure]:
         client, places = when_answering(port), _places(database)
         yield from _one_by_one(client, places, "few live")
         _bind_many(database, places[-LIVE:])
+        client.close()  # the service has closed it if this took long
         yield from _one_by_one(client, places, f"{LIVE:,} live")
     with _installation(directory, POSTGRESQL_URL, nodes=64, workers=2) as (database, port):
         yield _storm(port, _places(database))
@@ -186,6 +188,7 @@ def _installation(directory: Path, server_url: str, *, nodes: int, workers: int)
     """A fleet in a database, with the services on it: the database and the port of the API."""
     with ExitStack() as stack:
         url = stack.enter_context(database_on(server_url))
+        queue = stack.enter_context(topic())
         database, _ = stack.enter_context(recorded(url, fleet(directory, nodes=nodes, cards=CARDS)))
         database.write(lambda connection: profiles.create(connection, _profile(), origin=Origin(at=_now())))
         with socket.socket() as free:
@@ -195,7 +198,7 @@ def _installation(directory: Path, server_url: str, *, nodes: int, workers: int)
         settings.write_text(
             f"[DEFAULT]\nstate_path = {directory}\ntransport_url = {RABBITMQ_URL}\n"
             f"[database]\nconnection = {url}\n"
-            f"[rpc]\ntopic = accel-bench-{uuid.uuid4().hex}\n"
+            f"[rpc]\ntopic = {queue}\n"
             f"[api]\nport = {port}\nworkers = {workers}\n"
         )
         for name in ("accel-conductor", "accel-api"):

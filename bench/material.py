@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
 
+import kombu
 from sqlalchemy import create_engine, make_url, text
 
 from accel.conductor.manager import Limits, Manager
@@ -103,6 +105,18 @@ def database_on(server_url: str) -> Iterator[str]:
         with server.connect() as connection:
             connection.execute(text(f"DROP DATABASE {name}{force}"))
         server.dispose()
+
+
+@contextmanager
+def topic() -> Iterator[str]:
+    """The name of a queue that nobody else uses; it is gone after the block."""
+    name = f"accel-bench-{uuid.uuid4().hex}"
+    try:
+        yield name
+    finally:
+        with kombu.Connection(RABBITMQ_URL.replace("rabbit://", "amqp://", 1)) as broker:
+            for queue in (name, f"{name}.{socket.gethostname()}"):
+                broker.channel().queue_delete(queue)
 
 
 def when_answering(port: int) -> "Client":

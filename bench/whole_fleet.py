@@ -2,14 +2,13 @@
 
 import os
 import time
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 from sqlalchemy import create_engine, text
 
 from bench.figures import Figure
-from bench.material import BIN, POSTGRESQL_URL, RABBITMQ_URL, database_on, fleet_file, service, until
+from bench.material import BIN, POSTGRESQL_URL, RABBITMQ_URL, database_on, fleet_file, service, topic, until
 
 NODES = 1000
 HEARTBEAT_SECONDS = 15
@@ -18,8 +17,8 @@ HEARTBEAT_SECONDS = 15
 
 def figures(directory: Path) -> Iterator[Figure]:
     """Taking the whole fleet, and keeping it."""
-    with database_on(POSTGRESQL_URL) as url:
-        settings = _settings(directory, url)
+    with database_on(POSTGRESQL_URL) as url, topic() as queue:
+        settings = _settings(directory, url, queue)
         played = fleet_file(directory, nodes=NODES, cards=8)
         conductor = [BIN / "accel-conductor", "--config-file", settings]
         agent = [BIN / "accel-agent", "--config-file", settings, "--fleet", played]
@@ -59,12 +58,12 @@ def _is_taken(url: str) -> bool:
     return bool(taken == NODES * 8)
 
 
-def _settings(directory: Path, url: str) -> Path:
+def _settings(directory: Path, url: str, queue: str) -> Path:
     settings = directory / "accel.conf"
     settings.write_text(
         f"[DEFAULT]\nstate_path = {directory}\ntransport_url = {RABBITMQ_URL}\n"
         f"[database]\nconnection = {url}\n"
-        f"[rpc]\ntopic = accel-bench-{uuid.uuid4().hex}\n"
+        f"[rpc]\ntopic = {queue}\n"
         f"[agent]\nenabled_drivers =\nheartbeat_interval_seconds = {HEARTBEAT_SECONDS}\n"
     )
     return settings
