@@ -9,10 +9,10 @@ import pytest
 from support.databases import opened
 from support.races import at_once
 from support.site import Site
-from support.steps import AwayStep, FailingStep, FileStep, Later, StuckStep, UponStep
+from support.steps import AwayStep, FailingStep, FileStep, Later, OutageStep, StuckStep, UponStep
 
 from accel.conductor.claims import Claims, Hooks, Step
-from accel.db.engine import Database
+from accel.db.engine import Database, DatabaseOptions
 from accel.errors import Conflict
 
 LIMIT_SECONDS = 60
@@ -224,6 +224,25 @@ def test_a_conductor_that_does_not_know_a_step_says_so_and_leaves_it_to_one_that
     site.clock.pass_(seconds=LIMIT_SECONDS)
     knowing.take_up_work()
     assert (site.left(), site.held(), files(tmp_path)) == (0, 0, {})
+
+
+def test_work_that_the_database_does_not_take_is_left_and_taken_up_after_its_deadline(
+    database: Database, tmp_path: Path
+) -> None:
+    """SQLite's one writer at a time stands for an outage."""
+    site = Site(database)
+    site.report(site.gpu())
+    url, directory = database.engine.url.render_as_string(hide_password=False), tmp_path / "files"
+    directory.mkdir()
+    with opened(url, DatabaseOptions(attempts=1, lock_timeout_seconds=0)) as impatient:
+        step = OutageStep(directory, clock=site.clock, database=database)
+        [uuid] = site.make()
+        with step.outage:
+            site.conductor(steps={"file": step}, database=impatient).change_requests(site.binds([uuid]))
+    assert (site.states(uuid), site.held(), files(directory)) == (["BindStarted"], 1, {"step": uuid})
+    site.clock.pass_(seconds=LIMIT_SECONDS)
+    site.conductor(steps={"file": step}).take_up_work()
+    assert (site.states(uuid), site.held(), files(directory)) == (["BindFailed"], 0, {})
 
 
 # --- something else is wanted meanwhile ---

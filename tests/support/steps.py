@@ -3,11 +3,13 @@
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 from accel.conductor.claims import Task
+from accel.db.engine import Database
 from accel.errors import AccelError
 
 PATIENCE_SECONDS = 30
@@ -76,6 +78,20 @@ class AwayStep(FileStep):
         if self.is_away:
             raise AccelError("the node does not answer")
         super().undo(task)
+
+
+@dataclass
+class OutageStep(FileStep):
+    """After its work the database takes nothing, until the outage is closed."""
+
+    database: Database | None = None
+    outage: ExitStack = field(default_factory=ExitStack)
+
+    def do(self, task: Task) -> None:
+        """Write the file, and keep every other writer of SQLite waiting."""
+        super().do(task)
+        assert self.database is not None
+        self.outage.enter_context(self.database.writer())
 
 
 @dataclass
