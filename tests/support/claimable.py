@@ -5,11 +5,11 @@ name.
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from support.inventory import Inventory
+from support.inventory import BEGIN, Inventory
 from support.populated import uuid
 
 from accel.db.engine import Database
-from accel.model.request import HOLDING, RequestState
+from accel.model.request import HOLDING, WORKING, RequestState
 
 NODE = "gamma"
 FREE_HANDLES = 4
@@ -59,6 +59,8 @@ def add_claimable(database: Database) -> None:
     ):
         if state in HOLDING:
             columns |= {"hostname": NODE, "device_rp_uuid": provider(6)}
+        if state in WORKING:
+            columns |= {"deadline_at": BEGIN}
         request = inventory.request(profiles["one"], uuid=uuid(8, number), state=state, **columns)
         if state in HOLDING:
             handle = inventory.handle(parts[6], uuid=uuid(4, number))
