@@ -30,7 +30,10 @@ VERSIONS: Mapping[Version, str] = {
     Version(2, 1): "Accelerator requests can be bound for a project by an administrator.",
     Version(2, 2): "A device profile can be shown by its name.",
     Version(2, 3): "Devices show their status.",
-    Version(2, 4): "Nodes, topology, events and summary; device profiles can be changed; answers say more.",
+    Version(
+        2, 4
+    ): "Nodes, topology, events and summary; attach handles, quotas and audits; device profiles can be changed; "
+    "answers say more.",
 }
 OLDEST = min(VERSIONS)
 NEWEST = max(VERSIONS)

@@ -1,12 +1,13 @@
 """What an audit finds and mends, on every database. Each test breaks what constraints and transactions keep whole."""
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import pytest
 from sqlalchemy import delete, select, update
 from support.databases import counted_statements
-from support.races import Gate, overlapping
+from support.races import Gate, at_once, overlapping
 from support.site import Site
 
 from accel.conductor.claims import Hooks
@@ -18,6 +19,7 @@ from accel.model.audit import Audit, AuditWanted, Finding, FindingKind
 from accel.model.request import Caller
 
 K = FindingKind
+CLIENTS, ROUNDS = 3, 12
 ADMIN = Caller(request_id="req-9", user_id="ada", sees_all=True)
 
 
@@ -308,6 +310,26 @@ def test_an_audit_in_the_middle_of_a_claim_takes_nothing_from_it(site: Site) -> 
 
     assert found == Audit()
     assert (site.held(), site.states(uuid)) == (1, ["Bound"])
+
+
+def test_while_requests_come_and_go_audits_find_nothing_and_mend_nothing(site: Site) -> None:
+    site.report(site.gpu(handles=CLIENTS))
+    made = site.make(CLIENTS)
+
+    def claim(uuid: str) -> list[Audit]:
+        for _ in range(ROUNDS):
+            site.conductor().change_requests(site.binds([uuid], instance=uuid))
+            site.conductor().change_requests(site.unbinds([uuid]))
+        return []
+
+    def look() -> list[Audit]:
+        return [run(site, fix=True, gone=["another"]) for _ in range(ROUNDS)]
+
+    found = at_once([look, *(partial(claim, uuid) for uuid in made)])
+
+    assert found[0] == [Audit()] * ROUNDS
+    assert site.states(*made) == ["Unbound"] * CLIENTS
+    assert events(site, "holder.released") == []
 
 
 @pytest.mark.parametrize("count", [1, 12])
