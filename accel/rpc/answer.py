@@ -4,7 +4,15 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from accel.errors import AccelError, ConductorRefused, ConductorUnavailable, DatabaseUnavailable, Unavailable
+from accel.errors import (
+    AccelError,
+    ConductorRefused,
+    ConductorUnavailable,
+    Conflict,
+    DatabaseUnavailable,
+    NotFound,
+    Unavailable,
+)
 from accel.rpc import wire
 
 _LOG = logging.getLogger(__name__)
@@ -16,7 +24,9 @@ def answer_of(work: Callable[[], object]) -> dict[str, Any]:
     try:
         return {"result": wire.encode(work())}
     except AccelError as error:
-        _LOG.warning("A message is answered with %s: %s", error.code, error)
+        # What somebody asked for and cannot have is everyday; anything else somebody has to look at.
+        level = logging.INFO if isinstance(error, NotFound | Conflict) else logging.WARNING
+        _LOG.log(level, "A message is answered with %s: %s", error.code, error)
         return {"error": {"code": error.code, "message": str(error)}}
 
 
