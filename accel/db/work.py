@@ -39,8 +39,7 @@ def due(connection: Connection, *, worker: str | None, now: datetime) -> Sequenc
     is_left: ColumnElement[bool] = or_(AcceleratorRequest.worker.is_(None), AcceleratorRequest.deadline_at <= now)
     if worker is not None:
         is_left = or_(is_left, AcceleratorRequest.worker == worker)
-    has_lease = AcceleratorRequest.deadline_at.is_not(None)  # nothing else has one, and there is an index
-    statement = select(AcceleratorRequest.uuid).where(has_lease, AcceleratorRequest.state.in_(sorted(WORKING)), is_left)
+    statement = select(AcceleratorRequest.uuid).where(AcceleratorRequest.state.in_(sorted(WORKING)), is_left)
     return list(connection.scalars(statement.order_by(AcceleratorRequest.id)))
 
 
