@@ -4,6 +4,7 @@ hypothesis makes the histories up. The conductor does its work on the node when 
 be killed, and another one start in its place.
 """
 
+import atexit
 import shutil
 from collections import Counter
 from collections.abc import Iterable
@@ -73,6 +74,7 @@ class Unsteady(FileStep):
 def empty_database() -> Path:
     """A database to copy."""
     directory = Path(mkdtemp(prefix="accel-histories-"))
+    atexit.register(shutil.rmtree, directory)
     with migrated("sqlite", directory):
         pass
     [path] = directory.glob("*.sqlite")
