@@ -108,6 +108,7 @@ class _Gunicorn(BaseApplication):  # type: ignore[misc] # gunicorn publishes no 
             "workers": api.workers,
             "threads": api.threads,
             "worker_class": "gthread",
+            "limit_request_line": 8190,  # the most it takes: queries that name many things
             "keepalive": 75,  # seconds; the default of 2 costs a client that asks now and then a connection each time
             "proc_name": PROG,
             "control_socket_disable": True,
