@@ -105,9 +105,10 @@ def _served(database: Database, conf: cfg.ConfigOpts) -> Iterator[str]:
     """The URL of an API with a conductor in the same process, which tells Nova."""
     stop = Event()
     with ThreadPoolExecutor(1) as workers:
-        notifier = make_notifier(database, connect(conf), conf, stop)
+        nova = connect(conf)
+        notifier = make_notifier(database, nova, conf, stop)
         assert notifier is not None
-        claims = make_claims(database, conf, workers, notifier)
+        claims = make_claims(database, conf, workers, nova, notifier)
         with served_application(make_app(database, conf, LocalClaims(claims))) as url:
             notifier.start()
             try:
