@@ -15,7 +15,7 @@ from sqlalchemy import Connection, bindparam, insert, select
 from accel.db import places, quotas
 from accel.db.events import Origin
 from accel.db.paging import AnySelect
-from accel.db.places import FreeHandle, Place
+from accel.db.places import FreeHandle, Offer, Place
 from accel.db.scope import Scope, in_scope
 from accel.db.tables import AcceleratorRequest, Holder
 from accel.db.transitions import UNBOUND, HeldHandle, LockedRequest, Move, Terms, check, handles_of, lock, move
@@ -95,13 +95,13 @@ def _bind(
 ) -> list[str]:
     if not binds:
         return []
-    found = places.lock(connection, [(target.device_rp_uuid, target.hostname) for _, target in binds])
+    offers = places.lock(connection, Counter((target.device_rp_uuid, target.hostname) for _, target in binds))
     _check_instances(connection, binds, scope)
     check(Act.BIND, (request for request, _ in binds))
     quotas.check(
         connection, Counter((target.project_id or row.project_id, row.resource_class) for row, target in binds)
     )
-    taken = _take_handles(connection, binds, found)
+    taken = _take_handles(connection, binds, offers)
     busy: list[Move] = []
     idle: list[Move] = []
     for request, target in binds:
@@ -131,18 +131,15 @@ def _bind(
 def _take_handles(
     connection: Connection,
     binds: Sequence[tuple[LockedRequest, BindTarget]],
-    found: Mapping[tuple[str, str], Place],
+    offers: Mapping[tuple[str, str], Offer],
 ) -> dict[int, tuple[Place, FreeHandle]]:
     """A free handle for each request, by its key, from its place, which is locked."""
-    place_of = {request.id: found[target.device_rp_uuid, target.hostname] for request, target in binds}
-    amounts = Counter(place.deployable_id for place in place_of.values())
-    free = places.free_handles(connection, amounts)
-    for place in found.values():
-        wanted = amounts[place.deployable_id]
-        if len(free[place.deployable_id]) < wanted:
-            raise Conflict(places.why_none_is_free(connection, place, wanted))
-    offers = {key: iter(handles) for key, handles in free.items()}
-    return {key: (place, next(offers[place.deployable_id])) for key, place in place_of.items()}
+    at = {request.id: (target.device_rp_uuid, target.hostname) for request, target in binds}
+    for where, wanted in Counter(at.values()).items():
+        if len(offers[where].free) < wanted:
+            raise Conflict(places.why_none_is_free(connection, offers[where].place, wanted))
+    free = {where: iter(offer.free) for where, offer in offers.items()}
+    return {key: (offers[where].place, next(free[where])) for key, where in at.items()}
 
 
 def _hold(

@@ -256,7 +256,13 @@ def _server(url: URL, options: DatabaseOptions, arguments: dict[str, Any]) -> En
     SQLAlchemy's own ``pool_pre_ping`` tries every connection every time, which costs a busy service a round trip with
     each transaction; there the transaction itself finds out, and is repeated.
     """
-    engine = create_engine(url, **_common(options), connect_args=arguments, isolation_level="READ COMMITTED")
+    engine = create_engine(
+        url,
+        **_common(options),
+        connect_args=arguments,
+        isolation_level="READ COMMITTED",
+        pool_reset_on_return=None,  # every transaction of ours is ended by its block: no need to roll it back once more
+    )
 
     @event.listens_for(engine, "checkin")
     def note_time(_connection: object, record: ConnectionPoolEntry) -> None:

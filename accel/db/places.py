@@ -1,9 +1,10 @@
 """Where requests are bound: the deployables that are asked for, what speaks against each, and their free handles."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, bindparam, func, select
+from sqlalchemy import Connection, and_, bindparam, func, select
 
 from accel.db.paging import AnySelect
 from accel.db.same_thing import held_through_another_handle
@@ -33,10 +34,16 @@ class FreeHandle(NamedTuple):
     """An attach handle that nobody holds."""
 
     id: int
-    deployable_id: int
     uuid: str
     type: str
     info: dict[str, str]
+
+
+class Offer(NamedTuple):
+    """A place, and the first of its free handles."""
+
+    place: Place
+    free: list[FreeHandle]
 
 
 COLUMNS: tuple[Any, ...] = (
@@ -53,62 +60,71 @@ COLUMNS: tuple[Any, ...] = (
 )
 """What a ``Place`` is made of, in its order, of a statement over deployables, their devices and nodes."""
 
-_PLACES: AnySelect = (
-    select(*COLUMNS)
-    .join(Device, Device.id == Deployable.device_id)
-    .join(Node, Node.id == Device.node_id)
-    .where(Deployable.rp_uuid.in_(bindparam("providers", expanding=True)))
-    .order_by(Deployable.id)
-)
-_NODES: AnySelect = (
-    select(Node.id).where(Node.name.in_(bindparam("nodes", expanding=True))).order_by(Node.id).with_for_update()
-)
+_IS_OF_PROVIDER = Deployable.rp_uuid.in_(bindparam("providers", expanding=True))
 _NUMBER: Any = func.row_number().over(partition_by=AttachHandle.deployable_id, order_by=AttachHandle.id)
-_OFFERED = (
-    select(*(getattr(AttachHandle, name) for name in FreeHandle._fields), _NUMBER.label("number"))
+_FREE = (
+    select(
+        AttachHandle.deployable_id,
+        *(getattr(AttachHandle, name) for name in FreeHandle._fields),
+        _NUMBER.label("number"),
+    )
     .join(Deployable, Deployable.id == AttachHandle.deployable_id)
     .join(Device, Device.id == Deployable.device_id)
     .outerjoin(Holder, Holder.attach_handle_id == AttachHandle.id)
     .where(
-        AttachHandle.deployable_id.in_(bindparam("deployables", expanding=True)),
+        _IS_OF_PROVIDER,
         AttachHandle.presence == Presence.PRESENT,
         Holder.id.is_(None),
         ~held_through_another_handle(),
     )
     .subquery()
 )
-_FREE: AnySelect = (
-    select(*(_OFFERED.c[name] for name in FreeHandle._fields))
-    .where(_OFFERED.c.number <= bindparam("most"))
-    .order_by(_OFFERED.c.id)
+_OFFERS: AnySelect = (
+    select(*COLUMNS, *(_FREE.c[name] for name in FreeHandle._fields))
+    .join_from(Deployable, Device, Device.id == Deployable.device_id)
+    .join(Node, Node.id == Device.node_id)
+    .outerjoin(_FREE, and_(_FREE.c.deployable_id == Deployable.id, _FREE.c.number <= bindparam("most")))
+    .where(_IS_OF_PROVIDER)
+    .order_by(Deployable.id, _FREE.c.id)
+)
+_NODES: AnySelect = (
+    select(Node.id).where(Node.name.in_(bindparam("nodes", expanding=True))).order_by(Node.id).with_for_update()
 )
 
 
-def lock(connection: Connection, wanted: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Place]:
+def lock(connection: Connection, wanted: Counter[tuple[str, str]]) -> dict[tuple[str, str], Offer]:
     """The places of some providers, each on the node where it is expected.
 
     It is the nodes that are locked, as for a report and before anything else of them: until the end of the transaction
     no report of theirs is taken, and nobody else takes a handle there.
 
-    :param wanted: provider and node of each
-    :return: the places by provider and node. Where a device has taken the slot of one that is lost, both have the same
-        provider; the one that can be used is meant
+    :param wanted: how many handles are wanted, by provider and node
+    :return: the places by provider and node, each with as many free handles as are wanted, or fewer where there are no
+        more. Where a device has taken the slot of one that is lost, both have the same provider; the one that can be
+        used is meant
     :raises NotFound: there is no such provider
     :raises Conflict: it is on another node, or not to be used now; the text says why
     """
-    wanted = sorted(set(wanted))
-    nodes = sorted({node for _, node in wanted})
-    connection.execute(_NODES, {"nodes": nodes}).all()
-    providers = sorted({provider for provider, _ in wanted})
-    found = [Place._make(row) for row in connection.execute(_PLACES, {"providers": providers})]
-    places = {(place.provider, place.node): place for place in sorted(found, key=_is_usable)}
-    for provider, node in wanted:
-        if (provider, node) not in places:
+    connection.execute(_NODES, {"nodes": sorted({node for _, node in wanted})}).all()
+    found = _read(connection, sorted({provider for provider, _ in wanted}), most=max(wanted.values()))
+    offers = {(offer.place.provider, offer.place.node): offer for offer in sorted(found, key=_is_usable)}
+    for provider, node in sorted(wanted):
+        if (provider, node) not in offers:
             _refuse_place(provider, node, found)
-        place = places[provider, node]
+        place = offers[provider, node].place
         for obstacle in obstacles(place):
             raise Conflict(f"{place.name} (provider {provider}) cannot be bound to: {obstacle}")
-    return {place: places[place] for place in wanted}
+    return {where: offers[where] for where in wanted}
+
+
+def _read(connection: Connection, providers: Sequence[str], *, most: int) -> list[Offer]:
+    offers: dict[int, Offer] = {}
+    for row in connection.execute(_OFFERS, {"providers": providers, "most": most}):
+        place, handle = Place._make(row[: len(COLUMNS)]), FreeHandle._make(row[len(COLUMNS) :])
+        offer = offers.setdefault(place.deployable_id, Offer(place, []))
+        if handle.id is not None:
+            offer.free.append(handle)
+    return list(offers.values())
 
 
 def obstacles(place: Place) -> Iterator[str]:
@@ -122,20 +138,6 @@ def obstacles(place: Place) -> Iterator[str]:
     if place.health != Health.HEALTHY:
         because = f": {place.reason}" if place.reason else ""
         yield f"the health of its device {place.device_uuid} is {place.health}{because}"
-
-
-def free_handles(connection: Connection, amounts: Mapping[int, int]) -> dict[int, list[FreeHandle]]:
-    """The first free handles of some deployables, which are locked.
-
-    :param amounts: how many are wanted, by the key of the deployable
-    :return: as many of each, or fewer where there are no more
-    """
-    found: dict[int, list[FreeHandle]] = {key: [] for key in amounts}
-    values = {"deployables": sorted(amounts), "most": max(amounts.values())}
-    for row in connection.execute(_FREE, values):
-        handle = FreeHandle._make(row)
-        found[handle.deployable_id].append(handle)
-    return found
 
 
 def why_none_is_free(connection: Connection, place: Place, wanted: int) -> str:
@@ -152,12 +154,12 @@ def why_none_is_free(connection: Connection, place: Place, wanted: int) -> str:
     )
 
 
-def _is_usable(place: Place) -> bool:
-    return not any(obstacles(place))
+def _is_usable(offer: Offer) -> bool:
+    return not any(obstacles(offer.place))
 
 
-def _refuse_place(provider: str, node: str, found: Iterable[Place]) -> None:
-    elsewhere = sorted(place.node for place in found if place.provider == provider)
+def _refuse_place(provider: str, node: str, found: Iterable[Offer]) -> None:
+    elsewhere = sorted(offer.place.node for offer in found if offer.place.provider == provider)
     if not elsewhere:
         raise NotFound("resource provider", provider)
     raise Conflict(f"provider {provider} is on node {', '.join(elsewhere)}, not on {node}")
