@@ -7,7 +7,9 @@ releases understand each other. Everything else that is wrong is an ``InvalidVal
 
 import hashlib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
+from threading import Lock
 from typing import Any, TypeVar
 
 import msgspec
@@ -25,6 +27,9 @@ def _plain(value: object) -> object:
     raise TypeError(f"{type(value).__name__} values have no wire form")
 
 
+_NOTHING = object()
+_LOOKING = Lock()
+_READY: set[type[object]] = set()
 _ENCODER = msgspec.json.Encoder(order="sorted", enc_hook=_plain)
 
 
@@ -38,6 +43,7 @@ def decode(kind: type[Value], data: object) -> Value:
 
     :raises InvalidValue: the data is no such value; the text says at which member
     """
+    _get_ready(kind)
     try:
         return msgspec.convert(data, kind)
     except msgspec.ValidationError as error:
@@ -60,10 +66,24 @@ def decode_bytes(kind: type[Value], data: bytes) -> Value:
 
     :raises InvalidValue: the data is not JSON, or no such value
     """
+    _get_ready(kind)
     try:
         return msgspec.json.decode(data, type=kind)
     except msgspec.DecodeError as error:
         raise _invalid(kind, data, error) from error
+
+
+def _get_ready(kind: type[object]) -> None:
+    """Let msgspec look at a type before it is used, in one thread at a time.
+
+    It keeps what it finds out on the type, and crashes the process when two threads make it look for the first time at
+    once.
+    """
+    if kind in _READY:
+        return
+    with _LOOKING, suppress(msgspec.ValidationError):
+        msgspec.convert(_NOTHING, kind)
+    _READY.add(kind)
 
 
 def content_hash(report: NodeReport) -> str:

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import subprocess
+import sys
 from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
@@ -24,6 +26,28 @@ from accel.rpc.local import LocalConductor
 DATA = Path(__file__).parents[1] / "data" / "wire"
 MESSAGES = (NodeReport, Heartbeat, Acknowledgement, RequestChanges, AuditWanted, Audit)
 FINGERPRINTS = {"1.0": "2f51f6de4ef17468", "1.1": "6fceba32eecd6fed"}
+
+
+AT_ONCE = """
+import sys, threading
+from accel.model.request import RequestChanges
+from accel.rpc import wire
+
+sys.setswitchinterval(1e-6)
+message = {"changes": [{"request": "1", "target": None}], "caller": {"request_id": "2"}}
+together = threading.Barrier(8)
+
+def read():
+    together.wait()
+    for _ in range(50):
+        wire.decode(RequestChanges, message)
+
+threads = [threading.Thread(target=read) for _ in range(8)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+"""
 
 
 def test_the_form_of_the_messages_is_the_one_of_the_newest_version() -> None:
@@ -76,6 +100,13 @@ def test_an_audit_is_still_read() -> None:
     assert (wanted.fix, wanted.caller.user_id) == (True, "ada")
     assert [finding.kind for finding in audit.findings] == [FindingKind.HELD_BUT_LOST]
     assert audit.left_out == ("requests for instances that are gone: no Nova",)
+
+
+def test_many_threads_may_read_the_first_message_of_a_kind_at_once() -> None:
+    """It happens in a process of its own: where the library is left alone with it, the process crashes."""
+    done = subprocess.run([sys.executable, "-c", AT_ONCE], capture_output=True, text=True, check=False, timeout=60)
+
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_the_fingerprint_of_a_stored_report_s_content_stays_what_it_was() -> None:
