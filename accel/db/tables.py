@@ -235,7 +235,7 @@ class DeviceProfile(Base):
 
 
 class AcceleratorRequest(Base):
-    """One accelerator asked for under a device profile, of whose group it keeps a copy."""
+    """One accelerator asked for, under a device profile of whose group it keeps a copy, or by a claim of placement."""
 
     __tablename__ = "accelerator_requests"
     __table_args__ = (Index("ix_accelerator_requests_project_id_id", "project_id", "id"), _MARIADB)
@@ -244,8 +244,9 @@ class AcceleratorRequest(Base):
     uuid: Mapped[str] = mapped_column(String(36), unique=True)
     project_id: Mapped[str] = mapped_column(String(255))  # of whoever made it
     state: Mapped[str] = mapped_column(String(16))  # model.request.RequestState
-    profile_id: Mapped[int] = mapped_column(ForeignKey("device_profiles.id", ondelete="RESTRICT"), index=True)
-    profile_name: Mapped[str] = mapped_column(String(255))
+    profile_id: Mapped[int | None] = mapped_column(ForeignKey("device_profiles.id", ondelete="RESTRICT"), index=True)
+    profile_name: Mapped[str] = mapped_column(String(255))  # empty where there is none
+    claim_id: Mapped[int | None] = mapped_column(ForeignKey("placement_claims.id", ondelete="SET NULL"), index=True)
     group_index: Mapped[int]
     group: Mapped[dict[str, str]] = mapped_column(JSON)
     resource_class: Mapped[str] = mapped_column(String(255))
@@ -256,6 +257,34 @@ class AcceleratorRequest(Base):
     steps: Mapped[list[str]] = mapped_column(JSON)  # the work on the node, in its order; empty: none
     worker: Mapped[str | None] = mapped_column(String(255))  # the conductor that is at work on it
     deadline_at: Mapped[datetime | None] = mapped_column(index=True)  # until when that work is to be done
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime | None]
+
+
+class PlacementClaim(Base):
+    """What was asked for and taken in one go, on one node or several; its requests say what that is.
+
+    It is there as long as it holds something. Whoever asks again with the same key gets the same claim: that there is
+    one at most is the unique constraint, and a claim without a key is equal to none.
+    """
+
+    __tablename__ = "placement_claims"
+    __table_args__ = (
+        UniqueConstraint("project_id", "idempotency_key"),
+        Index("ix_placement_claims_project_id_id", "project_id", "id"),
+        _MARIADB,
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    uuid: Mapped[str] = mapped_column(String(36), unique=True)
+    project_id: Mapped[str] = mapped_column(String(255))  # of whoever made it
+    user_id: Mapped[str | None] = mapped_column(String(255))
+    consumer: Mapped[str] = mapped_column(String(255))  # what it is for, as whoever made it calls it; may be empty
+    idempotency_key: Mapped[str | None] = mapped_column(String(255))
+    request: Mapped[dict[str, Any]] = mapped_column(JSON)  # what was asked for, as it was asked
+    request_hash: Mapped[str] = mapped_column(String(64))  # of the same: what a repetition is compared with
+    lease_seconds: Mapped[int | None]  # how long it is held unless renewed; NULL: until it is released
+    expires_at: Mapped[datetime | None] = mapped_column(index=True)
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime | None]
 
