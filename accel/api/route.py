@@ -1,7 +1,7 @@
 """One method of one path: what the table of routes is made of."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from http import HTTPStatus
 from typing import Any
 
@@ -10,13 +10,14 @@ from accel.api.microversion import OLDEST, Version
 from accel.api.schemas.common import NO_QUERY, Schema
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Route:
-    """One method of one path."""
+    """One method of one path: a row of the table, which begins with what is asked for and who answers."""
 
     method: str
     path: str
     handler: Callable[[Call], Any]
+    _: KW_ONLY
     policy: str | None = None
     """The rule that says who may; None: everybody who can reach the service."""
     since: Version = OLDEST
