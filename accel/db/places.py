@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, and_, bindparam, func, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from accel.db.paging import AnySelect
 from accel.db.same_thing import held_through_another_handle
@@ -33,6 +33,7 @@ class Place(NamedTuple):
 class FreeHandle(NamedTuple):
     """An attach handle that nobody holds."""
 
+    deployable_id: int
     id: int
     uuid: str
     type: str
@@ -60,32 +61,30 @@ COLUMNS: tuple[Any, ...] = (
 )
 """What a ``Place`` is made of, in its order, of a statement over deployables, their devices and nodes."""
 
-_IS_OF_PROVIDER = Deployable.rp_uuid.in_(bindparam("providers", expanding=True))
+_PLACES: AnySelect = (
+    select(*COLUMNS)
+    .join_from(Deployable, Device, Device.id == Deployable.device_id)
+    .join(Node, Node.id == Device.node_id)
+    .where(Deployable.rp_uuid.in_(bindparam("providers", expanding=True)))
+    .order_by(Deployable.id)
+)
 _NUMBER: Any = func.row_number().over(partition_by=AttachHandle.deployable_id, order_by=AttachHandle.id)
+_HOLDER = select(Holder.id).where(Holder.attach_handle_id == AttachHandle.id).correlate(AttachHandle)
+_OF_FREE = tuple(getattr(AttachHandle, name) for name in FreeHandle._fields)
 _FREE = (
-    select(
-        AttachHandle.deployable_id,
-        *(getattr(AttachHandle, name) for name in FreeHandle._fields),
-        _NUMBER.label("number"),
-    )
-    .join(Deployable, Deployable.id == AttachHandle.deployable_id)
-    .join(Device, Device.id == Deployable.device_id)
-    .outerjoin(Holder, Holder.attach_handle_id == AttachHandle.id)
+    select(*_OF_FREE, _NUMBER.label("number"))
     .where(
-        _IS_OF_PROVIDER,
+        AttachHandle.deployable_id.in_(bindparam("deployables", expanding=True)),
         AttachHandle.presence == Presence.PRESENT,
-        Holder.id.is_(None),
+        _HOLDER.scalar_subquery().is_(None),
         ~held_through_another_handle(),
     )
     .subquery()
 )
-_OFFERS: AnySelect = (
-    select(*COLUMNS, *(_FREE.c[name] for name in FreeHandle._fields))
-    .join_from(Deployable, Device, Device.id == Deployable.device_id)
-    .join(Node, Node.id == Device.node_id)
-    .outerjoin(_FREE, and_(_FREE.c.deployable_id == Deployable.id, _FREE.c.number <= bindparam("most")))
-    .where(_IS_OF_PROVIDER)
-    .order_by(Deployable.id, _FREE.c.id)
+_FIRST_FREE: AnySelect = (
+    select(*(_FREE.c[name] for name in FreeHandle._fields))
+    .where(_FREE.c.number <= bindparam("most"))
+    .order_by(_FREE.c.id)
 )
 _NODES: AnySelect = (
     select(Node.id).where(Node.name.in_(bindparam("nodes", expanding=True))).order_by(Node.id).with_for_update()
@@ -118,12 +117,17 @@ def lock(connection: Connection, wanted: Counter[tuple[str, str]]) -> dict[tuple
 
 
 def _read(connection: Connection, providers: Sequence[str], *, most: int) -> list[Offer]:
-    offers: dict[int, Offer] = {}
-    for row in connection.execute(_OFFERS, {"providers": providers, "most": most}):
-        place, handle = Place._make(row[: len(COLUMNS)]), FreeHandle._make(row[len(COLUMNS) :])
-        offer = offers.setdefault(place.deployable_id, Offer(place, []))
-        if handle.id is not None:
-            offer.free.append(handle)
+    """The places of providers with their free handles.
+
+    It takes two statements, each of which goes by keys that are at hand: also a database that knows nothing of its
+    tables yet goes by them then.
+    """
+    found = [Place._make(row) for row in connection.execute(_PLACES, {"providers": providers})]
+    offers = {place.deployable_id: Offer(place, []) for place in found}
+    if offers:
+        for row in connection.execute(_FIRST_FREE, {"deployables": sorted(offers), "most": most}):
+            handle = FreeHandle._make(row)
+            offers[handle.deployable_id].free.append(handle)
     return list(offers.values())
 
 

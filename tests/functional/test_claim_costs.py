@@ -1,16 +1,26 @@
 """Claims cost the same number of statements, however many requests one call names and however many there are."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
+import pytest
+from sqlalchemy import text
+from support.claims import terms
 from support.databases import counted_statements, migrated
 from support.live_requests import add_live
 from support.site import Site
 
-from accel.db.engine import Database
+from accel.db import claims
+from accel.db.engine import Connection, Database
+from accel.db.scope import EVERYTHING
+from accel.db.tables import Base
+from accel.model.request import RequestChanges
 
 MOST_STATEMENTS = 12
 """What a call costs at most, whatever it asks for."""
+MOST_ROWS = 1000
+"""Rows that a claim reads at most where there is one card on its node; a table of few rows may be read as a whole."""
 
 
 def cost(database: Database, call: Callable[[], object]) -> int:
@@ -50,3 +60,33 @@ def test_claims_cost_the_same_at_ten_live_requests_and_at_five_thousand(tmp_path
             site.limit(100)
             found.append(costs(site, 2))
     assert found[0] == found[1]
+
+
+@pytest.mark.postgresql
+@pytest.mark.parametrize("amount", [100, 2000])
+def test_postgresql_reads_few_rows_for_a_claim_also_while_it_knows_nothing_of_its_tables(
+    tmp_path: Path, amount: int
+) -> None:
+    def rows_read(connection: Connection) -> int:
+        read = "SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0)) FROM pg_stat_xact_user_tables"
+        return int(connection.scalar(text(read)) or 0)
+
+    def claim(connection: Connection, wanted: RequestChanges) -> int:
+        before = rows_read(connection)
+        claims.change(connection, wanted.changes, scope=EVERYTHING, terms=terms(), origin=site.origin)
+        return rows_read(connection) - before
+
+    with migrated("postgresql", tmp_path) as database:
+        _keep_from_being_analyzed(database)
+        add_live(database, amount)
+        site = Site(database)
+        site.report(site.gpu(handles=2))
+        uuids = site.make(2)
+        assert database.write(partial(claim, wanted=site.binds(uuids))) <= MOST_ROWS
+        assert database.write(partial(claim, wanted=site.unbinds(uuids))) <= MOST_ROWS
+
+
+def _keep_from_being_analyzed(database: Database) -> None:
+    with database.writer() as connection:
+        for table in Base.metadata.tables:
+            connection.execute(text(f"ALTER TABLE {table} SET (autovacuum_enabled = off)"))

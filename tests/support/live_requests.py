@@ -47,3 +47,4 @@ def add_live(database: Database, amount: int) -> None:
         ]
         connection.execute(insert(AcceleratorRequest), requests)
         connection.execute(insert(Holder), holders)
+    inventory.settle()
