@@ -49,8 +49,8 @@ def gpu(
 
 
 def gpus(node: str, free: str, **fields: Any) -> tuple[Card, ...]:
-    """GPUs of one node, one for each letter: ``.`` is free, ``x`` held. Each half of them is on a NUMA node, each two on a
-    PCIe switch, and none is linked.
+    """GPUs of one node, one for each letter: ``.`` is free, ``x`` held. Each half is on a NUMA node, each two are on
+    one PCIe switch, none is linked.
     """
     return tuple(
         gpu(
