@@ -153,9 +153,11 @@ def places_of(connection: Connection, rows: Sequence[DeployableRow]) -> dict[int
     return {row[0]: PlaceRow._make(row[1:]) for row in rows_of(connection, statement)}
 
 
-def _attribute_texts(belongs: ColumnElement[bool]) -> AnySelect:
+def attribute_texts(belongs: ColumnElement[bool]) -> AnySelect:
     """The attributes of each deployable as one text; a statement that is made once, since making it takes longer than
     running it for one deployable.
+
+    :param belongs: what is true of the attributes that are wanted
     """
     wanted = select(Attribute.deployable_id, Attribute.id, Attribute.key, Attribute.value).where(belongs)
     ordered = wanted.order_by(Attribute.deployable_id, Attribute.id).subquery()
@@ -163,8 +165,8 @@ def _attribute_texts(belongs: ColumnElement[bool]) -> AnySelect:
     return select(ordered.c.deployable_id, text).group_by(ordered.c.deployable_id)
 
 
-_ATTRIBUTES_OF_SPAN = _attribute_texts(Attribute.deployable_id.between(bindparam("first"), bindparam("last")))
-_ATTRIBUTES_OF_KEYS = _attribute_texts(Attribute.deployable_id.in_(bindparam("keys", expanding=True)))
+_ATTRIBUTES_OF_SPAN = attribute_texts(Attribute.deployable_id.between(bindparam("first"), bindparam("last")))
+_ATTRIBUTES_OF_KEYS = attribute_texts(Attribute.deployable_id.in_(bindparam("keys", expanding=True)))
 
 
 def attributes_of(connection: Connection, rows: Sequence[DeployableRow]) -> dict[int, str]:

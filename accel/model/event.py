@@ -50,5 +50,7 @@ class EventKind(StrEnum):
     REQUEST_UNTOLD = "request.untold"
     """Nova has not taken what became of it, for so long that it is told no more."""
     QUOTA_CHANGED = "quota.changed"
+    HOLDER_ADDED = "holder.added"
+    """Somebody has an attach handle by no request of ours."""
     HOLDER_RELEASED = "holder.released"
-    """An audit has ended a holding that was nobody's."""
+    """Such a holding has ended, or an audit has ended one that was nobody's."""

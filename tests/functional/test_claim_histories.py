@@ -24,6 +24,7 @@ from support.databases import migrated, opened
 from support.races import outcome
 from support.replay import State, events_after, replayed, stored
 from support.site import Site
+from support.snapshots import KeptSnapshot, free_in, free_in_database, whole
 from support.steps import FileStep, Later
 
 from accel.conductor.claims import Claims, Task
@@ -102,6 +103,7 @@ class Histories(RuleBasedStateMachine):
         self.told: State = {}
         self.last_event = 0
         self.handles: dict[str, str] = {}
+        self.snapshot = KeptSnapshot(self.database, self.site.clock)
 
     @initialize()
     def begin(self) -> None:
@@ -200,7 +202,7 @@ class Histories(RuleBasedStateMachine):
     def change_pod(self) -> None:
         """A pod takes a handle, if there is one for it, or gives it back."""
         if self.pod:
-            self.database.write(lambda connection: holders.release(connection, self.pod))
+            self.database.write(lambda connection: holders.release(connection, self.pod, now=self.site.clock()))
             self.pod = ""
         elif PLAIN in self.slots:
             taken = outcome(lambda: self.site.hold(PLAIN), Conflict)
@@ -303,6 +305,13 @@ class Histories(RuleBasedStateMachine):
         assert {uuid: state for uuid, state in told.items() if state is not None} == self._states()
         with self.database.reader() as connection:
             assert Counter(connection.scalars(select(Notification.request_uuid))) == +results
+
+    @invariant()
+    def placement_knows_the_fleet_by_history_alone(self) -> None:
+        """And what it takes for free is free."""
+        self.snapshot.refresh()
+        assert self.snapshot.hosts == whole(self.database)
+        assert free_in(self.snapshot.hosts.values()) == free_in_database(self.database)
 
     @invariant()
     def the_events_tell_what_is_on_the_node(self) -> None:

@@ -13,6 +13,7 @@ from support.databases import counted_statements, migrated
 from support.inventories import load
 from support.replay import State, events_after, replayed, stored
 from support.reports import heartbeat
+from support.snapshots import KeptSnapshot, free_in, free_in_database, whole
 from support.world import World
 
 from accel.conductor.manager import Limits, Manager
@@ -48,6 +49,7 @@ class History:
     def __post_init__(self) -> None:
         self.manager = Manager(self.database, self.clock, Limits())
         self.worlds = [World(name, self.chance) for name in ("a", "b")]
+        self.snapshot = KeptSnapshot(self.database, self.clock)
 
     def step(self) -> None:
         """Let one thing happen, and check everything."""
@@ -60,6 +62,7 @@ class History:
         check_rows(self.database)
         self.check_holders()
         self.check_events()
+        self.check_snapshot()
 
     def report(self) -> None:
         world = self.chance.choice(self.worlds)
@@ -110,7 +113,7 @@ class History:
     def release(self) -> None:
         if self.held:
             holder = self.chance.choice(sorted(self.held))
-            self.database.write(lambda connection: holders.release(connection, holder))
+            self.database.write(lambda connection: holders.release(connection, holder, now=self.clock()))
             del self.held[holder]
 
     def wait(self) -> None:
@@ -123,6 +126,12 @@ class History:
             if self.sent and any(seen.node.name == world.name for seen in self.sent):
                 for known in load(self.database, world.name).devices:
                     assert known.is_held or not known.unreported_at or known.unreported_at >= gone_for_long
+
+    def check_snapshot(self) -> None:
+        """What placement knows by history alone is the fleet; what it takes for free is free."""
+        self.snapshot.refresh()
+        assert self.snapshot.hosts == whole(self.database)
+        assert free_in(self.snapshot.hosts.values()) == free_in_database(self.database)
 
     def check_holders(self) -> None:
         """Nothing that is held is ever gone."""

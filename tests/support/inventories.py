@@ -69,7 +69,7 @@ def hold(database: Database, deployable: str, *, handle: str = "") -> str:
 
 def release(database: Database, holder: str) -> None:
     """Give it back."""
-    database.write(lambda connection: holders.release(connection, holder))
+    database.write(lambda connection: holders.release(connection, holder, now=datetime.now(UTC)))
 
 
 def free_devices(database: Database) -> list[str]:
