@@ -14,6 +14,7 @@ from accel.cli.credentials import HINT, SERVICE_HINT, Credentials, Nobody
 from accel.cli.errors import (
     CommandFailed,
     NoAnswerInTime,
+    NoPlacement,
     NoServer,
     NotAuthorised,
     NothingFound,
@@ -39,6 +40,9 @@ _FAILURES: Mapping[int, type[CommandFailed]] = {
     409: WrongState,
     504: NoAnswerInTime,
 }
+
+_FAILURES_BY_CODE: Mapping[str, type[CommandFailed]] = {"accel.no_placement": NoPlacement}
+"""What is more than its status says."""
 
 Item = dict[str, Any]
 """A thing as the API shows it."""
@@ -147,7 +151,8 @@ class Client:
             said = self._said(answer, body)
             if answer.status_code == 403 and "service token" in said:
                 said = f"{said}\n{SERVICE_HINT}"
-            raise _FAILURES.get(answer.status_code, CommandFailed)(said)
+            by_status = _FAILURES.get(answer.status_code, CommandFailed)
+            raise _FAILURES_BY_CODE.get(str((body or {}).get("code")), by_status)(said)
         if body is None:
             raise CommandFailed(f"what answers at {self.endpoint} is not an accel server")
         return body

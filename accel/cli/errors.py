@@ -1,16 +1,16 @@
 """How a command ends when it cannot do what it was asked for: a sentence and an exit code.
 
-====  =============================================================
+====  ========================================================================
 0     done
 1     failed: no server answers, or it failed itself
 2     the command, an option or a value is wrong, or means several things
 3     there is no such thing
 4     not authorised
-5     an audit has found what does not add up, and it is so still
+5     it fits nowhere; or an audit has found what does not add up, and it is so still
 6     the thing is in a state that does not allow it
-7     no answer in time
+7     no answer in time, or not what was waited for
 130   interrupted
-====  =============================================================
+====  ========================================================================
 """
 
 from typing import ClassVar
@@ -55,6 +55,13 @@ class NotAuthorised(CommandFailed):
     exit_code = 4
 
 
+class NoPlacement(CommandFailed):
+    """What is wanted fits nowhere now; the text says why."""
+
+    code = "accel.cli.no_placement"
+    exit_code = 5
+
+
 class FindingsRemain(CommandFailed):
     """An audit has found what does not add up, and it is so still."""
 
@@ -70,7 +77,7 @@ class WrongState(CommandFailed):
 
 
 class NoAnswerInTime(CommandFailed):
-    """The server did not answer in time."""
+    """The server did not answer in time, or what was waited for did not come about."""
 
     code = "accel.cli.no_answer_in_time"
     exit_code = 7

@@ -46,8 +46,8 @@ def answering(status: str, body: bytes, **headers: str) -> WSGIApplication:
     return application
 
 
-def error_2_4(detail: str) -> bytes:
-    return json.dumps({"error_message": "{}", "detail": detail}).encode()
+def error_2_4(detail: str, **more: str) -> bytes:
+    return json.dumps({"error_message": "{}", "detail": detail, **more}).encode()
 
 
 def error_2_0(text: str) -> bytes:
@@ -149,6 +149,7 @@ def test_a_wrong_option_is_wrong_use_with_the_usage(
         ("403 Forbidden", error_2_4("device:enable is not allowed to you"), 4, "not allowed to you"),
         ("404 Not Found", error_2_0("Device not found: x"), 3, "Device not found: x"),
         ("409 Conflict", error_2_4("the device is being programmed"), 6, "being programmed"),
+        ("409 Conflict", error_2_4("no node has 8", code="accel.no_placement"), 5, "no node has 8"),
         ("500 Internal Server Error", error_2_0("out of luck"), 1, "out of luck"),
         ("502 Bad Gateway", b"<html>proxy</html>", 1, "answered 502 Bad Gateway"),
         ("503 Service Unavailable", error_2_4("the database does not answer"), 1, "the database does not answer"),
