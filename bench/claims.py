@@ -1,4 +1,4 @@
-"""Accelerator requests over HTTP: accel-api, RabbitMQ, accel-conductor and a database server."""
+"""Accelerator requests over HTTP: accel-api and a database server, with RabbitMQ and accel-conductor beside them."""
 
 import json
 import socket
@@ -78,7 +78,7 @@ def _one_by_one(client: Client, places: Sequence[Place], among: str) -> Iterator
     unbound, free = iter(made), iter(places)
     bound: list[str] = []
     yield Figure(
-        what=f"bind one, through RabbitMQ, conductor and MariaDB, {among}",
+        what=f"bind one, MariaDB, {among}",
         value=median_ms(lambda: bound.append(_bind(client, next(unbound), next(free))), times=100),
         unit="ms",
         bound=10,
@@ -104,7 +104,7 @@ def _storm(port: int, places: Sequence[Place]) -> Figure:
         jobs = [pool.submit(_cycles, port, places[number * share :][:share], begin) for number in range(CLIENTS)]
         done = sum(job.result() for job in jobs)
     return Figure(
-        what=f"create, bind and delete, {CLIENTS} clients, RabbitMQ and PostgreSQL",
+        what=f"create, bind and delete, {CLIENTS} clients, PostgreSQL",
         value=done / STORM_SECONDS,
         unit="cycles/s",
         bound=300,

@@ -9,6 +9,7 @@ from oslo_config import cfg
 from oslo_middleware import HTTPProxyToWSGI, RequestId
 
 from accel.api import identity
+from accel.api.claiming import Claiming
 from accel.api.controller import Application, RootController
 from accel.api.faults import Boundary
 from accel.api.identity import Layer
@@ -17,6 +18,7 @@ from accel.api.metrics import Metrics
 from accel.api.routes import ROUTES
 from accel.api.routing import Router
 from accel.db.engine import Database
+from accel.db.transitions import Terms
 from accel.policies.enforcer import Policy, make_enforcer
 from accel.rpc.api import Claims
 
@@ -26,18 +28,24 @@ def _now() -> datetime:
 
 
 def make_app(
-    database: Database, conf: cfg.ConfigOpts, claims: Claims, *, clock: Callable[[], datetime] = _now
+    database: Database,
+    conf: cfg.ConfigOpts,
+    claims: Claims,
+    *,
+    terms: Terms | None = None,
+    clock: Callable[[], datetime] = _now,
 ) -> WSGIApplication:
     """The application of a configuration over a database; it connects when the first request comes.
 
-    :param claims: the conductor, as far as it is asked to bind and unbind
+    :param claims: what is left to conductors of accelerator requests
+    :param terms: how requests are bound and unbound, by default as the configuration says
     :raises ConfigurationError: the authentication strategy lacks what it needs
     """
     router = Router(ROUTES)
     controller = RootController(
         router,
         database,
-        claims,
+        Claiming(terms=terms or Terms.configured(conf), conductors=claims),
         policy=Policy(make_enforcer(conf)),
         public_endpoint=conf.api.public_endpoint,
         clock=clock,

@@ -7,12 +7,12 @@ from urllib.parse import urlencode
 
 from oslo_context.context import RequestContext
 
+from accel.api.claiming import Claiming
 from accel.api.microversion import SAYS_MORE, Version
 from accel.db.engine import Database
 from accel.db.events import Origin
 from accel.db.paging import ListQuery
 from accel.db.scope import Scope
-from accel.rpc.api import Claims
 
 _PAGING = frozenset({"limit", "marker", "sort_key", "sort_dir"})
 
@@ -22,8 +22,7 @@ class Call:
     """One call of the API."""
 
     database: Database
-    claims: Claims
-    """The conductor, as far as it is asked to bind and unbind."""
+    claiming: Claiming
     version: Version
     base_url: str
     """Where the API is mounted, without a slash at the end: links begin with it."""

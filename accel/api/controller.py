@@ -10,6 +10,7 @@ from pecan.core import ExplicitPecan, RoutingState
 
 from accel.api import environment, identity, microversion, old_filters, validation
 from accel.api.call import Call
+from accel.api.claiming import Claiming
 from accel.api.environment import Input
 from accel.api.refusals import MethodNotAllowed, NoSuchRoute, NotAcceptable
 from accel.api.route import Route
@@ -17,7 +18,6 @@ from accel.api.routing import Place, Router
 from accel.db.engine import Database
 from accel.db.events import Origin
 from accel.policies.enforcer import Policy
-from accel.rpc.api import Claims
 
 _JSON = "application/json"
 
@@ -28,7 +28,6 @@ _exposed: Callable[[F], F] = pecan.expose(content_type=_JSON)
 class RootController:
     """Pecan's root. It looks the request up in the table of routes, asks the policy and answers it.
 
-    :param claims: the conductor, as far as it is asked to bind and unbind
     :param public_endpoint: what links begin with; None: with what the request was sent to
     :param clock: what time it is, in UTC
     """
@@ -37,7 +36,7 @@ class RootController:
         self,
         router: Router,
         database: Database,
-        claims: Claims,
+        claiming: Claiming,
         *,
         policy: Policy,
         public_endpoint: str | None,
@@ -45,7 +44,7 @@ class RootController:
     ) -> None:
         self._router = router
         self._database = database
-        self._claims = claims
+        self._claiming = claiming
         self._policy = policy
         self._public_endpoint = public_endpoint
         self._clock = clock
@@ -80,7 +79,7 @@ class RootController:
         pairs = given.query if route.old_filters is None else old_filters.translate(given.query, route.old_filters)
         return Call(
             database=self._database,
-            claims=self._claims,
+            claiming=self._claiming,
             version=environment.version(request.environ) or microversion.OLDEST,
             base_url=(self._public_endpoint or request.application_url).rstrip("/"),
             path=place.path,

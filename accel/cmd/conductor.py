@@ -97,17 +97,12 @@ def make_manager(database: Database, conf: cfg.ConfigOpts) -> Manager:
 def make_claims(
     database: Database, conf: cfg.ConfigOpts, workers: Executor, nova: Nova | None, notifier: Periodic | None
 ) -> Claims:
-    """The conductor's work on accelerator requests. Nothing is handed over today that needs work on its node.
+    """The conductor's work on accelerator requests.
 
     :param nova: says which instances are gone; None: nobody does
     :param notifier: tells Nova of requests; None: nobody does
     """
-    terms = Terms(
-        worker=conf.host,
-        work_limit=timedelta(seconds=conf.conductor.work_limit_seconds),
-        tells_nova=notifier is not None,
-        steps_for=lambda _handle_type, _group: (),
-    )
+    terms = Terms.configured(conf, worker=conf.host)
     hooks = Hooks(gone=nova.gone if nova else None)
     if notifier is not None:
         hooks = replace(hooks, wake_notifier=notifier.wake)

@@ -10,7 +10,8 @@ GROUP = cfg.OptGroup(
     "nova",
     title="Nova",
     help="OpenStack's compute service, which conductors tell what became of the accelerator requests of its instances. "
-    "Without auth_type or auth_section it is told nothing.",
+    "Without auth_type or auth_section it is told nothing; the API reads these two as well: it writes down what is "
+    "to be told.",
 )
 
 OPTIONS: list[cfg.Opt] = [

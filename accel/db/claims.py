@@ -82,7 +82,7 @@ def _unbind(connection: Connection, requests: Sequence[LockedRequest], *, terms:
     move(connection, Act.BEGIN_UNBIND, begun, origin=origin)
     done = [Move(row, UNBOUND, held.get(row.id)) for row in idle]
     move(connection, Act.UNBIND, done, origin=origin)
-    return [row.uuid for row in busy if row.state != RequestState.BIND_STARTED]
+    return [row.uuid for row in busy if row.state != RequestState.BIND_STARTED or row.worker is None]
 
 
 def _bind(

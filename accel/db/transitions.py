@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, NamedTuple
 
+from oslo_config import cfg
 from sqlalchemy import Connection, Update, bindparam, delete, select, update
 
 from accel.db import history, notifications
@@ -27,16 +28,28 @@ from accel.model.request import HOLDING, TRANSITIONS, Act, RequestState
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """How a conductor claims."""
+    """How requests are claimed."""
 
-    worker: str
-    """Its name: whoever is at work on a request is known by it."""
+    worker: str | None
+    """The name of the conductor that claims, by which whoever is at work on a request is known; None: no conductor
+    does, and any may take up the work.
+    """
     work_limit: timedelta
     """How long the work on a node may take before it counts as failed."""
     tells_nova: bool
     """Whether there is a Nova that wants to know."""
     steps_for: Callable[[str, Group], Sequence[str]]
     """The names of the steps of work on the node that a type of handle needs under a group of a profile."""
+
+    @classmethod
+    def configured(cls, conf: cfg.ConfigOpts, *, worker: str | None = None) -> "Terms":
+        """The terms of a configuration. Nothing is handed over today that needs work on its node."""
+        return cls(
+            worker=worker,
+            work_limit=timedelta(seconds=conf.conductor.work_limit_seconds),
+            tells_nova=bool(conf.nova.auth_type or conf.nova.auth_section),
+            steps_for=lambda _handle_type, _group: (),
+        )
 
     def deadline(self, now: datetime) -> datetime:
         """Until when work is to be done that begins now."""

@@ -48,18 +48,10 @@ class Conductor(Protocol):
 
 
 class Claims(Protocol):
-    """Takes and gives back what accelerator requests hold."""
-
-    def change_requests(self, wanted: RequestChanges) -> None:
-        """Bind and unbind requests, all or none. What needs work on a node is begun; the rest is done.
-
-        :raises ConductorRefused: it cannot be; ``remote_code`` is that of the error, its text says why
-        :raises Unavailable: nobody answers, so whether it was done is not known
-        """
-        ...
+    """What the API leaves to conductors of accelerator requests."""
 
     def take_up_work(self) -> None:
-        """Look for requests that wait for work on a node.
+        """Look for requests that wait for work on a node, and for what Nova is to be told.
 
         :raises Unavailable: nobody answers; a conductor finds them in its own time
         """
@@ -69,5 +61,18 @@ class Claims(Protocol):
         """What does not add up between attach handles, who holds them, and requests; and mend it, where that is wanted.
 
         :raises Unavailable: nobody answers, so what was mended is not known
+        """
+        ...
+
+
+class ClaimsService(Claims, Protocol):
+    """All that a conductor does about accelerator requests when it is asked."""
+
+    def change_requests(self, wanted: RequestChanges) -> None:
+        """Bind and unbind requests, all or none, for an API of the release before, which does not do it itself.
+
+        :raises NotFound: there is no such request, or no such provider
+        :raises InvalidValue: an instance has other requests already
+        :raises Conflict: a request is in a state that does not allow it, or cannot be bound there; the text says why
         """
         ...

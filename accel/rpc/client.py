@@ -1,5 +1,6 @@
 """The sides of the messages that ask: an agent's, and the API's."""
 
+import logging
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
@@ -8,11 +9,13 @@ from typing import Any
 from accel.errors import AccelError, ConductorUnavailable
 from accel.model.audit import Audit, AuditWanted
 from accel.model.report import Acknowledgement, Heartbeat, NodeReport
-from accel.model.request import RequestChanges
 from accel.rpc import wire
 from accel.rpc.answer import result_of
 from accel.rpc.api import CLAIMS_VERSIONS, CONDUCTOR_TOPIC, VERSIONS
 from accel.rpc.messaging import oslo_messaging
+from accel.rpc.soon import Soon
+
+_LOG = logging.getLogger(__name__)
 
 _FIRST_VERSION = "1.0"
 """Every conductor understands ``hello`` in this version."""
@@ -152,18 +155,17 @@ class ClaimsClient(Calls):
         versions: Sequence[str] = CLAIMS_VERSIONS,
     ) -> None:
         super().__init__(transport, timeout_seconds=timeout_seconds, topic=topic, versions=versions)
-
-    def change_requests(self, wanted: RequestChanges) -> None:
-        """See ``Claims.change_requests``.
-
-        :raises ConductorUnavailable: no conductor answered; it may have been done all the same
-        :raises ConductorRefused: it cannot be done; the text says why
-        """
-        self.call("change_requests", wanted=wire.encode(wanted))
+        self._soon = Soon(self._take_up_work, name="conductor-work")
 
     def take_up_work(self) -> None:
-        """See ``Claims.take_up_work``; raises what ``change_requests`` raises."""
-        self.call("take_up_work")
+        """See ``Claims.take_up_work``. Nobody is waited for: where no conductor answers, that is for the log only."""
+        self._soon()
+
+    def _take_up_work(self) -> None:
+        try:
+            self.call("take_up_work")
+        except AccelError as error:
+            _LOG.warning("what waits for a conductor is done when one looks for it: %s", error)
 
     def audit(self, wanted: AuditWanted) -> Audit:
         """See ``Claims.audit``.

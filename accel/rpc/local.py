@@ -8,7 +8,6 @@ from collections.abc import Callable
 
 from accel.model.audit import Audit, AuditWanted
 from accel.model.report import Acknowledgement, Heartbeat, NodeReport
-from accel.model.request import RequestChanges
 from accel.rpc import wire
 from accel.rpc.answer import answer_of, result_of
 from accel.rpc.api import Claims, Conductor
@@ -35,10 +34,6 @@ class LocalClaims:
 
     def __init__(self, claims: Claims) -> None:
         self._claims = claims
-
-    def change_requests(self, wanted: RequestChanges) -> None:
-        """See ``Claims.change_requests``; raises what ``ClaimsClient.change_requests`` raises."""
-        result_of(answer_of(lambda: self._claims.change_requests(_copy(RequestChanges, wanted))))
 
     def take_up_work(self) -> None:
         """See ``Claims.take_up_work``; raises what ``ClaimsClient.take_up_work`` raises."""

@@ -7,7 +7,7 @@ from accel.model.report import Heartbeat, NodeReport
 from accel.model.request import RequestChanges
 from accel.rpc import wire
 from accel.rpc.answer import answer_of
-from accel.rpc.api import CONDUCTOR_TOPIC, VERSIONS, Claims, Conductor
+from accel.rpc.api import CONDUCTOR_TOPIC, VERSIONS, ClaimsService, Conductor
 from accel.rpc.messaging import oslo_messaging
 from accel.rpc.negotiation import newest_common
 
@@ -41,11 +41,11 @@ class ClaimsEndpoint:
 
     target = oslo_messaging.Target(version=VERSIONS[0])
 
-    def __init__(self, claims: Claims) -> None:
+    def __init__(self, claims: ClaimsService) -> None:
         self._claims = claims
 
     def change_requests(self, _context: object, wanted: object = None) -> dict[str, Any]:
-        """See ``Claims.change_requests``."""
+        """See ``ClaimsService.change_requests``."""
         return answer_of(lambda: self._claims.change_requests(wire.decode(RequestChanges, wanted)))
 
     def take_up_work(self, _context: object) -> dict[str, Any]:
@@ -63,7 +63,7 @@ def serve(
     host: str,
     *,
     topic: str = CONDUCTOR_TOPIC,
-    claims: Claims | None = None,
+    claims: ClaimsService | None = None,
 ) -> oslo_messaging.MessageHandlingServer:
     """A server that answers out of a pool of threads, once its ``start()`` is called.
 

@@ -9,7 +9,7 @@ from accel.db.transitions import Terms
 from accel.rpc.local import LocalClaims
 
 
-def terms(*, steps: Sequence[str] = (), tells_nova: bool = False, worker: str = "conductor-1") -> Terms:
+def terms(*, steps: Sequence[str] = (), tells_nova: bool = False, worker: str | None = "conductor-1") -> Terms:
     """Terms under which every handle needs the same steps."""
     return Terms(
         worker=worker,

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 
-from support.claims import claims_over
+from support.claims import claims_over, terms
 from support.databases import migrated
 
 from accel import conf
@@ -91,9 +91,9 @@ def served_fleet(directory: Path, *, steps: Mapping[str, Step] | None = None) ->
     """
     with migrated("sqlite", directory) as database:
         configuration = conf.load([], prog="accel-api", default_config_files=[])
-        server = EmbeddedServer(
-            make_app(database, configuration, LocalClaims(claims_over(database, steps=steps))), "127.0.0.1", 0
-        )
+        conductor = LocalClaims(claims_over(database, steps=steps))
+        app = make_app(database, configuration, conductor, terms=terms(steps=list(steps or ()), worker=None))
+        server = EmbeddedServer(app, "127.0.0.1", 0)
         server.start()
         try:
             yield ServedFleet(database, server.url)

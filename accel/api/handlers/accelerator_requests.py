@@ -1,6 +1,5 @@
 """Accelerator requests: make, list, show, bind, unbind, delete."""
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -18,11 +17,10 @@ from accel.db.paging import Page
 from accel.db.requests import RequestRow
 from accel.db.scope import EVERYTHING
 from accel.db.transitions import LockedRequest
-from accel.errors import AccelError, InvalidValue, NotFound
+from accel.errors import InvalidValue, NotFound
 from accel.model.profile import is_uuid_like
-from accel.model.request import BindTarget, Caller, RequestChange, RequestChanges
+from accel.model.request import BindTarget, RequestChange
 
-_LOG = logging.getLogger(__name__)
 _TAKES_A_PROJECT = Version(2, 1)
 _NEEDED = ("hostname", "device_rp_uuid", "instance_uuid")
 _PATHS = frozenset({*_NEEDED, "project_id"})
@@ -84,14 +82,12 @@ def change(call: Call) -> None:
     changes = tuple(_change(call, _usual(uuid), operations) for uuid, operations in call.body.items())
     if len({wanted.request for wanted in changes}) < len(changes):
         raise BadRequest("An accelerator request is named twice")
-    context = call.context
-    caller = Caller(
-        request_id=call.origin.request_id or "",
-        user_id=context.user_id,
-        project_id=context.project_id,
-        sees_all=call.scope.sees_all,
+    terms = call.claiming.terms
+    left = call.database.write(
+        lambda connection: claims.change(connection, changes, scope=call.scope, terms=terms, origin=call.origin)
     )
-    call.claims.change_requests(RequestChanges(changes=changes, caller=caller))
+    if left or (terms.tells_nova and any(wanted.target is not None for wanted in changes)):
+        call.claiming.leave_to_conductors()
 
 
 def delete(call: Call) -> None:
@@ -144,10 +140,7 @@ def _remove(call: Call, lock: Callable[[Connection], Sequence[LockedRequest]]) -
 
     found, left = call.database.write(transaction)
     if left:
-        try:
-            call.claims.take_up_work()
-        except AccelError as error:
-            _LOG.warning("accelerator requests %s are deleted later: %s", ", ".join(left), error)
+        call.claiming.leave_to_conductors()
     return found
 
 

@@ -25,4 +25,4 @@ def _audit(call: Call, *, fix: bool) -> dict[str, Any]:
         project_id=call.scope.project_id,
         sees_all=call.scope.sees_all,
     )
-    return views.render(call.claims.audit(AuditWanted(caller=caller, fix=fix)))
+    return views.render(call.claiming.conductors.audit(AuditWanted(caller=caller, fix=fix)))
