@@ -12,7 +12,9 @@
     ├── NotFound                the thing that was asked for is not there
     ├── Conflict                the thing is there, in a state that does not allow the act
     │   ├── UuidInUse           a new thing cannot have the UUID of another one
-    │   └── StaleVersion        it has been changed since it was read
+    │   ├── StaleVersion        it has been changed since it was read
+    │   ├── NoPlacement         what is wanted fits nowhere now
+    │   └── Overtaken           others have taken what was chosen
     ├── Unavailable             a part we depend on is away: try again later
     │   ├── DatabaseUnavailable
     │   ├── ConductorUnavailable
@@ -133,6 +135,18 @@ class StaleVersion(Conflict):
 
     def __init__(self, what: str, *, given: int, current: int) -> None:
         super().__init__(f"version: {given} of {what} is not the newest, which is {current}: read it again")
+
+
+class NoPlacement(Conflict):
+    """What is wanted fits nowhere now; the text says why."""
+
+    code = "accel.no_placement"
+
+
+class Overtaken(Conflict):
+    """Others have taken what was chosen."""
+
+    code = "accel.overtaken"
 
 
 class Unavailable(AccelError):

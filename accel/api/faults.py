@@ -24,6 +24,8 @@ STATUSES: dict[type[errors.AccelError], HTTPStatus] = {
     errors.Conflict: HTTPStatus.CONFLICT,
     errors.UuidInUse: HTTPStatus.CONFLICT,
     errors.StaleVersion: HTTPStatus.CONFLICT,
+    errors.NoPlacement: HTTPStatus.CONFLICT,
+    errors.Overtaken: HTTPStatus.CONFLICT,
     errors.Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.IncompatibleVersion: HTTPStatus.SERVICE_UNAVAILABLE,
     refusals.BadRequest: HTTPStatus.BAD_REQUEST,

@@ -149,7 +149,7 @@ def take_up_left_work(claims: Claims) -> None:
 def make_periodic(manager: Manager, claims: Claims, conf: cfg.ConfigOpts, stop: Event) -> Periodic:
     """The periodic work of a conductor that hears agents from now on; not started yet."""
     mark_offline_nodes = partial(manager.mark_offline_nodes, hears_since=datetime.now(UTC))
-    tasks = (claims.take_up_work, mark_offline_nodes, manager.remove_expired_devices)
+    tasks = (claims.release_expired_claims, claims.take_up_work, mark_offline_nodes, manager.remove_expired_devices)
     return Periodic(tasks, interval_seconds=conf.conductor.periodic_interval_seconds, stop=stop)
 
 

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from accel.conductor.audit import Auditor, Gone
-from accel.db import claims, work
+from accel.db import claims, taking, work
 from accel.db.engine import Connection, Database
 from accel.db.events import Origin
 from accel.db.history import CONDUCTOR
@@ -148,6 +148,22 @@ class Claims:
             taken = self._database.write(partial(self._take_over, uuid=uuid, is_fresh=is_fresh))
             if taken is not None:
                 self._submit(partial(self._go_on, taken))
+
+    def release_expired_claims(self) -> int:
+        """Give back what claims of placement hold that nobody has renewed in time; gives how many claims those were.
+
+        Work on nodes that this needs is for whoever takes up work next.
+
+        :raises DatabaseUnavailable: those that were not released will be at the next time
+        """
+        released = 0
+        while True:
+            count, _ = self._database.write(
+                lambda connection: taking.release_expired(connection, origin=self._origin())
+            )
+            released += count
+            if count < taking.EXPIRED_AT_ONCE:
+                return released
 
     def audit(self, wanted: AuditWanted) -> Audit:
         """What does not add up between attach handles, who holds them, and requests; and mend it, where that is wanted.

@@ -21,8 +21,11 @@ _LONGEST_TRANSACTION = timedelta(minutes=1)
 _UNDER_WAY = 10_000
 """So many events at most are written by transactions that are under way at one time."""
 
-_NEWER: AnySelect = select(Event.id, Event.node).where(Event.id >= bindparam("newest")).order_by(Event.id)
-_MISSING: AnySelect = select(Event.id, Event.node).where(Event.id.in_(bindparam("missing", expanding=True)))
+_OF_HOLDING = ("request.", "claim.", "holder.")
+"""How the kinds of events begin that tell of nothing else than who holds what."""
+
+_NEWER: AnySelect = select(Event.id, Event.node, Event.kind).where(Event.id >= bindparam("newest")).order_by(Event.id)
+_MISSING: AnySelect = select(Event.id, Event.node, Event.kind).where(Event.id.in_(bindparam("missing", expanding=True)))
 _NEWEST: AnySelect = select(func.max(Event.id))
 _NUMBERS: AnySelect = select(Event.id).where(Event.id >= bindparam("first"))
 
@@ -42,6 +45,8 @@ class Changes(NamedTuple):
 
     nodes: frozenset[str]
     """The names of the nodes that have changed."""
+    occupied: frozenset[str]
+    """The names of others of which only has changed what is held there and by whom."""
     position: Position | None
     """None: this is not the history that was read before, so everything may have changed."""
 
@@ -59,7 +64,7 @@ def since(connection: Connection, position: Position, *, now: datetime) -> Chang
     """What has changed: one statement, and one more while a number is missing."""
     newer = connection.execute(_NEWER, {"newest": position.newest}).all()
     if position.newest and (not newer or newer[0].id != position.newest):
-        return Changes(frozenset(), None)
+        return Changes(frozenset(), frozenset(), None)
     late = [
         row for numbers in batches(list(position.missing)) for row in connection.execute(_MISSING, {"missing": numbers})
     ]
@@ -69,5 +74,7 @@ def since(connection: Connection, position: Position, *, now: datetime) -> Chang
     missing = {number: moment for number, moment in position.missing.items() if number not in seen}
     missing |= {number: now for number in range(position.newest + 1, newest) if number not in seen}
     young = {number: moment for number, moment in missing.items() if now - moment < _LONGEST_TRANSACTION}
-    nodes = frozenset(row.node for row in found if row.node is not None and row.id != position.newest)
-    return Changes(nodes, Position(newest=newest, missing=young))
+    told = [row for row in found if row.node is not None and row.id != position.newest]
+    nodes = frozenset(row.node for row in told if not row.kind.startswith(_OF_HOLDING))
+    occupied = frozenset(row.node for row in told) - nodes
+    return Changes(nodes, occupied, Position(newest=newest, missing=young))

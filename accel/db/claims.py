@@ -18,12 +18,25 @@ from accel.db.paging import AnySelect
 from accel.db.places import FreeHandle, Offer, Place
 from accel.db.scope import Scope, in_scope
 from accel.db.tables import AcceleratorRequest, Holder
-from accel.db.transitions import UNBOUND, HeldHandle, LockedRequest, Move, Terms, check, handles_of, lock, move
+from accel.db.transitions import (
+    UNBOUND,
+    HeldHandle,
+    LockedRequest,
+    Move,
+    Terms,
+    check,
+    check_alone,
+    handles_of,
+    lock,
+    move,
+)
 from accel.errors import Conflict, InvalidValue, NotFound
 from accel.model.request import HOLDING, TRANSITIONS, WORKING, Act, BindTarget, RequestChange, RequestState
 
 INSTANCE = "instance"
 """The kind of holder that a bound request makes of what it is bound for."""
+RESERVATION = "reservation"
+"""The kind of holder that a claim of placement is."""
 
 _HOLD = insert(Holder)
 _OTHER_OF_INSTANCE: AnySelect = (
@@ -52,6 +65,7 @@ def change(
     for wanted in changes:
         if wanted.request not in requests:
             raise NotFound("accelerator request", wanted.request)
+    check_alone(requests.values())
     binds = [(requests[wanted.request], wanted.target) for wanted in changes if wanted.target is not None]
     unbinds = [requests[wanted.request] for wanted in changes if wanted.target is None]
     return [

@@ -6,8 +6,7 @@ with an event that names its node, so nothing is missed.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
 
@@ -15,23 +14,16 @@ import orjson
 from sqlalchemy import ColumnElement, Connection, Text, bindparam, cast, select, true
 from sqlalchemy.orm import InstrumentedAttribute
 
+from accel.db import occupancy
 from accel.db.deployables import attribute_texts
+from accel.db.occupancy import Occupancy
 from accel.db.paging import AnySelect, rows_of
-from accel.db.tables import (
-    AcceleratorRequest,
-    AttachHandle,
-    Attribute,
-    Deployable,
-    Device,
-    Holder,
-    Node,
-    PlacementClaim,
-)
+from accel.db.tables import AttachHandle, Attribute, Deployable, Device, Node
 from accel.model.address import PciAddress
 from accel.model.attribute import RESOURCE_CLASS_KEY, TRAIT_KEY_PREFIX
 from accel.model.device import Health, Presence
 from accel.model.node import DeviceStatus, NodeState
-from accel.placement.snapshot import Card, Handle, Host, Obstacle, Unit
+from accel.placement.snapshot import Card, Host, Obstacle, Unit
 
 K = TypeVar("K", bound=Hashable)
 _AnyRow = Any
@@ -60,24 +52,15 @@ class _Character(NamedTuple):
     figures: Mapping[str, str]
 
 
-class _Occupancy(NamedTuple):
-    """Which handles of a deployable are free and how many are held."""
-
-    free: tuple[Handle, ...]
-    held: int
-    held_until: datetime | None
-
-
 class _Parts(NamedTuple):
     """All that was read of some nodes: rows by what they are a part of, and what is known of deployables."""
 
     devices: defaultdict[int, list[_AnyRow]]
     deployables: defaultdict[int, list[_AnyRow]]
     characters: Mapping[int, _Character]
-    occupancies: Mapping[int, _Occupancy]
+    occupancies: Mapping[int, Occupancy]
 
 
-_NOTHING = _Occupancy((), 0, None)
 _PLAIN = _Character("", frozenset(), {})
 
 
@@ -90,7 +73,6 @@ _DEVICE_COLUMNS = (
     *("presence", "status", "health", "reason"),
 )
 _DEPLOYABLE_COLUMNS = ("id", "device_id", "uuid", "rp_uuid", "name", "kind", "presence")
-_HANDLE_COLUMNS = ("deployable_id", "uuid", "type", "info_key", "presence")
 _ALL = _Statements(
     nodes=select(Node.id, Node.name, Node.rack, cast(Node.labels, Text).label("labels"), Node.state).order_by(Node.id),
     devices=select(
@@ -100,15 +82,7 @@ _ALL = _Statements(
     ).order_by(Device.id),
     deployables=select(*(getattr(Deployable, name) for name in _DEPLOYABLE_COLUMNS)).order_by(Deployable.id),
     attributes=attribute_texts(true()),
-    handles=select(
-        *(getattr(AttachHandle, name) for name in _HANDLE_COLUMNS),
-        Holder.id.label("holder"),
-        PlacementClaim.expires_at,
-    )
-    .outerjoin(Holder, Holder.attach_handle_id == AttachHandle.id)
-    .outerjoin(AcceleratorRequest, AcceleratorRequest.id == Holder.request_id)
-    .outerjoin(PlacementClaim, PlacementClaim.id == AcceleratorRequest.claim_id)
-    .order_by(AttachHandle.id),
+    handles=occupancy.HANDLES,
 )
 _SOME = _Statements(
     nodes=_ALL.nodes.where(_among(Node.name)),
@@ -144,7 +118,11 @@ def load(connection: Connection, names: Collection[str] | None = None) -> list[H
         devices=_by(devices, lambda row: row.node_id),
         deployables=_by(deployables, lambda row: row.device_id),
         characters={key: _character(text) for key, text in attributes},
-        occupancies=_occupancies(_by(handles, lambda row: node_of.get(row.deployable_id)).values()),
+        occupancies={
+            key: its
+            for rows in _by(handles, lambda row: node_of.get(row.deployable_id)).values()
+            for key, its in occupancy.of_node(rows).items()
+        },
     )
     return [_host(row, parts) for row in nodes if names is None or row.name in names]
 
@@ -186,7 +164,7 @@ def _card(row: _AnyRow, links: Mapping[str, int], parts: _Parts) -> Card:
 
 
 def _unit(row: _AnyRow, parts: _Parts, *, is_usable: bool) -> Unit:
-    character, occupancy = parts.characters.get(row.id, _PLAIN), parts.occupancies.get(row.id, _NOTHING)
+    character, its = parts.characters.get(row.id, _PLAIN), parts.occupancies.get(row.id, occupancy.NOTHING)
     obstacle = Obstacle.NONE if row.presence == Presence.PRESENT else Obstacle.LOST
     return Unit(
         uuid=row.uuid,
@@ -196,9 +174,9 @@ def _unit(row: _AnyRow, parts: _Parts, *, is_usable: bool) -> Unit:
         resource_class=character.resource_class,
         traits=character.traits,
         figures=character.figures,
-        free=occupancy.free if is_usable and not obstacle else (),
-        held=occupancy.held,
-        held_until=occupancy.held_until,
+        free=its.free if is_usable and not obstacle else (),
+        held=its.held,
+        held_until=its.held_until,
         obstacle=obstacle,
     )
 
@@ -212,33 +190,6 @@ def _obstacle(device: _AnyRow) -> Obstacle:
     if device.health != Health.HEALTHY:
         return Obstacle.UNHEALTHY if device.health == Health.UNHEALTHY else Obstacle.UNKNOWN_HEALTH
     return Obstacle.NONE
-
-
-def _occupancies(of_nodes: Iterable[Sequence[_AnyRow]]) -> dict[int, _Occupancy]:
-    """What is free and what is held of each deployable, of the handles of nodes.
-
-    A handle is free as ``accel.db.same_thing`` has it: nobody holds it, nor another one of its node that stands for the
-    same thing.
-    """
-    found: dict[int, _Occupancy] = {}
-    for rows in of_nodes:
-        taken = {(row.type, row.info_key) for row in rows if row.holder is not None}
-        its = _by(rows, lambda row: row.deployable_id)
-        found |= {key: _occupancy(handles, taken) for key, handles in its.items()}
-    return found
-
-
-def _occupancy(handles: Sequence[_AnyRow], taken: set[tuple[str, str]]) -> _Occupancy:
-    ends = [row.expires_at for row in handles if row.expires_at is not None]
-    return _Occupancy(
-        free=tuple(
-            Handle(row.uuid, row.type)
-            for row in handles
-            if row.presence == Presence.PRESENT and (row.type, row.info_key) not in taken
-        ),
-        held=sum(row.holder is not None for row in handles),
-        held_until=min(ends, default=None),
-    )
 
 
 def _links(devices: Iterable[_AnyRow]) -> Mapping[str, Mapping[str, int]]:

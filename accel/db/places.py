@@ -1,7 +1,7 @@
 """Where requests are bound: the deployables that are asked for, what speaks against each, and their free handles."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, bindparam, func, select
@@ -9,9 +9,9 @@ from sqlalchemy import Connection, bindparam, func, select
 from accel.db.paging import AnySelect
 from accel.db.same_thing import held_through_another_handle
 from accel.db.tables import AttachHandle, Deployable, Device, Holder, Node
-from accel.errors import Conflict, NotFound
+from accel.errors import Conflict, NotFound, Overtaken
 from accel.model.device import Health, Presence
-from accel.model.node import DeviceStatus
+from accel.model.node import DeviceStatus, NodeState
 
 
 class Place(NamedTuple):
@@ -45,6 +45,13 @@ class Offer(NamedTuple):
 
     place: Place
     free: list[FreeHandle]
+
+
+class Found(NamedTuple):
+    """A free handle on its place."""
+
+    place: Place
+    handle: FreeHandle
 
 
 COLUMNS: tuple[Any, ...] = (
@@ -86,8 +93,23 @@ _FIRST_FREE: AnySelect = (
     .where(_FREE.c.number <= bindparam("most"))
     .order_by(_FREE.c.id)
 )
+_OF_UUIDS: AnySelect = (
+    select(*COLUMNS, *_OF_FREE)
+    .join_from(AttachHandle, Deployable, Deployable.id == AttachHandle.deployable_id)
+    .join(Device, Device.id == Deployable.device_id)
+    .join(Node, Node.id == Device.node_id)
+    .where(
+        AttachHandle.uuid.in_(bindparam("handles", expanding=True)),
+        AttachHandle.presence == Presence.PRESENT,
+        _HOLDER.scalar_subquery().is_(None),
+        ~held_through_another_handle(),
+    )
+)
 _NODES: AnySelect = (
-    select(Node.id).where(Node.name.in_(bindparam("nodes", expanding=True))).order_by(Node.id).with_for_update()
+    select(Node.id, Node.name, Node.state)
+    .where(Node.name.in_(bindparam("nodes", expanding=True)))
+    .order_by(Node.id)
+    .with_for_update()
 )
 
 
@@ -129,6 +151,28 @@ def _read(connection: Connection, providers: Sequence[str], *, most: int) -> lis
             handle = FreeHandle._make(row)
             offers[handle.deployable_id].free.append(handle)
     return list(offers.values())
+
+
+def lock_handles(connection: Connection, nodes: Mapping[str, str]) -> dict[str, Found]:
+    """Attach handles that were free a moment ago; their nodes are locked as by ``lock``.
+
+    :param nodes: the name of the node of each, by the UUID of the handle
+    :return: each with its place, by its UUID
+    :raises Overtaken: one of them is not to be had any more
+    """
+    states = {row.name: row.state for row in connection.execute(_NODES, {"nodes": sorted(set(nodes.values()))})}
+    ends = len(COLUMNS)
+    rows = connection.execute(_OF_UUIDS, {"handles": sorted(nodes)})
+    pairs = [Found(Place._make(row[:ends]), FreeHandle._make(row[ends:])) for row in rows]
+    found = {pair.handle.uuid: pair for pair in pairs}
+    for uuid, node in nodes.items():
+        if uuid not in found or found[uuid].place.node != node:
+            raise Overtaken(f"attach handle {uuid} is not free on node {node} any more")
+        if states[node] != NodeState.ONLINE:
+            raise Overtaken(f"node {node} is {states[node]}")
+        for obstacle in obstacles(found[uuid].place):
+            raise Overtaken(f"attach handle {uuid} cannot be used any more: {obstacle}")
+    return found
 
 
 def obstacles(place: Place) -> Iterator[str]:

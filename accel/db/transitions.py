@@ -17,8 +17,8 @@ from accel.db import history, notifications
 from accel.db.events import Origin
 from accel.db.history import Entry
 from accel.db.paging import AnySelect
-from accel.db.scope import Scope, in_scope
-from accel.db.tables import AcceleratorRequest, AttachHandle, Deployable, Device, Holder
+from accel.db.scope import EVERYTHING, Scope, in_scope
+from accel.db.tables import AcceleratorRequest, AttachHandle, Deployable, Device, Holder, PlacementClaim
 from accel.errors import Conflict
 from accel.model.event import EventKind
 from accel.model.notification import Notification, NotificationStatus
@@ -73,6 +73,8 @@ class LockedRequest(NamedTuple):
     steps: list[str]
     worker: str | None
     deadline_at: datetime | None
+    claim: str | None
+    """The UUID of the claim of placement that it belongs to."""
 
 
 class HeldHandle(NamedTuple):
@@ -95,14 +97,16 @@ class Move(NamedTuple):
 
 
 # Statements are made once: making one costs as much as sending it.
+_CLAIM = select(PlacementClaim.uuid).where(PlacementClaim.id == AcceleratorRequest.claim_id).scalar_subquery()
 _LOCKED: AnySelect = (
-    select(*(getattr(AcceleratorRequest, name) for name in LockedRequest._fields))
+    select(*(getattr(AcceleratorRequest, name) for name in LockedRequest._fields if name != "claim"), _CLAIM)
     .where(in_scope(AcceleratorRequest.project_id))
     .order_by(AcceleratorRequest.id)
     .with_for_update()
 )
 _BY_UUID = _LOCKED.where(AcceleratorRequest.uuid.in_(bindparam("wanted", expanding=True)))
 _BY_INSTANCE = _LOCKED.where(AcceleratorRequest.instance_uuid == bindparam("wanted"))
+_BY_CLAIM = _LOCKED.where(AcceleratorRequest.claim_id.in_(bindparam("wanted", expanding=True)))
 _HELD: AnySelect = (
     select(Holder.request_id, AttachHandle.uuid, AttachHandle.type, AttachHandle.info, Device.uuid)
     .join(AttachHandle, AttachHandle.id == Holder.attach_handle_id)
@@ -145,6 +149,24 @@ def lock(connection: Connection, uuids: Iterable[str], *, scope: Scope) -> list[
 def lock_of_instance(connection: Connection, instance_uuid: str, *, scope: Scope) -> list[LockedRequest]:
     """Lock the requests of an instance."""
     return _lock(connection, _BY_INSTANCE, {"wanted": instance_uuid}, scope)
+
+
+def lock_of_claims(connection: Connection, claim_ids: Sequence[int]) -> list[LockedRequest]:
+    """Lock the requests of claims of placement, which are locked."""
+    return _lock(connection, _BY_CLAIM, {"wanted": claim_ids}, EVERYTHING)
+
+
+def check_alone(requests: Iterable[LockedRequest]) -> None:
+    """Make sure that requests may be changed one by one.
+
+    :raises Conflict: one of them belongs to a claim of placement
+    """
+    for request in requests:
+        if request.claim is not None:
+            raise Conflict(
+                f"accelerator request {request.uuid} belongs to claim {request.claim}, which is all or nothing: "
+                "release the claim"
+            )
 
 
 def handles_of(connection: Connection, requests: Iterable[LockedRequest]) -> dict[int, HeldHandle]:

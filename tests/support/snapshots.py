@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import select
 from support.clocks import Clock
 
-from accel.db import changed_nodes, counts, fleet
+from accel.db import changed_nodes, counts, fleet, occupancy
 from accel.db.changed_nodes import Position
 from accel.db.engine import Database
 from accel.db.tables import AttachHandle, Deployable, Device, Holder
@@ -32,7 +32,10 @@ class KeptSnapshot:
         self._position = changes.position
         if changes.nodes:
             self._put(self.database.read(lambda it: fleet.load(it, changes.nodes)))
-        return changes.nodes
+        if changes.occupied:
+            found = self.database.read(lambda it: occupancy.read(it, changes.occupied))
+            self._put(occupancy.occupied(self.hosts[name], its) for name, its in found.items())
+        return changes.nodes | changes.occupied
 
     def _put(self, hosts: Iterable[Host]) -> None:
         self.hosts |= {host.name: host for host in hosts}

@@ -136,6 +136,7 @@ def _remove(call: Call, lock: Callable[[Connection], Sequence[LockedRequest]]) -
     def transaction(connection: Connection) -> tuple[Sequence[LockedRequest], list[str]]:
         found = lock(connection)
         _check_unbound(call, found)
+        transitions.check_alone(found)
         return found, claims.remove(connection, found, origin=call.origin)
 
     found, left = call.database.write(transaction)

@@ -1,0 +1,121 @@
+"""What of a node is free and what is held: the part of a snapshot that changes with every claim.
+
+A handle is free as ``accel.db.same_thing`` has it: nobody holds it, nor another one of its node that stands for the
+same thing. Whether it may be given to anybody depends on the state of its device besides.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, bindparam, select
+
+from accel.db.paging import AnySelect, rows_of
+from accel.db.tables import AcceleratorRequest, AttachHandle, Deployable, Device, Holder, Node, PlacementClaim
+from accel.model.device import Presence
+from accel.placement.snapshot import Card, Handle, Host, Unit
+
+
+class Occupancy(NamedTuple):
+    """The handles of a deployable that are free, and how many are held."""
+
+    free: tuple[Handle, ...]
+    held: int
+    held_until: datetime | None
+    """When the first of those ends that end by themselves."""
+
+
+NOTHING = Occupancy((), 0, None)
+HANDLES: AnySelect = (
+    select(
+        AttachHandle.deployable_id,
+        AttachHandle.uuid,
+        AttachHandle.type,
+        AttachHandle.info_key,
+        AttachHandle.presence,
+        Holder.id.label("holder"),
+        PlacementClaim.expires_at,
+    )
+    .select_from(AttachHandle)
+    .outerjoin(Holder, Holder.attach_handle_id == AttachHandle.id)
+    .outerjoin(AcceleratorRequest, AcceleratorRequest.id == Holder.request_id)
+    .outerjoin(PlacementClaim, PlacementClaim.id == AcceleratorRequest.claim_id)
+    .order_by(AttachHandle.id)
+)
+"""All handles with what is to be known of their holders."""
+
+_OF_NODES = (
+    HANDLES.add_columns(Deployable.uuid.label("deployable"), Node.name.label("node"))
+    .join(Deployable, Deployable.id == AttachHandle.deployable_id)
+    .join(Device, Device.id == Deployable.device_id)
+    .join(Node, Node.id == Device.node_id)
+    .where(Node.name.in_(bindparam("wanted", expanding=True)))
+)
+
+
+def of_node(handles: Sequence[Any]) -> dict[int, Occupancy]:
+    """What is free and what is held of each deployable, by its key, of rows of all handles of a node."""
+    taken = {(row.type, row.info_key) for row in handles if row.holder is not None}
+    parts: defaultdict[int, list[Any]] = defaultdict(list)
+    for row in handles:
+        parts[row.deployable_id].append(row)
+    return {key: _of_deployable(rows, taken) for key, rows in parts.items()}
+
+
+def read(connection: Connection, names: Collection[str]) -> dict[str, dict[str, Occupancy]]:
+    """What is free and held on nodes: by the names of those, then by the UUIDs of deployables. One statement."""
+    of_nodes: defaultdict[str, list[Any]] = defaultdict(list)
+    uuids: dict[int, str] = {}
+    for row in rows_of(connection, _OF_NODES, {"wanted": list(names)}):
+        of_nodes[row.node].append(row)
+        uuids[row.deployable_id] = row.deployable
+    return {
+        name: {uuids[key]: occupancy for key, occupancy in of_node(rows).items()} for name, rows in of_nodes.items()
+    }
+
+
+def occupied(host: Host, found: Mapping[str, Occupancy]) -> Host:
+    """A node as it was, with what is held of it now."""
+    return replace(host, cards=tuple(_card(card, found) for card in host.cards))
+
+
+def without(host: Host, handles: Collection[str]) -> Host:
+    """A node of which somebody is about to take these handles."""
+    return replace(
+        host,
+        cards=tuple(
+            replace(card, units=tuple(_unit_without(unit, handles) for unit in card.units)) for card in host.cards
+        ),
+    )
+
+
+def _of_deployable(handles: Iterable[Any], taken: set[tuple[str, str]]) -> Occupancy:
+    rows = list(handles)
+    ends = [row.expires_at for row in rows if row.expires_at is not None]
+    return Occupancy(
+        free=tuple(
+            Handle(row.uuid, row.type)
+            for row in rows
+            if row.presence == Presence.PRESENT and (row.type, row.info_key) not in taken
+        ),
+        held=sum(row.holder is not None for row in rows),
+        held_until=min(ends, default=None),
+    )
+
+
+def _card(card: Card, found: Mapping[str, Occupancy]) -> Card:
+    units = tuple(_unit(unit, found.get(unit.uuid, NOTHING), is_usable=not card.obstacle) for unit in card.units)
+    return card if units == card.units else replace(card, units=units)
+
+
+def _unit(unit: Unit, now: Occupancy, *, is_usable: bool) -> Unit:
+    free = now.free if is_usable and not unit.obstacle else ()
+    return replace(unit, free=free, held=now.held, held_until=now.held_until)
+
+
+def _unit_without(unit: Unit, handles: Collection[str]) -> Unit:
+    free = tuple(handle for handle in unit.free if handle.uuid not in handles)
+    lost = len(unit.free) - len(free)
+    return replace(unit, free=free, held=unit.held + lost) if lost else unit
