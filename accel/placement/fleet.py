@@ -104,9 +104,9 @@ class Fleet:
         """All kinds of units of which something can be taken somewhere."""
         return self._offering.keys()
 
-    def offering(self, specs: Iterable[Spec]) -> set[Shape]:
-        """The shapes that have something of one of these kinds to give."""
-        return set(chain.from_iterable(self._offering.get(spec, ()) for spec in specs))
+    def offering(self, specs: Iterable[Spec]) -> dict[Shape, None]:
+        """The shapes that have something of one of these kinds to give, in an order that does not change by itself."""
+        return dict.fromkeys(chain.from_iterable(self._offering.get(spec, ()) for spec in specs))
 
     def labelled(self, labels: Mapping[str, str]) -> set[str]:
         """The names of the nodes that have all these labels; ``rack`` stands for the rack."""

@@ -68,6 +68,10 @@ class Shape:
     """The cards that somebody has something of."""
     idle: int
     """The usable cards that nobody has anything of."""
+    ready: int
+    """The cards of which something can be taken."""
+    kinds: tuple[int, ...]
+    """The cards of each type and model, as sets."""
     twins: tuple[int, ...]
     """For each card the first that can change places with it: the node is of the same shape then."""
     answers: dict[Any, Any] = field(default_factory=dict, repr=False)
@@ -86,7 +90,7 @@ class Shapes:
         """That of a node."""
         topology = self._topologies.of(host.cards)
         slots = tuple(self._slots(host))
-        cards = tuple(card.obstacle for card in host.cards)
+        cards = tuple((card.type, card.model, card.obstacle) for card in host.cards)
         key = (host.is_online, topology, slots, cards)
         found = self._shapes.get(key)
         if found is None:
@@ -126,10 +130,11 @@ def _spec(card: Card, unit: Unit) -> Spec:
 def _shape(host: Host, topology: Topology, slots: tuple[Slot, ...]) -> Shape:
     offer: dict[Spec, int] = {}
     usable = sum(1 << number for number, card in enumerate(host.cards) if card.obstacle == Obstacle.NONE)
-    busy = 0
+    busy = ready = 0
     for slot in slots:
         if slot.is_open and host.is_online:
             offer[slot.spec] = offer.get(slot.spec, 0) + slot.free
+            ready |= 1 << slot.card
         if slot.held:
             busy |= 1 << slot.card
     return Shape(
@@ -141,8 +146,17 @@ def _shape(host: Host, topology: Topology, slots: tuple[Slot, ...]) -> Shape:
         usable=usable,
         busy=busy,
         idle=usable & ~busy,
+        ready=ready,
+        kinds=_kinds(host),
         twins=_twins(topology, slots),
     )
+
+
+def _kinds(host: Host) -> tuple[int, ...]:
+    kinds: dict[tuple[str, str], int] = {}
+    for number, card in enumerate(host.cards):
+        kinds[card.type, card.model] = kinds.get((card.type, card.model), 0) | 1 << number
+    return tuple(kinds.values())
 
 
 def _twins(topology: Topology, slots: tuple[Slot, ...]) -> tuple[int, ...]:

@@ -7,7 +7,7 @@ and with it everything that has been worked out about its sets.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
-from typing import Final
+from typing import Any, Final
 
 from accel.model.device import Device, DeviceType, Link, LinkKind
 from accel.model.topology import relation
@@ -46,8 +46,8 @@ class Topology:
     """For each card the set of those that are near to it, with itself; by ``LINKED``, ``SWITCH`` and ``NUMA``."""
     twins: tuple[int, ...]
     """For each card the first that can change places with it: no connection is another one then."""
-    memory: dict[object, float] = field(default_factory=dict, repr=False)
-    """Figures that depend on the topology and their keys alone."""
+    memory: dict[object, Any] = field(default_factory=dict, repr=False)
+    """What follows from the topology and the keys alone."""
     _cliques: dict[tuple[Nearness, int], tuple[int, ...]] = field(default_factory=dict, repr=False)
 
     @property
@@ -72,20 +72,24 @@ class Topology:
         """How many of a set are near to one another at most."""
         return max((clique.bit_count() for clique in self.cliques(near, cards)), default=0)
 
+    def is_known(self, near: Nearness) -> bool:
+        """Whether any two cards are near in this way."""
+        return near not in self.neighbours or any(cards & (cards - 1) for cards in self.neighbours[near])
+
     def closeness(self, cards: int) -> float:
         """How well a set is connected, from 0 to 1: the mean over its pairs. One card is as close as can be."""
-        found = self.memory.get(cards)
+        found: float | None = self.memory.get(cards)
         if found is None:
             pairs = [self._pair(a, b) for a, b in combinations(bits(cards), 2)]
             found = sum(pairs) / len(pairs) if pairs else 1.0
             self.remember(cards, found)
         return found
 
-    def remember(self, key: object, figure: float) -> None:
-        """Keep a figure in ``memory``, which does not grow without end."""
+    def remember(self, key: object, finding: object) -> None:
+        """Keep something in ``memory``, which does not grow without end."""
         if len(self.memory) >= _MOST_REMEMBERED:
             self.memory.clear()
-        self.memory[key] = figure
+        self.memory[key] = finding
 
     def _pair(self, a: int, b: int) -> float:
         near = next((near for near in _PAIRWISE if self.neighbours[near][a] >> b & 1), Nearness.NODE)

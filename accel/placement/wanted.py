@@ -16,7 +16,7 @@ from accel.placement.comparison import Comparison
 MOST_GROUPS: Final = 32
 """Groups of one question."""
 MOST_NODES: Final = 1000
-"""Nodes of one gang."""
+"""Nodes of one question."""
 DIFFERENT_NODE: Final = "different_node"
 """Said of groups: each of them is on a node of its own."""
 
@@ -128,6 +128,8 @@ def _mistakes(wanted: Wanted) -> Iterator[tuple[str, object, str]]:
     for number, tie in enumerate(wanted.together):
         yield from _wrong_tie(f"together[{number}].groups", tie.groups, len(wanted.groups))
     yield from _contradictions(wanted)
+    if wanted.nodes * len(wanted.parts) > MOST_NODES:
+        yield "nodes", wanted.nodes, f"so few that all groups together are on {MOST_NODES} nodes at most"
 
 
 def _wrong_tie(field_: str, groups: Sequence[int], count: int) -> Iterator[tuple[str, object, str]]:
