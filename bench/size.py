@@ -7,11 +7,10 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+from accel.agent.probe import Setup
+from accel.agent.runner import InlineRunner
+from accel.conf.agent import OPTIONS
 from accel.drivers.base import Host
-from accel.drivers.nvidia import NvidiaDriver
-from accel.drivers.nvme import NvmeDriver
-from accel.drivers.pci import PciDriver
-from accel.testing.driver_contract import options
 from accel.testing.host_tree import HostTree, PciRow
 from bench.figures import Figure, median_ms
 from bench.material import BIN, RABBITMQ_URL, service, until
@@ -33,9 +32,11 @@ def _start_of_the_command_line() -> Figure:
 def _discovery(directory: Path) -> Figure:
     host = _large_host(directory / "host")
     functions = len(list((host.sysfs / "bus/pci/devices").iterdir()))
-    drivers = [kind(host, options(kind)) for kind in (NvidiaDriver, NvmeDriver, PciDriver)]
-    value = median_ms(lambda: [list(driver.discover()) for driver in drivers], times=10)
-    return Figure(what=f"discovery of a host with {functions} PCI functions", value=value, unit="ms", bound=500)
+    enabled = next(option.default for option in OPTIONS if option.name == "enabled_drivers")
+    runner = InlineRunner([Setup(driver=name, host=host) for name in enabled])
+    value = median_ms(runner.discover, times=10)
+    what = f"discovery of a host with {functions} PCI functions, {len(enabled)} drivers"
+    return Figure(what=what, value=value, unit="ms", bound=500)
 
 
 def _large_host(root: Path) -> Host:
@@ -53,7 +54,7 @@ def _large_host(root: Path) -> Host:
 
 
 def _agent_memory(directory: Path) -> Figure:
-    """An agent that has looked with three drivers and found no conductor: its report waits in the spool."""
+    """An agent that has looked with all drivers and found no conductor: its report waits in the spool."""
     settings = directory / "agent.conf"
     settings.write_text(
         f"[DEFAULT]\nstate_path = {directory}\ntransport_url = {RABBITMQ_URL}\n"
@@ -63,7 +64,7 @@ def _agent_memory(directory: Path) -> Figure:
         until(lambda: any((directory / "agent").glob("report-*.json")), "the agent has looked")
         time.sleep(5)  # with a connection to the broker it is at its largest
         value = _resident_mib(agent.pid)
-    return Figure(what="accel-agent with nvidia, nvme, pci, resident", value=value, unit="MiB", bound=60)
+    return Figure(what="accel-agent with the drivers of the default, resident", value=value, unit="MiB", bound=60)
 
 
 def _resident_mib(process: int) -> float:

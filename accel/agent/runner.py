@@ -10,6 +10,7 @@ import multiprocessing
 import signal
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
@@ -17,6 +18,7 @@ from typing import Protocol
 
 from accel.agent.probe import Outcome, Setup, failed, look
 from accel.drivers import registry
+from accel.drivers.sysfs import surveyed
 from accel.model.report import FailureKind
 from accel.rpc import wire
 
@@ -42,7 +44,7 @@ class InlineRunner:
 
     def discover(self) -> tuple[Outcome, ...]:
         """See ``Runner.discover``."""
-        return tuple(look(setup) for setup in self._setups)
+        return tuple(look(setup) for setup in _surveyed(self._setups))
 
 
 class ProcessRunner:
@@ -70,7 +72,7 @@ class ProcessRunner:
             return ()
         at_once = min(len(self.setups), _MAX_AT_ONCE)
         with ThreadPoolExecutor(at_once, thread_name_prefix="driver") as pool:
-            return tuple(pool.map(self._look, self.setups))
+            return tuple(pool.map(self._look, _surveyed(self.setups)))
 
     def _look(self, setup: Setup) -> Outcome:
         stuck = self._stuck.get(setup.driver)
@@ -118,6 +120,18 @@ class ProcessRunner:
         child.join(_DEATH_PATIENCE_SECONDS)
         if child.is_alive():
             self._stuck[driver] = child
+
+
+def _surveyed(setups: Sequence[Setup]) -> list[Setup]:
+    """The setups with hosts whose PCI functions are listed once for all drivers.
+
+    What tells one function from another the kernel keeps in memory: reading it asks no device, so it can neither hang
+    nor fail, and is done here. With one driver there is nothing to share.
+    """
+    if len(setups) < 2:
+        return list(setups)
+    hosts = {host: surveyed(host) for host in {setup.host for setup in setups}}
+    return [replace(setup, host=hosts[setup.host]) for setup in setups]
 
 
 def _look_and_send(setup: Setup, answer_to: Connection) -> None:

@@ -14,7 +14,20 @@ from typing import Protocol
 
 _LOG = logging.getLogger(__name__)
 
-SUBSYSTEMS = ("accel", "block", "drm", "fpga_region", "mdev", "nvme", "nvme-subsystem", "pci", "vfio")
+SUBSYSTEMS = (
+    "accel",
+    "block",
+    "drm",
+    "fpga",
+    "fpga_region",
+    "kfd",
+    "mdev",
+    "nvme",
+    "nvme-subsystem",
+    "pci",
+    "vfio",
+    "xrt_mgmt",
+)
 """Where accelerators show up."""
 
 _COALESCE_SECONDS = 1.0

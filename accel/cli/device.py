@@ -98,7 +98,7 @@ class DeviceList(ListCommand):
         group.add_argument("--health", choices=("healthy", "unhealthy", "unknown"), help="in this health")
         group.add_argument("--status", choices=("enabled", "maintaining"), help="that the operator has in this status")
         group.add_argument("--presence", choices=("present", "lost"), help="that are there, or were there and are lost")
-        group.add_argument("--driver", help="found by this driver of accel: nvidia, nvme, pci")
+        group.add_argument("--driver", help="found by this driver of accel: nvidia, intel_fpga, nvme, pci …")
         group.add_argument("--numa-node", type=int, metavar="NUMBER", help="on this NUMA node")
         group.add_argument("--address", help="at this PCI address")
 

@@ -7,7 +7,19 @@ GROUP = cfg.OptGroup("agent", title="Agent", help="The daemon on each node: it l
 OPTIONS: list[cfg.Opt] = [
     cfg.ListOpt(
         "enabled_drivers",
-        default=["nvidia", "nvme", "pci"],
+        default=[
+            "mdev",
+            "nvidia",
+            "amd_gpu",
+            "intel_gpu",
+            "intel_fpga",
+            "xilinx_fpga",
+            "intel_qat",
+            "ascend",
+            "accel",
+            "nvme",
+            "pci",
+        ],
         help="The drivers that look for devices, in the order in which they are believed: a card that two of them see "
         "belongs to the first. accel-agent doctor lists those that are installed.",
     ),

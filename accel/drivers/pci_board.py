@@ -33,6 +33,10 @@ class Condition:
     reason: str = ""
 
 
+FIT = Condition()
+"""There, and nothing is known to be the matter."""
+
+
 def condition(function: PciFunction) -> Condition:
     """What its ids and its configuration space tell: a function that answers counts as healthy, as far as PCI sees."""
     if function.is_gone:
@@ -40,7 +44,7 @@ def condition(function: PciFunction) -> Condition:
         return Condition(presence=Presence.LOST, health=Health.UNKNOWN, reason=reason)
     if function.problems:
         return Condition(health=Health.UNKNOWN, reason=f"sysfs cannot be read: {', '.join(function.problems)}")
-    return Condition()
+    return FIT
 
 
 def pci_device(
@@ -99,8 +103,8 @@ class Board:
 
     name: str
     """The name of the card's deployable; the pool's begins with it."""
-    handle: AttachHandle
-    """How the whole card is handed out."""
+    handles: Sequence[AttachHandle]
+    """How the whole card is handed out: all of them to one workload."""
     attributes: Sequence[Attribute]
     """The card's."""
     virtual_functions: Sequence[PciAddress] = ()
@@ -109,10 +113,12 @@ class Board:
     host_uses: Sequence[str] = ()
     """What the host itself needs the board for; then nothing is handed out, and the attribute ``in_use_by_host`` says
     why."""
+    is_cut: bool = False
+    """Whether it is handed out in other parts, which the driver adds itself."""
 
     def deployables(self) -> Iterator[Deployable]:
         """The card, then the pool of its virtual functions if it has any."""
-        whole = () if self.virtual_functions else (self.handle,)
+        whole = () if self.virtual_functions or self.is_cut else tuple(self.handles)
         yield self._part(DeployableKind.CARD, self.attributes, whole)
         if self.virtual_functions:
             virtual = tuple(map(pci_handle, self.virtual_functions))
@@ -127,7 +133,7 @@ class Board:
             name=self.name if is_card else f"{self.name}_vfs",
             kind=kind,
             parent=None if is_card else self.name,
-            num_accelerators=len(offered),
+            num_accelerators=min(len(offered), 1) if is_card else len(offered),
             attributes=(*attributes, *_in_use_by_host(self.host_uses)),
             handles=offered,
         )

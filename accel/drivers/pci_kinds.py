@@ -32,6 +32,7 @@ RESOURCE_CLASSES: Mapping[DeviceType, str] = {
     DeviceType.AICHIP: "CUSTOM_AICHIP",
     DeviceType.QAT: "CUSTOM_QAT",
     DeviceType.PCI: "CUSTOM_PCI",
+    DeviceType.MDEV: "CUSTOM_MDEV",
 }
 """What OpenStack Placement counts a whole device of a kind as."""
 
@@ -50,7 +51,38 @@ UNKNOWN = Kind(DeviceType.PCI)
 
 _GPU, _FPGA, _AICHIP, _QAT, _PCI = DeviceType.GPU, DeviceType.FPGA, DeviceType.AICHIP, DeviceType.QAT, DeviceType.PCI
 
+_ALVEO: Mapping[int, str] = {
+    0x5000: "U200",
+    0x5004: "U250",
+    0x500C: "U280",
+    0x5020: "U50",
+    0x5028: "VCK5000",
+    0x503C: "U30",
+    0x5044: "VCK5000",
+    0x5048: "VCK5000",
+    0x5050: "U25",
+    0x505C: "U55C",
+    0x506C: "U50C",
+    0x5094: "V70",
+    0x50B0: "V70",
+    0x50B4: "V80",
+}
+"""Alveo cards by the device id of their management function; the user function has the next one."""
+
+_GOLDEN: Mapping[int, str] = {
+    0xD000: "U200",
+    0xD004: "U250",
+    0xD00C: "U280",
+    0xD020: "U50",
+    0xD03C: "U30",
+    0xD04C: "card",
+}
+"""Those that still run the image of the factory, the golden one."""
+
 _PRODUCTS: Mapping[str, Kind] = {
+    **{f"10ee:{product:04x}": Kind(_FPGA, f"Alveo {name} management function") for product, name in _ALVEO.items()},
+    **{f"10ee:{product + 1:04x}": Kind(_FPGA, f"Alveo {name}") for product, name in _ALVEO.items()},
+    **{f"10ee:{product:04x}": Kind(_FPGA, f"Alveo {name} with golden image") for product, name in _GOLDEN.items()},
     "1002:6860": Kind(_GPU, "Radeon Instinct MI25"),
     "1002:740c": Kind(_GPU, "Instinct MI250X/MI250"),
     "1002:740f": Kind(_GPU, "Instinct MI210"),
@@ -71,27 +103,20 @@ _PRODUCTS: Mapping[str, Kind] = {
     "8086:bcce": Kind(_FPGA, "Open FPGA Stack board"),
     "8086:bccf": Kind(_FPGA, "Open FPGA Stack virtual function"),
     "8086:af00": Kind(_FPGA, "FPGA development kit"),
-    "10ee:5000": Kind(_FPGA, "Alveo U200 management function"),
-    "10ee:5001": Kind(_FPGA, "Alveo U200"),
-    "10ee:5004": Kind(_FPGA, "Alveo U250 management function"),
-    "10ee:5005": Kind(_FPGA, "Alveo U250"),
-    "10ee:500c": Kind(_FPGA, "Alveo U280 management function"),
-    "10ee:500d": Kind(_FPGA, "Alveo U280"),
-    "10ee:5020": Kind(_FPGA, "Alveo U50 management function"),
-    "10ee:5021": Kind(_FPGA, "Alveo U50"),
-    "10ee:505c": Kind(_FPGA, "Alveo U55C management function"),
-    "10ee:505d": Kind(_FPGA, "Alveo U55C"),
-    "10ee:d000": Kind(_FPGA, "Alveo U200 with golden image"),
-    "10ee:d004": Kind(_FPGA, "Alveo U250 with golden image"),
-    "10ee:d00c": Kind(_FPGA, "Alveo U280 with golden image"),
-    "10ee:d020": Kind(_FPGA, "Alveo U50 with golden image"),
+    "8086:0435": Kind(_QAT, "QuickAssist DH895xCC"),
+    "8086:0443": Kind(_QAT, "QuickAssist DH895xCC virtual function"),
+    "8086:19e2": Kind(_QAT, "QuickAssist C3xxx"),
+    "8086:19e3": Kind(_QAT, "QuickAssist C3xxx virtual function"),
     "8086:37c8": Kind(_QAT, "QuickAssist C62x"),
     "8086:37c9": Kind(_QAT, "QuickAssist C62x virtual function"),
     "8086:4940": Kind(_QAT, "QuickAssist 4xxx"),
     "8086:4941": Kind(_QAT, "QuickAssist 4xxx virtual function"),
     "8086:4942": Kind(_QAT, "QuickAssist 401xx"),
+    "8086:4943": Kind(_QAT, "QuickAssist 401xx virtual function"),
     "8086:4944": Kind(_QAT, "QuickAssist 402xx"),
+    "8086:4945": Kind(_QAT, "QuickAssist 402xx virtual function"),
     "8086:4946": Kind(_QAT, "QuickAssist 420xx"),
+    "8086:4947": Kind(_QAT, "QuickAssist 420xx virtual function"),
     "8086:0b25": Kind(_PCI, "Data Streaming Accelerator"),
     "8086:0cfe": Kind(_PCI, "In-Memory Analytics Accelerator"),
     "8086:7d1d": Kind(_AICHIP, "NPU"),
@@ -105,10 +130,10 @@ _PRODUCTS: Mapping[str, Kind] = {
     "1da3:1061": Kind(_AICHIP, "Gaudi3"),
     "1da3:1062": Kind(_AICHIP, "Gaudi3"),
     "1da3:1063": Kind(_AICHIP, "Gaudi3"),
-    "19e5:d100": Kind(_AICHIP, "Ascend"),
-    "19e5:d500": Kind(_AICHIP, "Ascend"),
-    "19e5:d801": Kind(_AICHIP, "Ascend"),
-    "19e5:d802": Kind(_AICHIP, "Ascend"),
+    "19e5:d100": Kind(_AICHIP, "Ascend 310"),
+    "19e5:d500": Kind(_AICHIP, "Ascend 310P"),
+    "19e5:d801": Kind(_AICHIP, "Ascend 910"),
+    "19e5:d802": Kind(_AICHIP, "Ascend 910B"),
     "19e5:d803": Kind(_AICHIP, "Ascend"),
     "1ae0:0027": Kind(_AICHIP, "TPU"),
     "1ae0:005e": Kind(_AICHIP, "TPU"),

@@ -18,7 +18,7 @@ from accel.drivers.base import Host
 from accel.errors import InvalidAddress
 from accel.model.address import PciAddress
 
-_ADDRESS_NAME = re.compile(r"[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]")
+_ADDRESS_NAME = re.compile(r"[0-9a-f]{4,8}:[0-9a-f]{2}:[01][0-9a-f]\.[0-7]")
 _HOST_BRIDGE_NAME = re.compile(r"pci[0-9a-f]{4,8}:[0-9a-f]{2}")
 _VIRTUAL_FUNCTION_NAME = re.compile(r"virtfn(\d+)")
 _ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
@@ -204,6 +204,11 @@ class PciFunction:
         """The greatest speed the PCIe link can run at, as ``link_speed``."""
         return self._speed("max_link_speed")
 
+    @property
+    def slot(self) -> tuple[int, int, int]:
+        """Where the card sits: the address without the function."""
+        return self.address.domain, self.address.bus, self.address.device
+
     def _speed(self, attribute: str) -> str:
         speed = read_text(self.path / attribute)
         return "" if speed.startswith("Unknown") else speed
@@ -222,12 +227,26 @@ class PciFunction:
         return parents[first:]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SurveyedHost(Host):
+    """A host whose PCI functions have been listed already, once for all drivers of a run."""
+
+    functions: tuple[PciFunction, ...]
+
+
+def surveyed(host: Host) -> SurveyedHost:
+    """The host with its PCI functions as they are now."""
+    return SurveyedHost(name=host.name, root=host.root, functions=tuple(pci_functions(host)))
+
+
 def pci_functions(host: Host) -> list[PciFunction]:
     """All PCI functions of a host, by address.
 
     ``/sys/bus/pci`` may not exist, in a container or in a captured tree; the functions are then found below
     their host bridges.
     """
+    if isinstance(host, SurveyedHost):
+        return list(host.functions)
     directories = _listed_functions(host) or _walk(host.sysfs / "devices")
     return sorted(map(_function, directories), key=lambda function: function.address)
 

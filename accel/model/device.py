@@ -9,9 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from accel.errors import InvalidAddress
 from accel.model.address import PciAddress
 
 WEAK_IDENTITY_PREFIX = "pci:"
+
+FUNCTIONS = "functions"
+"""The fact of a board that names its PCI functions, where it has several: ``0000:04:00.0, 0000:04:00.1``."""
 
 
 class DeviceType(StrEnum):
@@ -56,6 +60,12 @@ class DeployableKind(StrEnum):
     """The SR-IOV virtual functions of a physical function, one attach handle each."""
     NAMESPACE = "namespace"
     """An NVMe namespace."""
+    REGION = "region"
+    """A region of an FPGA that can be programmed by itself."""
+    PARTITION = "partition"
+    """A partition of an AMD GPU."""
+    MDEV_TYPE = "mdev_type"
+    """The mediated devices of one type that a parent can make."""
 
 
 class HandleType(StrEnum):
@@ -175,6 +185,19 @@ class Device:
     def is_weakly_identified(self) -> bool:
         """Whether only the slot tells this device from another one: a card swapped for its like looks the same."""
         return self.identity.startswith(WEAK_IDENTITY_PREFIX)
+
+    @property
+    def functions(self) -> frozenset[PciAddress]:
+        """The PCI functions that are this card: the one at its address, and those that its facts name."""
+        named = filter(None, map(_address, self.std_board_info.get(FUNCTIONS, "").split(",")))
+        return frozenset((*named, *((self.address,) if self.address else ())))
+
+
+def _address(text: str) -> PciAddress | None:
+    try:
+        return PciAddress.parse(text)
+    except InvalidAddress:
+        return None
 
 
 def weak_identity(address: PciAddress) -> str:

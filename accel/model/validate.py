@@ -214,14 +214,21 @@ def _wrong_deployable(part: Deployable, node: str) -> Iterator[str]:
         yield f"its name does not start with the node's: name it f'{{host.name}}_…', here {node}_…"
     if part.name != part.name.strip():
         yield "its name begins or ends with a space: strip it, because not every database tells the two apart"
-    if part.num_accelerators != len(part.handles):
+    if not _has_handles_for_each(part):
         yield (
             f"num_accelerators is {part.num_accelerators} with {len(part.handles)} handles: give one handle for each "
-            "workload it can serve, and 0 of both for a card that is cut into parts"
+            "workload it can serve, or the same number for each, and 0 of both for a card that is cut into parts"
         )
     yield from _wrong_attributes(part)
     for handle in part.handles:
         yield from _wrong_handle(handle)
+
+
+def _has_handles_for_each(part: Deployable) -> bool:
+    """A board whose two functions go to one workload together has two handles and is one accelerator."""
+    if part.num_accelerators <= 0:
+        return part.num_accelerators == len(part.handles)
+    return bool(part.handles) and len(part.handles) % part.num_accelerators == 0
 
 
 def _wrong_attributes(part: Deployable) -> Iterator[str]:

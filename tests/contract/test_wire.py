@@ -25,7 +25,7 @@ from accel.rpc.local import LocalConductor
 
 DATA = Path(__file__).parents[1] / "data" / "wire"
 MESSAGES = (NodeReport, Heartbeat, Acknowledgement, RequestChanges, AuditWanted, Audit)
-FINGERPRINTS = {"1.0": "2f51f6de4ef17468", "1.1": "6fceba32eecd6fed"}
+FINGERPRINTS = {"1.0": "2f51f6de4ef17468", "1.1": "f505cdc3ab244a77"}
 
 
 AT_ONCE = """

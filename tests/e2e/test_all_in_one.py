@@ -78,7 +78,7 @@ def test_started_again_it_knows_the_same_devices(tmp_path: Path) -> None:
         (["--listen", "0.0.0.0:6666"], "listen on 127.0.0.1 or ::1"),
         (["--listen", "6666"], "--listen: '6666' is not an address and a port"),
         (["--listen", "127.0.0.1:70000"], "is not an address and a port"),
-        (["--driver", "gpux"], "installed drivers: fake, nvidia, nvme, pci, simulated"),
+        (["--driver", "gpux"], "installed drivers: accel, amd_gpu, ascend, fake, intel_fpga, "),
         (["--fleet", "no-such.yaml"], "no-such.yaml"),
         (["--host-tree", "/etc"], "a directory with a captured /sys below it"),
         (["--config-file", "no-such.conf"], "no-such.conf"),

@@ -90,7 +90,7 @@ def test_a_driver_that_is_not_installed_is_refused_with_the_list_of_those_that_a
 
     assert done.returncode == 1
     assert "driver 'nvida' is enabled but not installed" in done.stderr
-    assert "fake, nvidia, nvme, pci, simulated" in done.stderr
+    assert "accel, amd_gpu, ascend, fake, intel_fpga, " in done.stderr
 
 
 def test_a_fleet_file_with_a_mistake_is_refused_with_its_place(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from support.broker import RABBITMQ_URL, broker_topic, opened_transport
+from support.discovery import ENABLED
 from support.mocked_host import DRIVE, DRIVE_SERIAL, host_with_drives
 
 from accel.model.report import Acknowledgement, Heartbeat, NodeReport, Verdict
@@ -83,7 +84,7 @@ def test_it_reports_then_gives_signs_of_life_and_looks_again_when_told_to(config
     with running(config) as agent:
         report = conductor.reports.get()
         assert report.node.name == "node-1"
-        assert [driver.driver for driver in report.drivers] == ["nvidia", "nvme", "pci"]
+        assert tuple(driver.driver for driver in report.drivers) == ENABLED
         assert all(driver.failure is None for driver in report.drivers)
 
         first, second = conductor.heartbeats.get(), conductor.heartbeats.get()

@@ -1,5 +1,7 @@
 """Every card has one driver."""
 
+from dataclasses import replace
+
 from accel.agent.merge import merge
 from accel.model.address import PciAddress
 from accel.model.device import Deployable, DeployableKind, Device, DeviceType, pci_handle, weak_identity
@@ -50,6 +52,34 @@ def test_a_function_that_an_earlier_driver_hands_out_is_no_device_of_a_later_one
     merged = merge([answer("nvidia", whole), answer("pci", device(address=VIRTUAL_FUNCTION))], {})
 
     assert merged.reports == (answer("nvidia", whole), answer("pci"))
+
+
+def test_a_function_that_an_earlier_driver_names_as_the_cards_own_is_no_device_of_a_later_one() -> None:
+    second = PciAddress(0, 0x3B, 0, 1)
+    board = replace(device("serial:7"), std_board_info={"functions": f"{SLOT}, {second}"})
+
+    merged = merge([answer("fpga", board), answer("pci", device(address=second))], {})
+
+    assert merged.reports == (answer("fpga", board), answer("pci"))
+
+
+def test_what_an_earlier_driver_has_is_not_handed_out_by_a_later_one_as_a_part_of_its_card() -> None:
+    pool = device("GPU-1", hands_out=VIRTUAL_FUNCTION)
+
+    merged = merge([answer("mdev", device(address=VIRTUAL_FUNCTION)), answer("nvidia", pool)], {})
+
+    (left,) = merged.reports[1].devices
+    assert (left.identity, left.deployables[0].handles, left.deployables[0].num_accelerators) == ("GPU-1", (), 0)
+
+
+def test_handles_that_go_to_one_workload_together_are_withdrawn_together() -> None:
+    both = tuple(map(pci_handle, (SLOT, VIRTUAL_FUNCTION)))
+    part = Deployable(name="node-1_board", kind=DeployableKind.CARD, num_accelerators=1, handles=both)
+    board = replace(device("serial:7"), deployables=(part,))
+
+    merged = merge([answer("mdev", device(address=VIRTUAL_FUNCTION)), answer("fpga", board)], {})
+
+    assert merged.reports[1].devices[0].deployables[0].handles == ()
 
 
 def test_different_cards_stay_with_their_drivers() -> None:

@@ -56,7 +56,7 @@ def test_two_controllers_of_one_subsystem_are_one_drive_with_one_handle(tree: Ho
     tree.nvme_controller(NvmeRow(name="nvme0", address=TWO, subsystem="nvme-subsys0", namespaces={1: GIB}))
     tree.nvme_controller(NvmeRow(name="nvme1", address=ONE, subsystem="nvme-subsys0"))
     (device,) = look(tree)
-    assert device.std_board_info["controllers"] == f"{ONE}, {TWO}"
+    assert device.std_board_info["functions"] == f"{ONE}, {TWO}"
     assert [handle.info["bus"] for part in device.deployables for handle in part.handles] == ["81"]
 
 

@@ -150,6 +150,10 @@ MISTAKES: dict[str, tuple[Any, str]] = {
     ),
     "a name that does not fit": ([_with_card(name="node-1" + "x" * 250)], "its name has 256 characters: give 1 to 255"),
     "more accelerators than handles": ([_with_card(num_accelerators=2)], "num_accelerators is 2 with 1 handles"),
+    "handles that do not come out even": (
+        [_with_card(num_accelerators=2, handles=tuple(pci_handle(replace(_ADDRESS, function=n)) for n in range(3)))],
+        "num_accelerators is 2 with 3 handles",
+    ),
     "fewer than none": ([_with_card(num_accelerators=-1, handles=())], "num_accelerators is -1 with 0 handles"),
     "an attribute twice": ([_with_attribute("rc", "FPGA")], "attribute 'rc' is there 2 times: give each key once"),
     "no resource class": (
@@ -250,6 +254,9 @@ _RIGHT: dict[str, Callable[[], object]] = {
             replace(_CARD, num_accelerators=0, handles=()),
             replace(_CARD, name="node-1_part", kind=DeployableKind.MIG, parent=_CARD.name),
         )
+    ],
+    "a board of which each workload takes both functions": lambda: [
+        _with_card(handles=(pci_handle(_ADDRESS), pci_handle(replace(_ADDRESS, function=1))))
     ],
     "a part of a part": lambda: [_with_parts(_part("c", "b"), _part("b", "a"), _part("a", None))],
 }

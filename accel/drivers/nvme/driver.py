@@ -28,6 +28,7 @@ from accel.drivers.sysfs import PciFunction, pci_functions
 from accel.model.address import PciAddress
 from accel.model.attribute import custom_trait, resource_class, traits
 from accel.model.device import (
+    FUNCTIONS,
     AttachHandle,
     Attribute,
     Deployable,
@@ -159,7 +160,7 @@ class _DriveReport:
             "firmware": self._drive.firmware,
             "transport": self._first.transport,
             "subsystem_nqn": self._drive.qualified_name,
-            "controllers": ", ".join(addresses) if len(addresses) > 1 else "",
+            FUNCTIONS: ", ".join(addresses) if len(addresses) > 1 else "",
         }
         return {name: fact for name, fact in facts.items() if fact}
 
@@ -185,7 +186,7 @@ class _DriveReport:
         namespaces = _distinct(self._drive.namespaces)
         board = Board(
             name=self._name,
-            handle=self._handle(),
+            handles=(self._handle(),),
             attributes=(*attributes, *_capacity(namespaces)),
             virtual_functions=self._function.virtual_functions if self._function else (),
             pool_attributes=attributes,
@@ -235,7 +236,7 @@ def _silent_device(host: Host, function: PciFunction, *, name: str) -> Device:
     attributes = _attributes(function.vendor)
     board = Board(
         name=f"{host.name}_{function.address}",
-        handle=pci_handle(function.address),
+        handles=(pci_handle(function.address),),
         attributes=attributes,
         virtual_functions=function.virtual_functions,
         pool_attributes=attributes,

@@ -11,15 +11,13 @@ from oslo_config import cfg
 
 from accel.drivers.base import Host
 from accel.drivers.host_use import HostUse
-from accel.drivers.pci.kfd import kfd_gpus
 from accel.drivers.pci.whitelist import Entry, EntryText, parse_entries
-from accel.drivers.pci_board import UNKNOWN_ID, Board, pci_device
-from accel.drivers.pci_kinds import RESOURCE_CLASSES, UNKNOWN, VENDOR_WORDS, Kind, kind_of
+from accel.drivers.pci_card import Knowledge, card, console_use, memory_figures
+from accel.drivers.pci_kinds import UNKNOWN, kind_of
 from accel.drivers.pci_names import pci_names
-from accel.drivers.sysfs import PciFunction, pci_functions, read_number, read_text
+from accel.drivers.sysfs import PciFunction, pci_functions
 from accel.model.address import PciAddress
-from accel.model.attribute import custom_trait, resource_class, traits
-from accel.model.device import Attribute, Device, DeviceType, pci_handle
+from accel.model.device import Device
 
 _MASS_STORAGE = 0x01
 """The upper byte of the class code of everything that has disks behind it."""
@@ -49,21 +47,9 @@ class PciDriver:
 
     def discover(self) -> tuple[Device, ...]:
         """The accelerators, by address."""
-        functions = pci_functions(self._host)
-        if functions:
-            return self._devices(list(_candidates(self._host, functions, self._whitelist)))
-        return self._devices_of_kfd()
-
-    def _devices(self, candidates: Sequence["_Candidate"]) -> tuple[Device, ...]:
+        candidates = list(_candidates(self._host, pci_functions(self._host), self._whitelist))
         names = pci_names(self._host, [candidate.function.ids for candidate in candidates])
         return tuple(candidate.device(names.get(candidate.function.ids, "")) for candidate in candidates)
-
-    def _devices_of_kfd(self) -> tuple[Device, ...]:
-        gpus = [gpu for gpu in kfd_gpus(self._host) if _is_admitted(self._host, gpu.function, self._whitelist)]
-        functions = [gpu.function for gpu in gpus]
-        is_chosen = bool(self._whitelist)
-        seen = self._devices([_Candidate(self._host, one, admitted=(one,), is_chosen=is_chosen) for one in functions])
-        return tuple(gpu.identified(one, node=self._host.name) for gpu, one in zip(gpus, seen, strict=True))
 
 
 def _candidates(host: Host, functions: Sequence[PciFunction], whitelist: Sequence[Entry]) -> Iterator["_Candidate"]:
@@ -99,43 +85,19 @@ class _Candidate:
 
         :param name: what the host's list of ids calls it; empty when it does not
         """
-        return pci_device(
+        return card(
+            self._host,
             self.function,
-            kind=self._kind.type,
-            model=self._kind.model or name,
-            deployables=tuple(self._board().deployables()),
-        )
-
-    @property
-    def _kind(self) -> Kind:
-        return next(filter(None, map(kind_of, (self.function, *self._admitted))), UNKNOWN)
-
-    def _board(self) -> Board:
-        kind = self._kind.type
-        whole = RESOURCE_CLASSES[kind]
-        return Board(
-            name=f"{self._host.name}_{self.function.address}",
-            handle=pci_handle(self.function.address),
-            attributes=self._attributes(whole),
+            kind=next(filter(None, map(kind_of, (self.function, *self._admitted))), UNKNOWN),
+            known=Knowledge(figures=memory_figures(self.function), host_uses=self._host_uses()),
+            name=name,
             virtual_functions=self._virtual_functions(),
-            pool_attributes=self._attributes("VGPU" if kind is DeviceType.GPU else whole),
-            host_uses=self._host_uses(),
         )
 
     def _virtual_functions(self) -> Sequence[PciAddress]:
         if self.function in self._admitted:
             return self.function.virtual_functions
         return [function.address for function in self._admitted]
-
-    def _attributes(self, resource_class_name: str) -> tuple[Attribute, ...]:
-        kind, vendor = self._kind.type, self.function.vendor or UNKNOWN_ID
-        names = (
-            custom_trait(kind, VENDOR_WORDS.get(vendor, vendor)),
-            custom_trait(kind, "product id", self.function.product or UNKNOWN_ID),
-        )
-        memory = read_number(self.function.path / "mem_info_vram_total")
-        figures = () if memory is None else (Attribute(key="memory_bytes", value=str(memory)),)
-        return (resource_class(resource_class_name), *traits(names), *figures)
 
     def _host_uses(self) -> tuple[str, ...]:
         """What the host needs the function for.
@@ -147,6 +109,6 @@ class _Candidate:
             return HostUse(self._host).of_controller(self.function.address)
         if self._is_chosen:
             return ()
-        if read_text(self.function.path / "boot_vga") == "1":
-            return ("console",)
-        return ("board management",) if (self.function.path / "mgmt_pf").exists() else ()
+        if (self.function.path / "mgmt_pf").exists():
+            return ("board management",)
+        return console_use(self.function)
