@@ -6,14 +6,13 @@ from functools import partial
 from wsgiref.types import WSGIApplication
 
 from oslo_config import cfg
-from oslo_middleware import HTTPProxyToWSGI, RequestId
 
 from accel.api import identity
 from accel.api.claiming import Claiming
 from accel.api.controller import Application, RootController
 from accel.api.faults import Boundary
 from accel.api.identity import Layer
-from accel.api.layers import HealthCheck, Options, Reading, ReferenceMount
+from accel.api.layers import BehindProxy, HealthCheck, Options, Reading, ReferenceMount, RequestId
 from accel.api.metrics import Metrics
 from accel.api.routes import ROUTES
 from accel.api.routing import Router
@@ -61,7 +60,7 @@ def _layers(conf: cfg.ConfigOpts, database: Database, router: Router) -> list[La
     return [
         partial(HealthCheck, conf=conf),
         partial(Metrics, database=database),
-        partial(HTTPProxyToWSGI, conf=conf),  # what the client really sent, before anybody looks at it
+        partial(BehindProxy, conf=conf),  # what the client really sent, before anybody looks at it
         RequestId,  # from here on a request has a name, errors included
         ReferenceMount,
         Boundary,  # errors of everything below become answers

@@ -34,7 +34,7 @@ AGENT = "agent"
 CONDUCTOR = "conductor"
 API = "api"
 _SUBJECT_LENGTH = 255
-_WRITE = insert(Event)
+_WRITE = insert(Event).inline()  # its key is not asked for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

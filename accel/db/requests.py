@@ -57,7 +57,7 @@ _SELECT: AnySelect = (
     .outerjoin(AttachHandle, AttachHandle.id == Holder.attach_handle_id)
 )
 
-_CREATE = insert(AcceleratorRequest)
+_CREATE = insert(AcceleratorRequest).inline()  # its key is not asked for
 
 
 def _may_be_called(text: str) -> ColumnElement[bool]:
