@@ -6,6 +6,7 @@
     ├── InvalidValue            a value somebody gave us cannot be right (also a ValueError)
     │   ├── InvalidAddress      not a PCI address
     │   ├── InvalidFleet        a fleet file with a mistake in it
+    │   ├── InvalidTrace        a file of nodes or tasks to simulate, with a mistake in it
     │   └── ReferenceFault      … which the first versions of the API answer as a fault of the server
     ├── ConfigurationError      the service cannot start as it is configured
     │   └── UnknownDriver       an enabled driver that is not installed
@@ -76,6 +77,12 @@ class InvalidFleet(AccelError, ValueError):
     """A fleet file has a mistake; the text names file, line, field and what is allowed."""
 
     code = "accel.invalid_fleet"
+
+
+class InvalidTrace(AccelError, ValueError):
+    """A file of nodes or tasks to simulate has a mistake; the text names file, line, field and what is allowed."""
+
+    code = "accel.invalid_trace"
 
 
 class ConfigurationError(AccelError):
