@@ -168,6 +168,8 @@ class Policy:
     sizes: Sizes = SIZES
     """What the fragmentation is measured against."""
     scorers: Mapping[str, Scorer] = field(default_factory=lambda: SCORERS, hash=False, repr=False)
+    _whole: float = field(init=False, repr=False)
+    """All weights together."""
 
     def __post_init__(self) -> None:
         for name, weight in self.weights.items():
@@ -175,7 +177,8 @@ class Policy:
                 raise InvalidValue("weights", name, f"one of {', '.join(sorted(self.scorers))}")
             if not 0 <= weight <= 1000:
                 raise InvalidValue(f"weights.{name}", weight, "a number from 0 to 1000")
-        if not any(self.weights.values()):
+        object.__setattr__(self, "_whole", sum(self.weights.values()))
+        if not self._whole:
             raise InvalidValue("weights", dict(self.weights), "a table with one weight above 0 at least")
         for name in self.filters:
             if name not in NODE_FILTERS:
@@ -187,8 +190,7 @@ class Policy:
 
     def total(self, scores: Mapping[str, float]) -> float:
         """The parts by their weights, from 0 to 1."""
-        weighed = sum(self.weights[name] * score for name, score in scores.items())
-        return round(weighed / sum(self.weights.values()), 6)
+        return round(sum(self.weights[name] * score for name, score in scores.items()) / self._whole, 6)
 
     def of_set(self, shape: Shape, used: int) -> float:
         """How good a set of cards is beside other sets of the same node."""
@@ -200,8 +202,10 @@ class Policy:
 
     def at_most(self, shape: Shape, cards: int) -> float:
         """What nothing that takes so many handles of the node gets more than, with room for rounding."""
-        bounds = {name: BOUNDS[name](shape, cards, self.sizes) if name in BOUNDS else 1.0 for name in self.weights}
-        return self.total(bounds) + 1e-5
+        most = 0.0
+        for name, weight in self.weights.items():
+            most += weight * BOUNDS[name](shape, cards, self.sizes) if name in BOUNDS else weight
+        return most / self._whole + 1e-5
 
 
 POLICIES: Final[Mapping[str, Mapping[str, float]]] = {
