@@ -6,16 +6,20 @@ from functools import partial
 from wsgiref.types import WSGIApplication
 
 from oslo_config import cfg
+from oslo_middleware import HTTPProxyToWSGI, RequestId
 
 from accel.api import identity
 from accel.api.claiming import Claiming
 from accel.api.controller import Application, RootController
 from accel.api.faults import Boundary
+from accel.api.fleet_index import FleetIndex
 from accel.api.identity import Layer
-from accel.api.layers import BehindProxy, HealthCheck, Options, Reading, ReferenceMount, RequestId
+from accel.api.layers import HealthCheck, Options, Reading, ReferenceMount
 from accel.api.metrics import Metrics
+from accel.api.placing import Placing
 from accel.api.routes import ROUTES
 from accel.api.routing import Router
+from accel.api.services import Services
 from accel.db.engine import Database
 from accel.db.transitions import Terms
 from accel.policies.enforcer import Policy, make_enforcer
@@ -32,19 +36,25 @@ def make_app(
     claims: Claims,
     *,
     terms: Terms | None = None,
+    placing: Placing | None = None,
     clock: Callable[[], datetime] = _now,
 ) -> WSGIApplication:
     """The application of a configuration over a database; it connects when the first request comes.
 
     :param claims: what is left to conductors of accelerator requests
     :param terms: how requests are bound and unbound, by default as the configuration says
+    :param placing: what questions about placement are answered with, by default the fleet of the database; it is read
+        when it is first asked for, unless somebody begins before
     :raises ConfigurationError: the authentication strategy lacks what it needs
     """
     router = Router(ROUTES)
     controller = RootController(
         router,
-        database,
-        Claiming(terms=terms or Terms.configured(conf), conductors=claims),
+        Services(
+            database=database,
+            claiming=Claiming(terms=terms or Terms.configured(conf), conductors=claims),
+            placing=placing or Placing(index=FleetIndex(database)),
+        ),
         policy=Policy(make_enforcer(conf)),
         public_endpoint=conf.api.public_endpoint,
         clock=clock,
@@ -60,7 +70,7 @@ def _layers(conf: cfg.ConfigOpts, database: Database, router: Router) -> list[La
     return [
         partial(HealthCheck, conf=conf),
         partial(Metrics, database=database),
-        partial(BehindProxy, conf=conf),  # what the client really sent, before anybody looks at it
+        partial(HTTPProxyToWSGI, conf=conf),  # what the client really sent, before anybody looks at it
         RequestId,  # from here on a request has a name, errors included
         ReferenceMount,
         Boundary,  # errors of everything below become answers

@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from http import HTTPStatus
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from oslo_context.context import RequestContext
 
 from accel.api.claiming import Claiming
 from accel.api.microversion import SAYS_MORE, Version
+from accel.api.placing import Placing
 from accel.db.engine import Database
 from accel.db.events import Origin
 from accel.db.paging import ListQuery
@@ -17,12 +19,20 @@ from accel.db.scope import Scope
 _PAGING = frozenset({"limit", "marker", "sort_key", "sort_dir"})
 
 
+class Reply(NamedTuple):
+    """What a handler returns where the status is not always the same; elsewhere it returns the body."""
+
+    body: Any
+    status: HTTPStatus
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
     """One call of the API."""
 
     database: Database
     claiming: Claiming
+    placing: Placing
     version: Version
     base_url: str
     """Where the API is mounted, without a slash at the end: links begin with it."""

@@ -9,18 +9,16 @@ import pecan
 from pecan.core import ExplicitPecan, RoutingState
 
 from accel.api import environment, identity, microversion, old_filters, validation
-from accel.api.call import Call
-from accel.api.claiming import Claiming
+from accel.api.call import Call, Reply
 from accel.api.environment import Input
 from accel.api.refusals import MethodNotAllowed, NoSuchRoute, NotAcceptable
 from accel.api.route import Route
 from accel.api.routing import Place, Router
-from accel.db.engine import Database
+from accel.api.services import Services
 from accel.db.events import Origin
 from accel.policies.enforcer import Policy
 
 _JSON = "application/json"
-_ANYTHING = "*/*"
 
 F = TypeVar("F", bound=Callable[..., Any])
 _exposed: Callable[[F], F] = pecan.expose(content_type=_JSON)
@@ -36,16 +34,14 @@ class RootController:
     def __init__(
         self,
         router: Router,
-        database: Database,
-        claiming: Claiming,
+        services: Services,
         *,
         policy: Policy,
         public_endpoint: str | None,
         clock: Callable[[], datetime],
     ) -> None:
         self._router = router
-        self._database = database
-        self._claiming = claiming
+        self._services = services
         self._policy = policy
         self._public_endpoint = public_endpoint
         self._clock = clock
@@ -59,8 +55,7 @@ class RootController:
         request.context["place"] = place = self._router.find(request.path_info)
         request.environ[environment.ROUTE] = place.template
         request.context["route"] = place.route(request.method)
-        accepted = request.environ.get("HTTP_ACCEPT", _ANYTHING)
-        if accepted not in {_JSON, _ANYTHING} and not request.accept.acceptable_offers([_JSON]):
+        if not request.accept.acceptable_offers([_JSON]):
             raise NotAcceptable(f"Answers are {_JSON}; the request does not accept that")
 
     @_exposed
@@ -73,15 +68,17 @@ class RootController:
         if route.answer is None:
             return pecan.Response(status=route.success, content_type=None, headerlist=headers)
         headers += [("Content-Type", _JSON)]
-        return pecan.Response(status=route.success, body=_render(result), headerlist=headers)
+        reply = result if isinstance(result, Reply) else Reply(result, route.success)
+        return pecan.Response(status=reply.status, body=_render(reply.body), headerlist=headers)
 
     def _call(self, route: Route, place: Place, request: pecan.Request) -> Call:
         given: Input = request.environ[environment.INPUT]
         context = environment.context(request.environ)
         pairs = given.query if route.old_filters is None else old_filters.translate(given.query, route.old_filters)
         return Call(
-            database=self._database,
-            claiming=self._claiming,
+            database=self._services.database,
+            claiming=self._services.claiming,
+            placing=self._services.placing,
             version=environment.version(request.environ) or microversion.OLDEST,
             base_url=(self._public_endpoint or request.application_url).rstrip("/"),
             path=place.path,

@@ -32,8 +32,8 @@ VERSIONS: Mapping[Version, str] = {
     Version(2, 3): "Devices show their status.",
     Version(
         2, 4
-    ): "Nodes, topology, events and summary; attach handles, quotas and audits; device profiles can be changed; "
-    "answers say more.",
+    ): "Nodes, topology, events and summary; attach handles, quotas and audits; placement; device profiles can be "
+    "changed; answers say more.",
 }
 OLDEST = min(VERSIONS)
 NEWEST = max(VERSIONS)

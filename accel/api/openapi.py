@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from http import HTTPStatus
 from typing import Any
 
 from accel.api.microversion import HEADER, NEWEST, OLDEST, SERVICE_TYPE, VERSIONS
@@ -58,7 +59,10 @@ def _operation(route: Route) -> dict[str, Any]:
         "operationId": _operation_id(route),
         "summary": summary,
         "parameters": [*_path_parameters(route), *_query_parameters(route.query), *_header_parameters(route)],
-        "responses": {str(route.success.value): _success(route), "default": _ERROR_ANSWER},
+        "responses": {
+            **{str(status.value): _success(route, status) for status in (route.success, *route.other_successes)},
+            "default": _ERROR_ANSWER,
+        },
     }
     if route.policy is None:
         operation["security"] = []
@@ -93,10 +97,10 @@ def _header_parameters(route: Route) -> Iterator[Mapping[str, Any]]:
         yield _VERSION_PARAMETER
 
 
-def _success(route: Route) -> dict[str, Any]:
+def _success(route: Route, status: HTTPStatus) -> dict[str, Any]:
     if route.answer is None:
-        return {"description": route.success.phrase}
-    return {"description": route.success.phrase, "content": {_JSON: {"schema": route.answer}}}
+        return {"description": status.phrase}
+    return {"description": status.phrase, "content": {_JSON: {"schema": route.answer}}}
 
 
 def _version_parameter() -> dict[str, Any]:

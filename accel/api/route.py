@@ -27,6 +27,8 @@ class Route:
     answer: Schema | None = None
     """None: the answer has no body."""
     success: HTTPStatus = HTTPStatus.OK
+    other_successes: tuple[HTTPStatus, ...] = ()
+    """Further ones, with the same answer."""
     has_version: bool = True
     """Whether the version header is looked at."""
     old_filters: tuple[str, ...] | None = None

@@ -27,17 +27,9 @@ from accel.agent.bell import Bell, Call
 from accel.api.app import make_app
 from accel.api.embedded import EmbeddedServer
 from accel.cmd.agent_parts import make_agent, make_player, make_runner, watch
-from accel.cmd.api import check_access, relax_garbage_collection
-from accel.cmd.conductor import (
-    make_claims,
-    make_manager,
-    make_notifier,
-    make_periodic,
-    make_reporter,
-    take_up_left_work,
-)
+from accel.cmd.api import check_access, relax_garbage_collection, start_placing
+from accel.cmd.conductor import make_claims, make_manager, make_notifier, make_periodic, take_up_left_work
 from accel.conductor.nova import connect
-from accel.conductor.placement import connect as connect_placement
 from accel.db import migrate, nodes
 from accel.db.engine import Database
 from accel.drivers.fleet import FleetFile
@@ -150,15 +142,11 @@ class AllInOne:
         notifier = make_notifier(self._database, nova, conf, self._stop)
         claims = make_claims(self._database, conf, self._ends.enter_context(workers), nova, notifier)
         take_up_left_work(claims)
-        app = make_app(self._database, conf, LocalClaims(claims))
+        app = make_app(self._database, conf, LocalClaims(claims), placing=start_placing(self._database))
         server = EmbeddedServer(app, conf.api.host, self._settings.port)
         _start_listening(server)
         self._ends.callback(server.stop)
-        reporter = make_reporter(self._database, connect_placement(conf), conf, self._stop)
-        background = [
-            make_periodic(manager, claims, conf, self._stop),
-            *(each for each in (notifier, reporter) if each),
-        ]
+        background = [make_periodic(manager, claims, conf, self._stop), *([notifier] if notifier else [])]
         for each in background:
             each.start()
         played = len(FleetFile(fleet).current().nodes) if fleet else 0

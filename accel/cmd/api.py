@@ -15,7 +15,9 @@ from oslo_config import cfg
 from oslo_log import log
 
 from accel import conf as configuration
+from accel.api.fleet_index import FleetIndex
 from accel.api.identity import check_identity, is_loopback
+from accel.api.placing import Placing
 from accel.db.engine import Database
 from accel.db.migrate import check_schema
 from accel.errors import AccelError, ConfigurationError, DatabaseUnavailable
@@ -88,7 +90,15 @@ def make_application(conf: cfg.ConfigOpts) -> WSGIApplication:
     from accel.api.app import make_app  # noqa: PLC0415
 
     claims = ClaimsClient(transport_of(conf), timeout_seconds=conf.rpc.call_timeout_seconds, topic=conf.rpc.topic)
-    return make_app(Database.configured(conf.database), conf, claims)
+    database = Database.configured(conf.database)
+    return make_app(database, conf, claims, placing=start_placing(database))
+
+
+def start_placing(database: Database) -> Placing:
+    """What questions about placement are answered with; from now on the fleet is read for it."""
+    index = FleetIndex(database)
+    index.start()
+    return Placing(index=index)
 
 
 class _Gunicorn(BaseApplication):  # type: ignore[misc] # gunicorn publishes no types

@@ -13,7 +13,7 @@ from accel.db.history import Entry
 from accel.db.paging import AnySelect, Listing, ListQuery, Page, as_stored
 from accel.db.profiles import SHORTEST_UUID_PREFIX
 from accel.db.scope import Scope
-from accel.db.tables import AcceleratorRequest, AttachHandle, Holder
+from accel.db.tables import AcceleratorRequest, AttachHandle, Holder, PlacementClaim
 from accel.errors import InvalidValue, NotFound
 from accel.model.event import EventKind
 from accel.model.request import RESOLVED, RequestState, Wanted, accelerators_of, amounts_of
@@ -42,6 +42,8 @@ class RequestRow(NamedTuple):
     handle_uuid: str | None = None
     handle_type: str | None = None
     handle_info: dict[str, str] | None = None
+    claim_uuid: str | None = None
+    """The claim of placement that it belongs to."""
 
 
 _COLUMNS: dict[str, Any] = {
@@ -49,15 +51,17 @@ _COLUMNS: dict[str, Any] = {
     "handle_uuid": AttachHandle.uuid.label("handle_uuid"),
     "handle_type": AttachHandle.type.label("handle_type"),
     "handle_info": AttachHandle.info.label("handle_info"),
+    "claim_uuid": PlacementClaim.uuid.label("claim_uuid"),
 }
 _SELECT: AnySelect = (
     select(*(_COLUMNS[name] if name in _COLUMNS else getattr(AcceleratorRequest, name) for name in RequestRow._fields))
     .select_from(AcceleratorRequest)
     .outerjoin(Holder, Holder.request_id == AcceleratorRequest.id)
     .outerjoin(AttachHandle, AttachHandle.id == Holder.attach_handle_id)
+    .outerjoin(PlacementClaim, PlacementClaim.id == AcceleratorRequest.claim_id)
 )
 
-_CREATE = insert(AcceleratorRequest).inline()  # its key is not asked for
+_CREATE = insert(AcceleratorRequest)
 
 
 def _may_be_called(text: str) -> ColumnElement[bool]:
@@ -78,6 +82,7 @@ LISTING = Listing(
         "project_id": lambda project_id: AcceleratorRequest.project_id == project_id,
         "hostname": lambda name: AcceleratorRequest.hostname == name,
         "device_profile_name": lambda name: AcceleratorRequest.profile_name == name,
+        "claim": lambda uuid: PlacementClaim.uuid == uuid.lower(),
         "ref": _may_be_called,
     },
     sort_keys={

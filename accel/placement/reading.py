@@ -27,6 +27,16 @@ def of_profile(groups: Groups) -> Wanted:
     return _joined(read, ())
 
 
+def check_properties(groups: Groups) -> None:
+    """Make sure that what groups say by properties of ours is understood.
+
+    :raises InvalidValue: it is not
+    """
+    for number, group in enumerate(groups):
+        if not group.keys().isdisjoint((NEAR, ANY_OF, WHERE)):
+            _of_texts(number, group)
+
+
 def of_body(body: Mapping[str, Any]) -> Wanted:
     """What the body of a call asks for, by its ``groups``: types are taken as its schema has checked them.
 

@@ -16,6 +16,7 @@ from accel.policies import (
     devices,
     events,
     nodes,
+    placements,
     quotas,
     summary,
 )
@@ -27,6 +28,7 @@ MODULES: tuple[ModuleType, ...] = (
     attributes,
     device_profiles,
     accelerator_requests,
+    placements,
     attach_handles,
     quotas,
     audit,

@@ -18,9 +18,11 @@ from accel.api.routes import ROUTES
 
 TABLE = yaml.safe_load((Path(__file__).parent.parent / "data" / "scope.yaml").read_text())
 COLUMNS = TABLE.pop("personas").split()
-ABOUT = ("arq:", "device_profile:", "event:", "quota:")
+ABOUT = ("arq:", "claim:", "placement:", "device_profile:", "event:", "quota:")
 """How the rules begin that are about things of projects."""
 
+_FREE_HANDLES = 60
+"""There must be one for each claim that succeeds."""
 GROUPS = [{"resources:FPGA": "1"}]
 
 
@@ -34,7 +36,9 @@ class Row(NamedTuple):
 
     @property
     def route(self) -> tuple[str, str]:
-        template = self.path.partition("?")[0].replace("{request}", "{uuid}").replace("{project}", "{project_id}")
+        template = re.sub(r"\{(request|claim)\}", "{uuid}", self.path.partition("?")[0]).replace(
+            "{project}", "{project_id}"
+        )
         return self.method.removesuffix("+"), template
 
 
@@ -57,6 +61,9 @@ class Things:
         self._api = api
         device = inventory.device(inventory.node())
         self._part = inventory.deployable(device)
+        inventory.attribute(self._part, "rc", "FPGA")
+        for _ in range(_FREE_HANDLES):
+            inventory.handle(self._part)
         self._public = inventory.profile("public")
         self._quotas: set[str] = set()
 
@@ -65,6 +72,8 @@ class Things:
         whose, _, which = row.whose.partition(":")
         project = None if whose == "nobody" else whose
         name = f"thing-{uuid4().hex}"
+        if "claim:" in _rule(row) and row.route != ("POST", "/v2/placements/claims"):
+            return self._claim(project)
         if "arq" in _rule(row) and row.method != "POST":
             return self._request(project, is_bound=which == "bound")
         if "event" in _rule(row):
@@ -86,6 +95,14 @@ class Things:
             self._inventory.holder(handle, request_id=request["id"], project_id=project)
         return {"request": request["uuid"], "instance": instance}
 
+    def _claim(self, project: str | None) -> dict[str, str]:
+        claim = self._inventory.claim(project_id=project, lease_seconds=60)
+        values = {"state": "Bound", "claim_id": claim["id"]}
+        request = self._inventory.request(self._public, project_id=project, **values)
+        handle = self._inventory.handle(self._part)
+        self._inventory.holder(handle, kind="reservation", request_id=request["id"], project_id=project)
+        return {"claim": claim["uuid"]}
+
     def _profile(self, name: str, project: str | None, *, is_public: bool) -> None:
         new = {"name": name, "groups": GROUPS, "project_id": project, "is_public": is_public}
         headers = NEWEST | {"X-Auth-Token": "<admin>"}
@@ -102,6 +119,10 @@ def _body(row: Row, thing: dict[str, str]) -> Any:
     project = None if row.whose == "nobody" else row.whose
     bodies = {
         ("arq:", "POST"): lambda: {"device_profile_name": thing["profile"]},
+        ("claim:", "POST"): lambda: (
+            {"device_profile_name": thing["profile"]} if "profile" in thing else {"lease_seconds": 60}
+        ),
+        ("placement:", "POST"): lambda: {"device_profile_name": thing["profile"]},
         ("arq:", "PATCH"): lambda: {thing["request"]: [{"path": "/hostname", "op": "remove"}]},
         ("device_profile:", "POST"): lambda: [
             {"name": thing["profile"], "groups": GROUPS, "project_id": project, "is_public": project is None},

@@ -23,6 +23,7 @@ from accel.db.tables import (
     Holder,
     Node,
     NodeDriver,
+    PlacementClaim,
     Quota,
 )
 
@@ -173,6 +174,20 @@ class Inventory:
             "steps": [],
         }
         return self._add(AcceleratorRequest, defaults | columns)
+
+    def claim(self, **columns: Any) -> dict[str, Any]:
+        """A claim of placement that holds nothing yet and does not end by itself."""
+        defaults = {
+            "project_id": "red",
+            "user_id": None,
+            "consumer": "",
+            "idempotency_key": None,
+            "request": {"groups": [{"count": 1}]},
+            "request_hash": "0" * 64,
+            "lease_seconds": None,
+            "expires_at": None,
+        }
+        return self._add(PlacementClaim, defaults | columns)
 
     def quota(self, project_id: str, resource_class: str = "PGPU", limit: int = 1) -> dict[str, Any]:
         """How many accelerators a project may hold."""

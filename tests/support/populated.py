@@ -16,6 +16,10 @@ def uuid(kind: int, number: int) -> str:
     return f"{kind}0000000-0000-4000-8000-{number:012}"
 
 
+CLAIM = "c0000000-0000-4000-8000-000000000001"
+"""The UUID of the claim of placement."""
+
+
 def populate(database: Database) -> None:
     """Two nodes: ``alpha`` is heard and has two GPUs, one of them cut in two; ``beta`` is silent. And two profiles, one
     of them asked for by a request.
@@ -38,6 +42,7 @@ def populate(database: Database) -> None:
     inventory.profile("gold", uuid=uuid(7, 1), description="first", updated_at=BEGIN)
     secret = inventory.profile("secret", uuid=uuid(7, 2), is_public=False, project_id="red", version=3)
     inventory.request(secret, uuid=uuid(8, 1))
+    inventory.claim(uuid=CLAIM, lease_seconds=60, expires_at=BEGIN)
     inventory.event("node.added", uuid=uuid(6, 1), node="alpha", occurred_at=BEGIN)
     inventory.event(
         "device.added", uuid=uuid(6, 2), node="alpha", device_uuid=uuid(1, 1), occurred_at=BEGIN + timedelta(hours=1)

@@ -19,6 +19,7 @@ from accel.db.profiles import ProfileRow
 from accel.errors import ReferenceFault, UuidInUse
 from accel.model import old_profile, profile
 from accel.model.profile import DeviceProfile, Groups, is_uuid_like
+from accel.placement import reading
 
 SHOWS_BY_NAME = Version(2, 2)
 
@@ -140,7 +141,9 @@ def _text(description: str | int | None) -> str | None:
 def _read_groups(given: Sequence[Mapping[str, Any]] | None) -> Groups:
     for number, group in enumerate(given or ()):
         validation.check(profile.properties(group), schemas.PROPERTIES, where=f"groups[{number}]")
-    return profile.read_groups(given, STANDARD)
+    groups = profile.read_groups(given, STANDARD)
+    reading.check_properties(groups)
+    return groups
 
 
 def _check_owner(call: Call, project_id: str | None, *, is_public: bool) -> None:

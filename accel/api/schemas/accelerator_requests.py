@@ -34,6 +34,7 @@ QUERY = query(
         "project_id": TEXT,
         "hostname": TEXT,
         "device_profile_name": TEXT,
+        "claim": {**TEXT, "description": "The uuid of the claim of placement that they belong to."},
         "ref": {**TEXT, "description": "What a person calls it: an instance, or the first four characters of a uuid."},
         **PAGING,
     }
@@ -45,7 +46,7 @@ DELETE_QUERY = query(
     }
 )
 
-_FROM_2_4 = {"resource_class": TEXT, "reason": TEXT, "group": STRINGS_BY_STRING}
+_FROM_2_4 = {"resource_class": TEXT, "reason": TEXT, "group": STRINGS_BY_STRING, "claim_uuid": UUID_OR_NULL}
 REQUEST = members(
     {
         "uuid": UUID,

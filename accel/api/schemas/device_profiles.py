@@ -22,6 +22,8 @@ from accel.api.schemas.common import (
     members,
     query,
 )
+from accel.placement.reading import ANY_OF, NEAR, WHERE
+from accel.placement.wanted import Nearness
 
 _LONGEST = 65535
 _NAMES: Schema = {**TEXT, "minLength": 0, "maxLength": _LONGEST}
@@ -50,6 +52,20 @@ _PROPERTIES = {
     "accel:bitstream_id": {**_UUID_TEXT, "description": "The image to load before the device is used."},
     "accel:function_id": {**_UUID_TEXT, "description": "The function that the device must have."},
     "accel:function_name": {"type": "string", "minLength": 1, "maxLength": 255, "description": "Its name."},
+    NEAR: {"enum": list(Nearness), "description": "How near to one another the accelerators of the group are."},
+    ANY_OF: {
+        "type": "string",
+        "maxLength": 4096,
+        "pattern": "^ *[A-Z0-9_]+( *[,;] *[A-Z0-9_]+)* *$",
+        "description": "Traits of which each has one at least, separated by commas; several such lists by semicolons.",
+    },
+    WHERE: {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": 4096,
+        "pattern": WITHOUT_NUL,
+        "description": "Comparisons, separated by commas, that hold for each: memory >= 40GiB, model ~ H100.",
+    },
 }
 PROPERTIES: Schema = {"type": "object", "properties": _PROPERTIES, "propertyNames": {"enum": list(_PROPERTIES)}}
 """What a group may say by keys of our own, from 2.4."""

@@ -23,6 +23,7 @@ def render(row: RequestRow, *, version: Version, base_url: str) -> dict[str, Any
     }
     if version >= SAYS_MORE:
         body |= {"resource_class": row.resource_class, "reason": row.reason, "group": row.group}
+        body["claim_uuid"] = row.claim_uuid
     body["links"] = [{"href": f"{base_url}/v2/accelerator_requests/{row.uuid}", "rel": "self"}]
     body["created_at"] = row.created_at
     body["updated_at"] = row.updated_at

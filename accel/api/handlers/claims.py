@@ -1,0 +1,150 @@
+"""Claims of placement: make, list, show, renew, release."""
+
+import hashlib
+from functools import partial
+from http import HTTPStatus
+from typing import Any
+from uuid import uuid4
+
+import orjson
+
+from accel.api import questions
+from accel.api.call import Call, Reply
+from accel.api.placing import why_not
+from accel.api.questions import Question
+from accel.api.views import collection
+from accel.api.views import placements as views
+from accel.db import placement_claims, taking
+from accel.db.engine import Connection
+from accel.db.occupancy import without
+from accel.db.placement_claims import Claim
+from accel.db.taking import Chosen, NewClaim
+from accel.errors import NoPlacement, Overtaken
+from accel.model.request import WORKING
+from accel.placement.fleet import Fleet
+from accel.placement.search import candidates
+from accel.placement.wanted import Wanted
+
+_ATTEMPTS = 8
+"""How often something else is chosen when others were faster."""
+_OLD_BY_SECONDS = 0.1
+"""What is chosen is looked at again when it is taken, so it may be chosen by what was true a moment ago."""
+
+
+def create(call: Call) -> Reply:
+    """Choose the best place for something and take it, all or nothing.
+
+    :raises NoPlacement: it fits nowhere
+    :raises Overtaken: others were faster, again and again
+    """
+    asked = questions.asked(call.body)
+
+    def prepare(connection: Connection) -> tuple[NewClaim, Question, Claim | None]:
+        question = questions.read(connection, call.body, scope=call.scope)
+        new = _new(call, asked, question)
+        return new, question, taking.repeated(connection, new)
+
+    new, question, known = call.database.read(prepare)
+    claim, is_new = (known, False) if known is not None else _take(call, new, question.wanted)
+    if is_new and any(one.state in WORKING for one in claim.allocations):
+        call.claiming.leave_to_conductors()
+    return Reply(_body(call, claim), HTTPStatus.CREATED if is_new else HTTPStatus.OK)
+
+
+def index(call: Call) -> dict[str, Any]:
+    """All claims that the query wants."""
+    page = call.database.read(lambda connection: placement_claims.find(connection, call.list_query, scope=call.scope))
+    return collection.render(call, "claims", page, [_body(call, claim) for claim in page.rows])
+
+
+def show(call: Call) -> dict[str, Any]:
+    """One claim."""
+    uuid = call.arguments["uuid"]
+    return _body(call, call.database.read(lambda connection: placement_claims.get(connection, uuid, scope=call.scope)))
+
+
+def renew(call: Call) -> dict[str, Any]:
+    """Hold a claim for so long from now on; for as long as before unless told."""
+    uuid, seconds = call.arguments["uuid"], call.body.get("lease_seconds")
+    lease = int(seconds) if seconds is not None else None
+    claim = call.database.write(
+        lambda connection: taking.renew(connection, uuid, lease, scope=call.scope, origin=call.origin)
+    )
+    return _body(call, claim)
+
+
+def delete(call: Call) -> None:
+    """Give back all that a claim holds."""
+    uuid = call.arguments["uuid"]
+    left = call.database.write(
+        lambda connection: taking.release(connection, uuid, scope=call.scope, origin=call.origin)
+    )
+    if left:
+        call.claiming.leave_to_conductors()
+
+
+def _new(call: Call, asked: dict[str, Any], question: Question) -> NewClaim:
+    lease = call.body.get("lease_seconds")
+    about = {
+        "request": asked,
+        "consumer": call.body.get("consumer", ""),
+        "lease_seconds": int(lease) if lease else None,
+    }
+    return NewClaim(
+        project_id=call.context.project_id or "",  # the policy lets nobody through who acts for none
+        user_id=call.context.user_id,
+        idempotency_key=call.body.get("idempotency_key"),
+        request_hash=hashlib.sha256(orjson.dumps(about, option=orjson.OPT_SORT_KEYS)).hexdigest(),
+        profile=question.profile,
+        **about,
+    )
+
+
+def _take(call: Call, new: NewClaim, wanted: Wanted) -> tuple[Claim, bool]:
+    """Choose and take; whoever was too late chooses again, by what is true now."""
+    old_by = _OLD_BY_SECONDS
+    for _ in range(_ATTEMPTS):
+        chosen = _choose(call, wanted, old_by) or _choose(call, wanted, 0)
+        if not chosen:
+            raise NoPlacement(call.placing.index.ask(partial(why_not, wanted)))
+        take = partial(taking.take, new=new, chosen=chosen, terms=call.claiming.terms, origin=call.origin)
+        try:
+            claim, is_new = call.database.write(take)
+        except BaseException as error:
+            call.placing.index.doubt({one.node for one in chosen})
+            if not isinstance(error, Overtaken):
+                raise
+            old_by = 0
+        else:
+            if not is_new:
+                call.placing.index.doubt({one.node for one in chosen})
+            return claim, is_new
+    raise Overtaken(f"others have taken what was chosen, {_ATTEMPTS} times over; try again")
+
+
+def _choose(call: Call, wanted: Wanted, old_by: float) -> list[Chosen]:
+    """The best place, and nobody else in this process chooses it meanwhile; nothing if there is none."""
+
+    def choose(fleet: Fleet) -> list[Chosen]:
+        found = candidates(wanted, fleet, limit=1, policy=call.placing.policy, seed=uuid4().hex)
+        if not found:
+            return []
+        [best] = found
+        for node in best.nodes:
+            fleet.replace(without(fleet.hosts[node], {part.handle for part in best.parts if part.node == node}))
+        return [
+            Chosen(
+                group_index=wanted.groups[part.group].number,
+                group=wanted.groups[part.group].text,
+                resource_class=part.resource_class,
+                node=part.node,
+                handle_uuid=part.handle,
+            )
+            for part in best.parts
+        ]
+
+    return call.placing.index.ask(choose, may_be_old_by=old_by)
+
+
+def _body(call: Call, claim: Claim) -> dict[str, Any]:
+    return views.render_claim(claim, base_url=call.base_url)
