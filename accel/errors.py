@@ -6,6 +6,7 @@
     ├── InvalidValue            a value somebody gave us cannot be right (also a ValueError)
     │   ├── InvalidAddress      not a PCI address
     │   ├── InvalidFleet        a fleet file with a mistake in it
+    │   ├── InvalidTrace        a file of nodes or tasks to simulate, with a mistake in it
     │   └── ReferenceFault      … which the first versions of the API answer as a fault of the server
     ├── ConfigurationError      the service cannot start as it is configured
     │   └── UnknownDriver       an enabled driver that is not installed
@@ -18,7 +19,8 @@
     ├── Unavailable             a part we depend on is away: try again later
     │   ├── DatabaseUnavailable
     │   ├── ConductorUnavailable
-    │   └── NovaUnavailable
+    │   ├── NovaUnavailable
+    │   └── PlacementUnavailable
     ├── ConductorRefused        the conductor takes a message for wrong
     │   └── Superseded          … because the node has been restarted since
     ├── IncompatibleVersion     two services have no version of the messages in common
@@ -75,6 +77,12 @@ class InvalidFleet(AccelError, ValueError):
     """A fleet file has a mistake; the text names file, line, field and what is allowed."""
 
     code = "accel.invalid_fleet"
+
+
+class InvalidTrace(AccelError, ValueError):
+    """A file of nodes or tasks to simulate has a mistake; the text names file, line, field and what is allowed."""
+
+    code = "accel.invalid_trace"
 
 
 class ConfigurationError(AccelError):
@@ -171,6 +179,12 @@ class NovaUnavailable(Unavailable):
     """OpenStack's compute service does not answer, or not what it was asked."""
 
     code = "accel.nova_unavailable"
+
+
+class PlacementUnavailable(Unavailable):
+    """OpenStack's placement service does not answer, or it is somebody else who answers."""
+
+    code = "accel.placement_unavailable"
 
 
 class ConductorRefused(AccelError):

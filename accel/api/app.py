@@ -6,7 +6,6 @@ from functools import partial
 from wsgiref.types import WSGIApplication
 
 from oslo_config import cfg
-from oslo_middleware import HTTPProxyToWSGI, RequestId
 
 from accel.api import identity
 from accel.api.claiming import Claiming
@@ -14,7 +13,7 @@ from accel.api.controller import Application, RootController
 from accel.api.faults import Boundary
 from accel.api.fleet_index import FleetIndex
 from accel.api.identity import Layer
-from accel.api.layers import HealthCheck, Options, Reading, ReferenceMount
+from accel.api.layers import BehindProxy, HealthCheck, Options, Reading, ReferenceMount, RequestId
 from accel.api.metrics import Metrics
 from accel.api.placing import Placing
 from accel.api.routes import ROUTES
@@ -70,7 +69,7 @@ def _layers(conf: cfg.ConfigOpts, database: Database, router: Router) -> list[La
     return [
         partial(HealthCheck, conf=conf),
         partial(Metrics, database=database),
-        partial(HTTPProxyToWSGI, conf=conf),  # what the client really sent, before anybody looks at it
+        partial(BehindProxy, conf=conf),  # what the client really sent, before anybody looks at it
         RequestId,  # from here on a request has a name, errors included
         ReferenceMount,
         Boundary,  # errors of everything below become answers

@@ -19,6 +19,7 @@ from accel.db.events import Origin
 from accel.policies.enforcer import Policy
 
 _JSON = "application/json"
+_ANYTHING = "*/*"
 
 F = TypeVar("F", bound=Callable[..., Any])
 _exposed: Callable[[F], F] = pecan.expose(content_type=_JSON)
@@ -55,7 +56,8 @@ class RootController:
         request.context["place"] = place = self._router.find(request.path_info)
         request.environ[environment.ROUTE] = place.template
         request.context["route"] = place.route(request.method)
-        if not request.accept.acceptable_offers([_JSON]):
+        accepted = request.environ.get("HTTP_ACCEPT", _ANYTHING)
+        if accepted not in {_JSON, _ANYTHING} and not request.accept.acceptable_offers([_JSON]):
             raise NotAcceptable(f"Answers are {_JSON}; the request does not accept that")
 
     @_exposed

@@ -8,7 +8,8 @@ from oslo_context.context import RequestContext
 
 from accel.api.microversion import Version
 
-REQUEST_ID = "openstack.request_id"  # set by oslo.middleware
+REQUEST_ID = "openstack.request_id"  # this one and the next are those of oslo.middleware, for oslo.context
+GLOBAL_REQUEST_ID = "openstack.global_request_id"
 VERSION = "accel.version"
 INPUT = "accel.input"
 ROUTE = "accel.route"

@@ -15,9 +15,10 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from accel.api import environment
-from accel.db import notifications, summary
+from accel.db import notifications, placement_nodes, summary
 from accel.db.engine import Connection, Database
 from accel.errors import DatabaseUnavailable
+from accel.model.provider import SyncState
 
 _METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
 _OTHER = "other"
@@ -94,7 +95,7 @@ class Inventory(Collector):
         """The gauges."""
         is_up = GaugeMetricFamily("accel_database_up", "Whether the database answered when this was collected.")
         try:
-            groups, nodes, untold = self._database.read(_count)
+            groups, nodes, untold, placement = self._database.read(_count)
         except DatabaseUnavailable:
             is_up.add_metric([], 0)
             yield is_up
@@ -103,6 +104,8 @@ class Inventory(Collector):
         yield is_up
         yield _gauge("accel_nodes", "Nodes by state.", ["state"], {(state,): count for state, count in nodes.items()})
         yield GaugeMetricFamily("accel_nova_notifications", "What Nova is still to be told.", untold)
+        told: dict[tuple[str, ...], int] = {(state,): count for state, count in placement.items()}
+        yield _gauge("accel_placement_nodes", "Nodes by how OpenStack Placement agrees with them.", ["state"], told)
         kinds = {group.values[0]: group for group in groups}
         yield _gauge("accel_devices", "Devices by type and state.", ["type", "state"], _devices(kinds))
         yield _gauge("accel_attach_handles", "Attach handles by type and state.", ["type", "state"], _handles(kinds))
@@ -110,8 +113,10 @@ class Inventory(Collector):
         yield _gauge("accel_devices_disabled", "Devices that an operator has disabled, by type.", ["type"], disabled)
 
 
-def _count(connection: Connection) -> tuple[list[summary.Group], dict[str, int], int]:
-    return summary.groups(connection, ["type"]), summary.nodes_by_state(connection), notifications.count(connection)
+def _count(connection: Connection) -> tuple[list[summary.Group], dict[str, int], int, dict[SyncState, int]]:
+    groups = summary.groups(connection, ["type"])
+    nodes, untold = summary.nodes_by_state(connection), notifications.count(connection)
+    return groups, nodes, untold, placement_nodes.states(connection)
 
 
 def _devices(kinds: Mapping[str, summary.Group]) -> dict[tuple[str, ...], int]:

@@ -28,8 +28,16 @@ from accel.api.app import make_app
 from accel.api.embedded import EmbeddedServer
 from accel.cmd.agent_parts import make_agent, make_player, make_runner, watch
 from accel.cmd.api import check_access, relax_garbage_collection, start_placing
-from accel.cmd.conductor import make_claims, make_manager, make_notifier, make_periodic, take_up_left_work
+from accel.cmd.conductor import (
+    make_claims,
+    make_manager,
+    make_notifier,
+    make_periodic,
+    make_reporter,
+    take_up_left_work,
+)
 from accel.conductor.nova import connect
+from accel.conductor.placement import connect as connect_placement
 from accel.db import migrate, nodes
 from accel.db.engine import Database
 from accel.drivers.fleet import FleetFile
@@ -146,7 +154,11 @@ class AllInOne:
         server = EmbeddedServer(app, conf.api.host, self._settings.port)
         _start_listening(server)
         self._ends.callback(server.stop)
-        background = [make_periodic(manager, claims, conf, self._stop), *([notifier] if notifier else [])]
+        reporter = make_reporter(self._database, connect_placement(conf), conf, self._stop)
+        background = [
+            make_periodic(manager, claims, conf, self._stop),
+            *(each for each in (notifier, reporter) if each),
+        ]
         for each in background:
             each.start()
         played = len(FleetFile(fleet).current().nodes) if fleet else 0

@@ -18,11 +18,17 @@ from accel.conductor.claims import Claims, Hooks
 from accel.conductor.manager import Limits, Manager
 from accel.conductor.notifier import Notifier, Patience
 from accel.conductor.nova import Nova, connect
+from accel.conductor.placement import Placement
+from accel.conductor.placement import connect as connect_placement
+from accel.conductor.providers import Reconciler
+from accel.conductor.reporter import Reporter
+from accel.conductor.reporter import Terms as ReporterTerms
 from accel.conductor.service import Periodic, begin
 from accel.db.engine import Database
 from accel.db.migrate import check_schema
 from accel.db.transitions import Terms
 from accel.errors import AccelError, DatabaseUnavailable
+from accel.model.provider import OWNER_TRAIT
 from accel.rpc.messaging import brokers_of, transport_of
 from accel.rpc.server import serve
 
@@ -32,6 +38,8 @@ _LOOK_SECONDS = 2.0
 """How often a conductor looks for what another one has left to be told."""
 _REQUESTS_OF_A_BATCH = 4
 """To Keystone for its versions and for a token, to Nova, and one more where the token has been refused."""
+_SLOW_REQUESTS_OF_A_NODE = 10
+"""So many requests to Placement may take as long as they can before another conductor tells it of the node as well."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -55,9 +63,10 @@ def run(conf: cfg.ConfigOpts, stop: Event) -> int:
     """Wait for the database and the broker, then serve until ``stop`` is set.
 
     :return: the exit status
-    :raises ConfigurationError: the database's schema is not the one of this release, or Nova cannot be spoken to so
+    :raises ConfigurationError: the database's schema is not the one of this release, or it does not say how to speak to
+        Nova or Placement
     """
-    nova = connect(conf)
+    nova, placement = connect(conf), connect_placement(conf)
     database = Database.configured(conf.database)
     if not database.wait_until_ready(stop):
         return 0
@@ -70,7 +79,8 @@ def run(conf: cfg.ConfigOpts, stop: Event) -> int:
         server = serve(transport_of(conf), manager, conf.host, topic=conf.rpc.topic, claims=claims)
         if not begin(server.start, stop, awaited=_brokers(conf)):
             return 0 if stop.is_set() else 1
-        background = [make_periodic(manager, claims, conf, stop), *([notifier] if notifier else [])]
+        reporter = make_reporter(database, placement, conf, stop)
+        background = [make_periodic(manager, claims, conf, stop), *(each for each in (notifier, reporter) if each)]
         for each in background:
             each.start()
         _LOG.info("conductor %s takes reports into %s", conf.host, database.name)
@@ -136,6 +146,23 @@ def make_notifier(database: Database, nova: Nova | None, conf: cfg.ConfigOpts, s
     )
     notifier = Notifier(database, nova, lambda: datetime.now(UTC), patience, stop=stop)
     return Periodic([notifier.tell_due], interval_seconds=_LOOK_SECONDS, stop=stop, name="telling Nova")
+
+
+def make_reporter(
+    database: Database, placement: Placement | None, conf: cfg.ConfigOpts, stop: Event
+) -> Periodic | None:
+    """What tells OpenStack Placement of nodes, not started yet; None where there is no Placement."""
+    if placement is None:
+        _LOG.info("Placement is told nothing of nodes: [placement] auth_type is not set")
+        return None
+    terms = ReporterTerms(
+        marks=frozenset({OWNER_TRAIT} if conf.placement.owner_trait else ()),
+        lease=timedelta(seconds=conf.placement.timeout * _SLOW_REQUESTS_OF_A_NODE),
+        longest_pause=timedelta(seconds=conf.placement.longest_pause_seconds),
+        compare_interval=timedelta(seconds=conf.placement.compare_interval_seconds),
+    )
+    reporter = Reporter(database, Reconciler(placement), lambda: datetime.now(UTC), terms, stop=stop)
+    return Periodic([reporter.tell_due], interval_seconds=_LOOK_SECONDS, stop=stop, name="telling Placement")
 
 
 def take_up_left_work(claims: Claims) -> None:

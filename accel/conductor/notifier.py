@@ -13,6 +13,7 @@ from functools import partial
 from threading import Event
 from typing import Protocol
 
+from accel.conductor.backoff import growing_pause
 from accel.db import notifications
 from accel.db.engine import Database
 from accel.db.notifications import Failure, Taken
@@ -21,7 +22,6 @@ from accel.model.notification import Notification, Reception, Reply
 _LOG = logging.getLogger(__name__)
 _BATCH = 100
 """So many are told at once."""
-_SHORTEST_PAUSE = timedelta(seconds=1)
 
 
 class Listener(Protocol):
@@ -46,8 +46,7 @@ class Patience:
 
         :param chance: from 0 to 1
         """
-        doubled: timedelta = min(_SHORTEST_PAUSE * 2 ** min(attempts - 1, 20), self.longest_pause)
-        return doubled * (1 + chance) / 2
+        return growing_pause(attempts, self.longest_pause) * (1 + chance) / 2
 
 
 class Notifier:

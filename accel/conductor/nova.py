@@ -1,26 +1,27 @@
 """Nova, OpenStack's compute service: told what became of requests, and asked whether instances are still there.
 
-keystoneauth signs in and finds it. It takes a quarter of a second to import, so only a conductor that has a Nova
-imports it, and everything about it is here: its options too.
+Everything about it is here: its options too.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from oslo_config import cfg
 
+from accel.conductor import openstack
+from accel.conductor.openstack import body_of
 from accel.conf.nova import GROUP
-from accel.errors import ConfigurationError, NovaUnavailable
+from accel.errors import NovaUnavailable
 from accel.model.notification import BOUND_EVENT, Notification, Reception, Reply
 
 if TYPE_CHECKING:
     import requests
     from keystoneauth1.adapter import Adapter
 
+_SERVICE = "compute"
 _KNOWS_ACCELERATORS = "2.82"
 """The first version of Nova's API that takes events of accelerator requests."""
-_TEXT_LENGTH = 300
 
 
 def connect(conf: cfg.ConfigOpts) -> "Nova | None":
@@ -28,44 +29,13 @@ def connect(conf: cfg.ConfigOpts) -> "Nova | None":
 
     :raises ConfigurationError: the text says which option is wrong
     """
-    section = conf.nova.auth_section
-    if not (conf.nova.auth_type or section):
-        return None
-    from keystoneauth1 import loading  # noqa: PLC0415 - see the module's docstring
-    from keystoneauth1.exceptions import ClientException  # noqa: PLC0415 - see the module's docstring
-
-    conf.register_opts(_session_options(), group=GROUP.name)
-    try:
-        if conf.nova.timeout <= 0:
-            raise ConfigurationError("[nova] timeout: a number of seconds above 0 is wanted")
-        if section and section != GROUP.name:
-            conf.register_opts(loading.get_auth_common_conf_options(), group=section)
-        auth = loading.load_auth_from_conf_options(conf, GROUP.name)
-        if auth is None:
-            raise ConfigurationError(f"[nova] auth_section: [{section}] has no auth_type")
-        session = loading.load_session_from_conf_options(conf, GROUP.name, auth=auth)
-        adapter = loading.load_adapter_from_conf_options(conf, GROUP.name, session=session, client_name="accel")
-    except (ClientException, TypeError, cfg.Error) as error:
-        raise ConfigurationError(f"[nova]: {error}") from error
-    return Nova(adapter)
+    adapter = openstack.adapter_of(conf, GROUP.name, service_type=_SERVICE)
+    return Nova(adapter) if adapter is not None else None
 
 
 def list_opts() -> list[tuple[cfg.OptGroup, Sequence[cfg.Opt]]]:
-    """What is keystoneauth's in the group, with what its plugin ``password`` needs, for the sample configuration."""
-    from keystoneauth1 import loading  # noqa: PLC0415 - see the module's docstring
-
-    return [(GROUP, [*_session_options(), *loading.get_auth_plugin_conf_options("password")])]
-
-
-def _session_options() -> list[cfg.Opt]:
-    """How Nova is found and spoken to; what keystoneauth leaves open is decided here."""
-    from keystoneauth1 import loading  # noqa: PLC0415 - see the module's docstring
-
-    session = loading.get_session_conf_options()
-    cfg.set_defaults(session, timeout=15)
-    adapter = loading.get_adapter_conf_options(include_deprecated=False)
-    cfg.set_defaults(adapter, service_type="compute", valid_interfaces=["internal", "public"])
-    return [*session, *adapter]
+    """What is keystoneauth's in the group, for the sample configuration."""
+    return [(GROUP, openstack.options(_SERVICE))]
 
 
 class Nova:
@@ -119,7 +89,7 @@ class Nova:
         raise NovaUnavailable(f"{_said(answer)}{hint}")
 
     def _ask(self, method: str, path: str, **arguments: Any) -> "requests.Response":
-        from keystoneauth1.exceptions import ClientException  # noqa: PLC0415 - see the module's docstring
+        from keystoneauth1.exceptions import ClientException  # noqa: PLC0415 - see accel.conductor.openstack
 
         try:
             return self._adapter.request(path, method, raise_exc=False, **arguments)
@@ -139,7 +109,7 @@ def _event(notification: Notification) -> dict[str, str]:
 def _replies(answer: "requests.Response", notifications: Sequence[Notification]) -> list[Reply]:
     if _has_no_such(answer):
         return [Reply(Reception.POINTLESS, _said(answer))] * len(notifications)
-    events = _body(answer).get("events")
+    events = body_of(answer).get("events")
     if answer.status_code not in {200, 207} or not isinstance(events, list):
         return [Reply(Reception.FAILED, _said(answer))] * len(notifications)
     codes = {
@@ -159,19 +129,10 @@ def _reply(code: object) -> Reply:
 
 def _has_no_such(answer: "requests.Response") -> bool:
     """Whether Nova itself says that it has no such thing: something else that answers 404 is not Nova."""
-    return answer.status_code == 404 and "itemNotFound" in _body(answer)
-
-
-def _body(answer: "requests.Response") -> Mapping[str, Any]:
-    try:
-        body = answer.json()
-    except ValueError:
-        return {}
-    return body if isinstance(body, dict) else {}
+    return answer.status_code == 404 and "itemNotFound" in body_of(answer)
 
 
 def _said(answer: "requests.Response") -> str:
     """The status and the words of an answer."""
-    words = [fault["message"] for fault in _body(answer).values() if isinstance(fault, dict) and "message" in fault]
-    text = " ".join(str(words[0] if words else answer.text).split())
-    return f"Nova answers {answer.status_code}: {text[:_TEXT_LENGTH]}"
+    words = [fault["message"] for fault in body_of(answer).values() if isinstance(fault, dict) and "message" in fault]
+    return f"Nova answers {answer.status_code}: {openstack.short(str(words[0] if words else answer.text))}"

@@ -5,9 +5,20 @@ from types import ModuleType
 
 from oslo_config import cfg
 
-from accel.conf import agent, api, conductor, database, default, http_basic, nova, rpc
+from accel.conf import agent, api, conductor, database, default, http_basic, nova, placement, placement_engine, rpc
 
-MODULES: tuple[ModuleType, ...] = (default, api, http_basic, agent, database, conductor, nova, rpc)
+MODULES: tuple[ModuleType, ...] = (
+    default,
+    api,
+    http_basic,
+    agent,
+    database,
+    conductor,
+    placement_engine,
+    nova,
+    placement,
+    rpc,
+)
 
 
 def list_opts() -> list[tuple[cfg.OptGroup | str, Sequence[cfg.Opt]]]:

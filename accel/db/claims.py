@@ -10,14 +10,15 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Connection, bindparam, insert, select
+from sqlalchemy import Connection, bindparam, exists, insert, select
 
 from accel.db import places, quotas
 from accel.db.events import Origin
+from accel.db.named import Named
 from accel.db.paging import AnySelect
 from accel.db.places import FreeHandle, Offer, Place
 from accel.db.scope import Scope, in_scope
-from accel.db.tables import AcceleratorRequest, Holder
+from accel.db.tables import AcceleratorRequest, Deployable, Holder, Quota
 from accel.db.transitions import (
     UNBOUND,
     HeldHandle,
@@ -38,7 +39,7 @@ INSTANCE = "instance"
 RESERVATION = "reservation"
 """The kind of holder that a claim of placement is."""
 
-_HOLD = insert(Holder)
+_HOLD = insert(Holder).inline()  # its key is not asked for
 _OTHER_OF_INSTANCE: AnySelect = (
     select(AcceleratorRequest.uuid, AcceleratorRequest.instance_uuid)
     .where(
@@ -48,6 +49,14 @@ _OTHER_OF_INSTANCE: AnySelect = (
     )
     .limit(1)
 )
+_PLACES = Named(
+    Deployable.rp_uuid,
+    places.ON_NODES.add_columns(
+        exists().where(AcceleratorRequest.instance_uuid == bindparam("instance")), exists(select(Quota.id))
+    ).where,
+)
+"""The places of providers; whether an instance has any requests, and whether there are any quotas: mostly not, and then
+nothing more is asked about them."""
 
 
 def change(
@@ -109,12 +118,19 @@ def _bind(
 ) -> list[str]:
     if not binds:
         return []
-    offers = places.lock(connection, Counter((target.device_rp_uuid, target.hostname) for _, target in binds))
-    _check_instances(connection, binds, scope)
+    wanted = Counter((target.device_rp_uuid, target.hostname) for _, target in binds)
+    instances = sorted({target.instance_uuid for _, target in binds})
+    places.lock_nodes(connection, (node for _, node in wanted))
+    found = _PLACES.execute(connection, sorted({provider for provider, _ in wanted}), instance=instances[0]).all()
+    offers = places.offers(connection, wanted, (Place._make(row[:-2]) for row in found))
+    has_requests, are_quotas = tuple(found[0])[-2:]
+    if has_requests or len(instances) > 1:
+        _check_instances(connection, binds, instances, scope)
     check(Act.BIND, (request for request, _ in binds))
-    quotas.check(
-        connection, Counter((target.project_id or row.project_id, row.resource_class) for row, target in binds)
-    )
+    if are_quotas:
+        quotas.check(
+            connection, Counter((target.project_id or row.project_id, row.resource_class) for row, target in binds)
+        )
     taken = _take_handles(connection, binds, offers)
     busy: list[Move] = []
     idle: list[Move] = []
@@ -177,13 +193,15 @@ def _hold(
     connection.execute(_HOLD, rows)
 
 
-def _check_instances(connection: Connection, binds: Sequence[tuple[LockedRequest, BindTarget]], scope: Scope) -> None:
+def _check_instances(
+    connection: Connection, binds: Sequence[tuple[LockedRequest, BindTarget]], instances: Sequence[str], scope: Scope
+) -> None:
     """Make sure that no instance has other requests. An instance is on one node, so while that is locked none gets any.
 
     :raises InvalidValue: one of them has
     """
     values = {
-        "instances": sorted({target.instance_uuid for _, target in binds}),
+        "instances": instances,
         "these": [request.id for request, _ in binds if request.state not in HOLDING],
     }
     other = connection.execute(_OTHER_OF_INSTANCE, values | scope.values).one_or_none()

@@ -147,7 +147,6 @@ def _host(row: _AnyRow, parts: _Parts) -> Host:
 
 
 def _card(row: _AnyRow, links: Mapping[str, int], parts: _Parts) -> Card:
-    obstacle = _obstacle(row)
     return Card(
         uuid=row.uuid,
         type=row.type,
@@ -157,13 +156,13 @@ def _card(row: _AnyRow, links: Mapping[str, int], parts: _Parts) -> Card:
         pci_path=_path(row.pci_path),
         address=PciAddress.parse(row.address) if row.address is not None else None,
         links=links,
-        obstacle=obstacle,
+        obstacle=_obstacle(row),
         reason=row.reason,
-        units=tuple(_unit(part, parts, is_usable=not obstacle) for part in parts.deployables[row.id]),
+        units=tuple(_unit(part, parts) for part in parts.deployables[row.id]),
     )
 
 
-def _unit(row: _AnyRow, parts: _Parts, *, is_usable: bool) -> Unit:
+def _unit(row: _AnyRow, parts: _Parts) -> Unit:
     character, its = parts.characters.get(row.id, _PLAIN), parts.occupancies.get(row.id, occupancy.NOTHING)
     obstacle = Obstacle.NONE if row.presence == Presence.PRESENT else Obstacle.LOST
     return Unit(
@@ -174,7 +173,7 @@ def _unit(row: _AnyRow, parts: _Parts, *, is_usable: bool) -> Unit:
         resource_class=character.resource_class,
         traits=character.traits,
         figures=character.figures,
-        free=its.free if is_usable and not obstacle else (),
+        free=its.free,
         held=its.held,
         held_until=its.held_until,
         obstacle=obstacle,

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
-from accel.db import history, inventory, recorded, rows
+from accel.db import history, inventory, placement_nodes, recorded, rows
 from accel.db.batches import batches
 from accel.db.history import AGENT, CONDUCTOR, Entry
 from accel.db.tables import Node
@@ -158,6 +158,7 @@ def _take_first_report(connection: Connection, report: NodeReport, content_hash:
     values = _heard(report, content_hash, now) | {"uuid": str(uuid4()), "retired_boot_ids": [], "created_at": now}
     values |= {"name": report.node.name} | rows.node_values(report.node)
     node_id = connection.execute(insert(Node).values(values).returning(Node.id)).scalar_one()
+    placement_nodes.add(connection, report.node.name, now)
     empty = RecordedNode(info=report.node, boot_id=report.boot_id, drivers={})
     after = rows.node_values(report.node) | {"boot_id": report.boot_id}
     added = Entry(kind=EventKind.NODE_ADDED, subject=report.node.name, source=AGENT, node=report.node.name, after=after)

@@ -4,7 +4,7 @@ A new device or deployable is one event that tells of all its parts; so is a rem
 only what differs.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar
@@ -12,6 +12,7 @@ from uuid import uuid4
 
 from sqlalchemy import Connection, insert
 
+from accel.db import placement_nodes
 from accel.db.rows import Values, deployable_values, device_values, node_values
 from accel.db.tables import Event
 from accel.model.device import AttachHandle, Attribute, Deployable, Device, Presence
@@ -33,8 +34,9 @@ T = TypeVar("T")
 AGENT = "agent"
 CONDUCTOR = "conductor"
 API = "api"
+_OF_ATTRIBUTES = frozenset({EventKind.ATTRIBUTE_ADDED, EventKind.ATTRIBUTE_REMOVED})
 _SUBJECT_LENGTH = 255
-_WRITE = insert(Event)
+_WRITE = insert(Event).inline()  # its key is not asked for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,8 +56,11 @@ class Entry:
     """The project whose affair it is; None for what is nobody's alone."""
 
 
-def write(connection: Connection, entries: Iterable[Entry], now: datetime) -> None:
-    """Add the events in one statement; none when there are none."""
+def write(connection: Connection, entries: Sequence[Entry], now: datetime) -> None:
+    """Add the events in one statement, none when there are none; and have OpenStack Placement told of their nodes.
+
+    That is the last thing that a transaction locks.
+    """
     rows = [
         {
             "uuid": str(uuid4()),
@@ -74,6 +79,13 @@ def write(connection: Connection, entries: Iterable[Entry], now: datetime) -> No
     ]
     if rows:
         connection.execute(_WRITE, rows)
+    placement_nodes.mark(connection, (entry.node for entry in entries if entry.node and _concerns(entry)), now)
+
+
+def _concerns(entry: Entry) -> bool:
+    """Whether Placement may have to be told of it. What an operator makes of attributes is no affair of Placement's."""
+    is_operators = entry.kind in _OF_ATTRIBUTES and entry.source.startswith(API)
+    return entry.kind in placement_nodes.CONCERNING and not is_operators
 
 
 def entries(changes: Iterable[Change], *, node: str, new_devices: Mapping[str, str], source: str = "") -> list[Entry]:

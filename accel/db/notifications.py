@@ -39,7 +39,7 @@ class Failure(NamedTuple):
     reason: str
 
 
-_ADD = insert(Row)
+_ADD = insert(Row).inline()  # its key is not asked for
 _DUE: AnySelect = select(Row.id, Row.request_uuid, Row.instance_uuid, Row.status, Row.attempts, Row.created_at)
 
 

@@ -106,13 +106,12 @@ def _of_deployable(handles: Iterable[Any], taken: set[tuple[str, str]]) -> Occup
 
 
 def _card(card: Card, found: Mapping[str, Occupancy]) -> Card:
-    units = tuple(_unit(unit, found.get(unit.uuid, NOTHING), is_usable=not card.obstacle) for unit in card.units)
+    units = tuple(_unit(unit, found.get(unit.uuid, NOTHING)) for unit in card.units)
     return card if units == card.units else replace(card, units=units)
 
 
-def _unit(unit: Unit, now: Occupancy, *, is_usable: bool) -> Unit:
-    free = now.free if is_usable and not unit.obstacle else ()
-    return replace(unit, free=free, held=now.held, held_until=now.held_until)
+def _unit(unit: Unit, now: Occupancy) -> Unit:
+    return replace(unit, free=now.free, held=now.held, held_until=now.held_until)
 
 
 def _unit_without(unit: Unit, handles: Collection[str]) -> Unit:

@@ -1,11 +1,12 @@
 """Where requests are bound: the deployables that are asked for, what speaks against each, and their free handles."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, bindparam, func, select
+from sqlalchemy import ColumnElement, Connection, bindparam, func, select
 
+from accel.db.named import Named
 from accel.db.paging import AnySelect
 from accel.db.same_thing import held_through_another_handle
 from accel.db.tables import AttachHandle, Deployable, Device, Holder, Node
@@ -68,31 +69,37 @@ COLUMNS: tuple[Any, ...] = (
 )
 """What a ``Place`` is made of, in its order, of a statement over deployables, their devices and nodes."""
 
-_PLACES: AnySelect = (
+ON_NODES: AnySelect = (
     select(*COLUMNS)
     .join_from(Deployable, Device, Device.id == Deployable.device_id)
     .join(Node, Node.id == Device.node_id)
-    .where(Deployable.rp_uuid.in_(bindparam("providers", expanding=True)))
     .order_by(Deployable.id)
 )
+"""Deployables where they are, each a ``Place``."""
 _NUMBER: Any = func.row_number().over(partition_by=AttachHandle.deployable_id, order_by=AttachHandle.id)
 _HOLDER = select(Holder.id).where(Holder.attach_handle_id == AttachHandle.id).correlate(AttachHandle)
 _OF_FREE = tuple(getattr(AttachHandle, name) for name in FreeHandle._fields)
-_FREE = (
-    select(*_OF_FREE, _NUMBER.label("number"))
-    .where(
-        AttachHandle.deployable_id.in_(bindparam("deployables", expanding=True)),
-        AttachHandle.presence == Presence.PRESENT,
-        _HOLDER.scalar_subquery().is_(None),
-        ~held_through_another_handle(),
+
+
+def _first_free(are_of_place: ColumnElement[bool]) -> AnySelect:
+    """That it asks for handles by the keys of places, which are at hand, and joins nothing, lets a database go by the
+    keys that knows nothing of its tables yet.
+    """
+    numbered = (
+        select(*_OF_FREE, _NUMBER.label("number"))
+        .where(
+            are_of_place,
+            AttachHandle.presence == Presence.PRESENT,
+            _HOLDER.scalar_subquery().is_(None),
+            ~held_through_another_handle(),
+        )
+        .subquery()
     )
-    .subquery()
-)
-_FIRST_FREE: AnySelect = (
-    select(*(_FREE.c[name] for name in FreeHandle._fields))
-    .where(_FREE.c.number <= bindparam("most"))
-    .order_by(_FREE.c.id)
-)
+    columns = (numbered.c[name] for name in FreeHandle._fields)
+    return select(*columns).where(numbered.c.number <= bindparam("most")).order_by(numbered.c.id)
+
+
+_FREE = Named(AttachHandle.deployable_id, _first_free)
 _OF_UUIDS: AnySelect = (
     select(*COLUMNS, *_OF_FREE)
     .join_from(AttachHandle, Deployable, Deployable.id == AttachHandle.deployable_id)
@@ -105,62 +112,54 @@ _OF_UUIDS: AnySelect = (
         ~held_through_another_handle(),
     )
 )
-_NODES: AnySelect = (
-    select(Node.id, Node.name, Node.state)
-    .where(Node.name.in_(bindparam("nodes", expanding=True)))
-    .order_by(Node.id)
-    .with_for_update()
-)
+_NODES = Named(Node.name, select(Node.name, Node.state).order_by(Node.id).with_for_update().where)
 
 
-def lock(connection: Connection, wanted: Counter[tuple[str, str]]) -> dict[tuple[str, str], Offer]:
-    """The places of some providers, each on the node where it is expected.
+def lock_nodes(connection: Connection, names: Iterable[str]) -> dict[str, str]:
+    """Lock nodes, as for a report and before anything else of them.
 
-    It is the nodes that are locked, as for a report and before anything else of them: until the end of the transaction
-    no report of theirs is taken, and nobody else takes a handle there.
+    Until the end of the transaction no report of theirs is taken, and nobody else takes a handle there.
+
+    :return: their states, by name
+    """
+    return {row.name: row.state for row in _NODES.execute(connection, sorted(set(names)))}
+
+
+def offers(
+    connection: Connection, wanted: Counter[tuple[str, str]], found: Iterable[Place]
+) -> dict[tuple[str, str], Offer]:
+    """What can be had of some providers, each on the node where it is expected, which is locked.
 
     :param wanted: how many handles are wanted, by provider and node
+    :param found: the places of the providers, as they are now
     :return: the places by provider and node, each with as many free handles as are wanted, or fewer where there are no
         more. Where a device has taken the slot of one that is lost, both have the same provider; the one that can be
         used is meant
     :raises NotFound: there is no such provider
     :raises Conflict: it is on another node, or not to be used now; the text says why
     """
-    connection.execute(_NODES, {"nodes": sorted({node for _, node in wanted})}).all()
-    found = _read(connection, sorted({provider for provider, _ in wanted}), most=max(wanted.values()))
-    offers = {(offer.place.provider, offer.place.node): offer for offer in sorted(found, key=_is_usable)}
+    best = {(place.provider, place.node): place for place in sorted(found, key=_is_usable)}
     for provider, node in sorted(wanted):
-        if (provider, node) not in offers:
-            _refuse_place(provider, node, found)
-        place = offers[provider, node].place
+        if (provider, node) not in best:
+            _refuse_place(provider, node, best)
+        place = best[provider, node]
         for obstacle in obstacles(place):
             raise Conflict(f"{place.name} (provider {provider}) cannot be bound to: {obstacle}")
-    return {where: offers[where] for where in wanted}
-
-
-def _read(connection: Connection, providers: Sequence[str], *, most: int) -> list[Offer]:
-    """The places of providers with their free handles.
-
-    It takes two statements, each of which goes by keys that are at hand: also a database that knows nothing of its
-    tables yet goes by them then.
-    """
-    found = [Place._make(row) for row in connection.execute(_PLACES, {"providers": providers})]
-    offers = {place.deployable_id: Offer(place, []) for place in found}
-    if offers:
-        for row in connection.execute(_FIRST_FREE, {"deployables": sorted(offers), "most": most}):
-            handle = FreeHandle._make(row)
-            offers[handle.deployable_id].free.append(handle)
-    return list(offers.values())
+    free: dict[int, list[FreeHandle]] = {best[where].deployable_id: [] for where in wanted}
+    for row in _FREE.execute(connection, sorted(free), most=max(wanted.values())):
+        handle = FreeHandle._make(row)
+        free[handle.deployable_id].append(handle)
+    return {where: Offer(best[where], free[best[where].deployable_id]) for where in wanted}
 
 
 def lock_handles(connection: Connection, nodes: Mapping[str, str]) -> dict[str, Found]:
-    """Attach handles that were free a moment ago; their nodes are locked as by ``lock``.
+    """Attach handles that were free a moment ago; their nodes are locked as by ``lock_nodes``.
 
     :param nodes: the name of the node of each, by the UUID of the handle
     :return: each with its place, by its UUID
     :raises Overtaken: one of them is not to be had any more
     """
-    states = {row.name: row.state for row in connection.execute(_NODES, {"nodes": sorted(set(nodes.values()))})}
+    states = lock_nodes(connection, nodes.values())
     ends = len(COLUMNS)
     rows = connection.execute(_OF_UUIDS, {"handles": sorted(nodes)})
     pairs = [Found(Place._make(row[:ends]), FreeHandle._make(row[ends:])) for row in rows]
@@ -202,12 +201,12 @@ def why_none_is_free(connection: Connection, place: Place, wanted: int) -> str:
     )
 
 
-def _is_usable(offer: Offer) -> bool:
-    return not any(obstacles(offer.place))
+def _is_usable(place: Place) -> bool:
+    return not any(obstacles(place))
 
 
-def _refuse_place(provider: str, node: str, found: Iterable[Offer]) -> None:
-    elsewhere = sorted(offer.place.node for offer in found if offer.place.provider == provider)
+def _refuse_place(provider: str, node: str, found: Iterable[tuple[str, str]]) -> None:
+    elsewhere = sorted(place for its_provider, place in found if its_provider == provider)
     if not elsewhere:
         raise NotFound("resource provider", provider)
     raise Conflict(f"provider {provider} is on node {', '.join(elsewhere)}, not on {node}")

@@ -10,14 +10,14 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, delete, false, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, false, insert, or_, select, update
 
 from accel.db import history
 from accel.db.events import Origin
 from accel.db.history import Entry
 from accel.db.paging import AnySelect, Listing, ListQuery, Page, as_stored
 from accel.db.rows import Values
-from accel.db.scope import Scope
+from accel.db.scope import Scope, in_sight
 from accel.db.tables import AcceleratorRequest, DeviceProfile
 from accel.errors import Conflict, NotFound, StaleVersion, UuidInUse
 from accel.model import profile as model
@@ -46,6 +46,9 @@ class ProfileRow(NamedTuple):
 
 _TIMES = {name: as_stored(getattr(DeviceProfile, name)) for name in ("created_at", "updated_at")}
 _SELECT: AnySelect = select(*(_TIMES.get(name, getattr(DeviceProfile, name)) for name in ProfileRow._fields))
+_BY_NAME: AnySelect = _SELECT.where(
+    DeviceProfile.name == bindparam("wanted"), in_sight(DeviceProfile.project_id, DeviceProfile.is_public)
+)
 _TOLD = ("uuid", "name", "description", "groups", "version", "project_id", "is_public")
 """What events say of a profile."""
 
@@ -91,7 +94,7 @@ def get_by_name(connection: Connection, name: str, *, scope: Scope) -> ProfileRo
 
     :raises NotFound: there is no such device profile
     """
-    found = connection.execute(_visible(scope).where(DeviceProfile.name == name)).one_or_none()
+    found = connection.execute(_BY_NAME, {"wanted": name, **scope.values}).one_or_none()
     if found is None or found.name != name:  # MariaDB does not look at blanks at the end
         raise NotFound("device profile", name)
     return ProfileRow._make(found)

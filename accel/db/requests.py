@@ -61,7 +61,7 @@ _SELECT: AnySelect = (
     .outerjoin(PlacementClaim, PlacementClaim.id == AcceleratorRequest.claim_id)
 )
 
-_CREATE = insert(AcceleratorRequest)
+_CREATE = insert(AcceleratorRequest).inline()  # its key is not asked for
 
 
 def _may_be_called(text: str) -> ColumnElement[bool]:

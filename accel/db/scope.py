@@ -49,4 +49,12 @@ def in_scope(project_id: InstrumentedAttribute[str]) -> ColumnElement[bool]:
     return or_(bindparam("scope_sees_all", type_=Boolean), project_id == bindparam("scope_project_id"))
 
 
+def in_sight(
+    project_id: InstrumentedAttribute[str | None], is_public: InstrumentedAttribute[bool]
+) -> ColumnElement[bool]:
+    """What ``Scope.shows`` says, in the same way."""
+    is_theirs = project_id == bindparam("scope_project_id")
+    return or_(bindparam("scope_sees_all", type_=Boolean), is_public.is_(True), is_theirs)
+
+
 EVERYTHING = Scope(sees_all=True)

@@ -319,6 +319,23 @@ class Notification(Base):
     created_at: Mapped[datetime]
 
 
+class PlacementNode(Base):
+    """How far OpenStack Placement agrees with what is recorded of a node: ``accel.db.placement_nodes``."""
+
+    __tablename__ = "placement_nodes"
+    __table_args__ = (_MARIADB,)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    node: Mapped[str] = mapped_column(String(255), unique=True)
+    changes: Mapped[int] = mapped_column(BigInteger)  # one more with each change that may concern Placement
+    told: Mapped[int] = mapped_column(BigInteger)  # how many of them it knows of
+    due_at: Mapped[datetime] = mapped_column(index=True)  # when to look after it; until then somebody may be at it
+    state: Mapped[str] = mapped_column(String(16))  # model.provider.SyncState
+    reason: Mapped[str] = mapped_column(Text)
+    failures: Mapped[int]  # how often in succession it has not come to agree
+    known: Mapped[dict[str, Any]] = mapped_column(JSON)  # model.provider.Known: what Placement had then
+
+
 class Event(Base):
     """One change: what, before, after, when and by whom. Written in the transaction of the change itself.
 

@@ -11,11 +11,12 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from oslo_config import cfg
-from sqlalchemy import Connection, Update, bindparam, delete, select, update
+from sqlalchemy import Connection, Row, Update, bindparam, delete, select, update
 
 from accel.db import history, notifications
 from accel.db.events import Origin
 from accel.db.history import Entry
+from accel.db.named import Named
 from accel.db.paging import AnySelect
 from accel.db.scope import EVERYTHING, Scope, in_scope
 from accel.db.tables import AcceleratorRequest, AttachHandle, Deployable, Device, Holder, PlacementClaim
@@ -104,18 +105,18 @@ _LOCKED: AnySelect = (
     .order_by(AcceleratorRequest.id)
     .with_for_update()
 )
-_BY_UUID = _LOCKED.where(AcceleratorRequest.uuid.in_(bindparam("wanted", expanding=True)))
-_BY_INSTANCE = _LOCKED.where(AcceleratorRequest.instance_uuid == bindparam("wanted"))
-_BY_CLAIM = _LOCKED.where(AcceleratorRequest.claim_id.in_(bindparam("wanted", expanding=True)))
-_HELD: AnySelect = (
+_BY_UUID = Named(AcceleratorRequest.uuid, _LOCKED.where)
+_BY_INSTANCE = Named(AcceleratorRequest.instance_uuid, _LOCKED.where)
+_BY_CLAIM = Named(AcceleratorRequest.claim_id, _LOCKED.where)
+_WITH_HANDLES: AnySelect = (
     select(Holder.request_id, AttachHandle.uuid, AttachHandle.type, AttachHandle.info, Device.uuid)
     .join(AttachHandle, AttachHandle.id == Holder.attach_handle_id)
     .join(Deployable, Deployable.id == AttachHandle.deployable_id)
     .join(Device, Device.id == Deployable.device_id)
-    .where(Holder.request_id.in_(bindparam("requests", expanding=True)))
 )
-_GIVE_BACK = delete(Holder).where(Holder.request_id.in_(bindparam("requests", expanding=True)))
-_DELETE = delete(AcceleratorRequest).where(AcceleratorRequest.id.in_(bindparam("requests", expanding=True)))
+_HELD = Named(Holder.request_id, _WITH_HANDLES.where)
+_GIVE_BACK = Named(Holder.request_id, delete(Holder).where)
+_DELETE = Named(AcceleratorRequest.id, delete(AcceleratorRequest).where)
 RESTING: dict[str, Any] = {"worker": None, "deadline_at": None}
 """What changes in the row of a request on which no conductor is at work any more."""
 UNBOUND: dict[str, Any] = RESTING | {
@@ -143,17 +144,17 @@ _NOTIFIED = {
 
 def lock(connection: Connection, uuids: Iterable[str], *, scope: Scope) -> list[LockedRequest]:
     """Lock the requests of these UUIDs that are there."""
-    return _lock(connection, _BY_UUID, {"wanted": sorted(set(uuids))}, scope)
+    return _made(_BY_UUID.execute(connection, sorted(set(uuids)), **scope.values))
 
 
 def lock_of_instance(connection: Connection, instance_uuid: str, *, scope: Scope) -> list[LockedRequest]:
     """Lock the requests of an instance."""
-    return _lock(connection, _BY_INSTANCE, {"wanted": instance_uuid}, scope)
+    return _made(_BY_INSTANCE.execute(connection, [instance_uuid], **scope.values))
 
 
 def lock_of_claims(connection: Connection, claim_ids: Sequence[int]) -> list[LockedRequest]:
     """Lock the requests of claims of placement, which are locked."""
-    return _lock(connection, _BY_CLAIM, {"wanted": claim_ids}, EVERYTHING)
+    return _made(_BY_CLAIM.execute(connection, claim_ids, **EVERYTHING.values))
 
 
 def check_alone(requests: Iterable[LockedRequest]) -> None:
@@ -174,7 +175,7 @@ def handles_of(connection: Connection, requests: Iterable[LockedRequest]) -> dic
     holding = [row.id for row in requests if row.state in HOLDING]
     if not holding:
         return {}
-    found = connection.execute(_HELD, {"requests": holding})
+    found = _HELD.execute(connection, holding)
     return {row[0]: HeldHandle._make(row[1:]) for row in found if row[0] is not None}
 
 
@@ -201,7 +202,7 @@ def move(connection: Connection, act: Act, moves: Sequence[Move], *, origin: Ori
     if transition.after not in HOLDING:
         _give_back(connection, moves)
     if transition.after is None:
-        changed = connection.execute(_DELETE, {"requests": [request.id for request, _, _ in moves]}).rowcount
+        changed = _DELETE.execute(connection, [request.id for request, _, _ in moves]).rowcount
     else:
         changed = _update(connection, transition.after, moves, origin.at)
     if changed != len(moves):
@@ -211,15 +212,14 @@ def move(connection: Connection, act: Act, moves: Sequence[Move], *, origin: Ori
         _notify(connection, transition.after, moves, origin.at)
 
 
-def _lock(connection: Connection, statement: AnySelect, values: Mapping[str, Any], scope: Scope) -> list[LockedRequest]:
-    found = connection.execute(statement, {**values, **scope.values})
+def _made(found: Iterable[Row[*tuple[Any, ...]]]) -> list[LockedRequest]:
     return [LockedRequest._make(row) for row in found]
 
 
 def _give_back(connection: Connection, moves: Iterable[Move]) -> None:
     holding = [request.id for request, _, _ in moves if request.state in HOLDING]
     if holding:
-        connection.execute(_GIVE_BACK, {"requests": holding})
+        _GIVE_BACK.execute(connection, holding)
 
 
 def _update(connection: Connection, state: RequestState, moves: Sequence[Move], now: datetime) -> int:

@@ -77,8 +77,9 @@ def fit(question: Question, shape: Shape, effort: Effort | None = None) -> Fit |
 
 
 def _scored(question: Question, shape: Shape, picks: tuple[Pick, ...]) -> Fit:
-    scores = question.policy.scores(Placed(question.groups, shape, picks, _cards(shape, picks)))
-    return Fit(question.policy.total(scores), scores, tuple(_handles(shape, picks)))
+    policy = question.policy
+    scores = policy.scores(Placed(question.groups, shape, picks, _cards(shape, picks), policy.sizes))
+    return Fit(policy.total(scores), scores, tuple(_handles(shape, picks)))
 
 
 def _options(question: Question, shape: Shape, group: int) -> list[int]:

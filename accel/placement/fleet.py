@@ -7,7 +7,7 @@ with some of its eight cards taken, are of a few hundred shapes. A changed node 
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
-from itertools import chain, islice
+from itertools import chain
 from types import MappingProxyType
 
 from accel.placement.shapes import Shape, Shapes, Spec
@@ -121,7 +121,8 @@ class Fleet:
         """The same with how far from the start each stands, which grows."""
         members = self._members.get(shape, [])
         first = bisect_left(members, (start, ""))
-        for position, name in chain(islice(members, first, None), islice(members, first)):
+        for number in chain(range(first, len(members)), range(first)):
+            position, name = members[number]
             yield (position - start) % (1 << 64), name
 
     def _forget(self, shape: Shape) -> None:

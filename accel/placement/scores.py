@@ -9,13 +9,19 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from accel.errors import InvalidValue
+from accel.placement.demand import Demand
 from accel.placement.filters import NODE_FILTERS
 from accel.placement.shapes import Shape
 from accel.placement.topology import Topology
 from accel.placement.wanted import Nearness, WantedGroup
 
-SIZES: Final[Mapping[int, float]] = {1: 0.25, 2: 0.25, 4: 0.25, 8: 0.25}
-"""How often so many cards of one node are asked for, as long as nobody knows better."""
+Sizes = tuple[tuple[int, float], ...]
+"""How often so many cards of one node are asked for: numbers of cards, each with its part of 1."""
+
+SIZES: Final[Sizes] = ((1, 0.25), (2, 0.25), (4, 0.25), (8, 0.25))
+"""As long as nobody knows better."""
+
+_STEP = 0.05
 
 
 class Pick(NamedTuple):
@@ -35,31 +41,45 @@ class Placed:
     picks: tuple[Pick, ...]
     used: int
     """The cards that something is taken of, as a set."""
+    sizes: Sizes = SIZES
 
 
 Scorer = Callable[[Placed], float]
 """Gives a figure from 0 to 1, the same for the same value. The larger, the better."""
-SetScorer = Callable[[Shape, int], float]
+SetScorer = Callable[[Shape, int, Sizes], float]
 """The same of the set of cards alone, which is how sets are compared within a node."""
 
 
-def pack(shape: Shape, used: int) -> float:
+def sizes_of(demand: Demand) -> Sizes:
+    """The sizes of what is asked for these days, in steps of five hundredths: they are to change seldom, because
+    whatever was found out about shapes with others is of no use any more.
+    """
+    sizes: dict[int, float] = {}
+    for shape, share in demand.shares.items():
+        for _, count in shape:
+            sizes[count] = sizes.get(count, 0.0) + share
+    total = sum(sizes.values())
+    rounded = {size: round(share / total / _STEP) * _STEP for size, share in sorted(sizes.items())}
+    return tuple((size, round(share, 2)) for size, share in rounded.items() if share) or SIZES
+
+
+def pack(shape: Shape, used: int, _sizes: Sizes = SIZES) -> float:
     """Half: how full the node is then, by cards. Half: how many of the cards were in use before."""
     cards = (shape.usable | shape.busy | used).bit_count()
     return ((shape.busy | used).bit_count() / cards + (used & shape.busy).bit_count() / used.bit_count()) / 2
 
 
-def spread(shape: Shape, used: int) -> float:
+def spread(shape: Shape, used: int, _sizes: Sizes = SIZES) -> float:
     """The contrary of ``pack``."""
     return 1 - pack(shape, used)
 
 
-def topology(shape: Shape, used: int) -> float:
+def topology(shape: Shape, used: int, _sizes: Sizes = SIZES) -> float:
     """How well the cards are connected: 1 for links between all of them, and for a single card."""
     return shape.topology.closeness(used)
 
 
-def fragmentation(shape: Shape, used: int) -> float:
+def fragmentation(shape: Shape, used: int, sizes: Sizes = SIZES) -> float:
     """How useful the cards stay that nobody has anything of.
 
     Of idle cards those are wasted that some size of request cannot have: there are not so many of them, or not so many
@@ -73,7 +93,7 @@ def fragmentation(shape: Shape, used: int) -> float:
     for cards in taken:
         before = cards & shape.idle
         after = before & ~used
-        change += (_waste(shape.topology, after) - _waste(shape.topology, before)) / cards.bit_count()
+        change += (_waste(shape.topology, after, sizes) - _waste(shape.topology, before, sizes)) / cards.bit_count()
     return 0.5 - change / len(taken) / 2
 
 
@@ -97,32 +117,32 @@ SET_SCORERS: Final[Mapping[str, SetScorer]] = {
 
 
 def _of_set(scorer: SetScorer) -> Scorer:
-    return lambda placed: scorer(placed.shape, placed.used)
+    return lambda placed: scorer(placed.shape, placed.used, placed.sizes)
 
 
-def _pack_bound(shape: Shape, handles: int) -> float:
+def _pack_bound(shape: Shape, handles: int, _sizes: Sizes) -> float:
     busy = shape.busy.bit_count()
     full = min(1.0, (busy + handles) / max(1, (shape.usable | shape.busy).bit_count()))
     return (full + (1.0 if shape.busy & shape.ready else 0.0)) / 2
 
 
-def _spread_bound(shape: Shape, _handles: int) -> float:
+def _spread_bound(shape: Shape, _handles: int, _sizes: Sizes) -> float:
     return 1 - shape.busy.bit_count() / max(1, (shape.usable | shape.busy).bit_count()) / 2
 
 
-def _fragmentation_bound(shape: Shape, handles: int) -> float:
+def _fragmentation_bound(shape: Shape, handles: int, sizes: Sizes) -> float:
     """Exact where whole cards of one kind are taken and nothing is lost but their number."""
     if shape.busy & shape.ready or len(shape.kinds) != 1:
         return 1.0
-    gain = _waste(shape.topology, shape.idle) - _least_waste(shape.topology, shape.idle, handles)
+    gain = _waste(shape.topology, shape.idle, sizes) - _least_waste(shape.topology, shape.idle, handles, sizes)
     return 0.5 + gain / shape.topology.size / 2
 
 
-BOUNDS: Final[Mapping[str, Callable[[Shape, int], float]]] = {
+BOUNDS: Final[Mapping[str, Callable[[Shape, int, Sizes], float]]] = {
     "pack": _pack_bound,
     "spread": _spread_bound,
     "fragmentation": _fragmentation_bound,
-    "health": lambda shape, _: shape.usable.bit_count() / max(1, shape.topology.size),
+    "health": lambda shape, *_: shape.usable.bit_count() / max(1, shape.topology.size),
 }
 """What a part is at most where so many handles are taken, found without looking for them. Of others it is 1."""
 
@@ -145,7 +165,11 @@ class Policy:
     """By the name of the part; those that are not named do not count."""
     filters: tuple[str, ...] = ()
     """Keys of ``NODE_FILTERS``."""
+    sizes: Sizes = SIZES
+    """What the fragmentation is measured against."""
     scorers: Mapping[str, Scorer] = field(default_factory=lambda: SCORERS, hash=False, repr=False)
+    _whole: float = field(init=False, repr=False)
+    """All weights together."""
 
     def __post_init__(self) -> None:
         for name, weight in self.weights.items():
@@ -153,7 +177,8 @@ class Policy:
                 raise InvalidValue("weights", name, f"one of {', '.join(sorted(self.scorers))}")
             if not 0 <= weight <= 1000:
                 raise InvalidValue(f"weights.{name}", weight, "a number from 0 to 1000")
-        if not any(self.weights.values()):
+        object.__setattr__(self, "_whole", sum(self.weights.values()))
+        if not self._whole:
             raise InvalidValue("weights", dict(self.weights), "a table with one weight above 0 at least")
         for name in self.filters:
             if name not in NODE_FILTERS:
@@ -165,21 +190,22 @@ class Policy:
 
     def total(self, scores: Mapping[str, float]) -> float:
         """The parts by their weights, from 0 to 1."""
-        weighed = sum(self.weights[name] * score for name, score in scores.items())
-        return round(weighed / sum(self.weights.values()), 6)
+        return round(sum(self.weights[name] * score for name, score in scores.items()) / self._whole, 6)
 
     def of_set(self, shape: Shape, used: int) -> float:
         """How good a set of cards is beside other sets of the same node."""
         value = 0.0
         for name, weight in self.weights.items():
             if weight and (scorer := SET_SCORERS.get(name)):
-                value += weight * scorer(shape, used)
+                value += weight * scorer(shape, used, self.sizes)
         return value
 
     def at_most(self, shape: Shape, cards: int) -> float:
         """What nothing that takes so many handles of the node gets more than, with room for rounding."""
-        bounds = {name: BOUNDS[name](shape, cards) if name in BOUNDS else 1.0 for name in self.weights}
-        return self.total(bounds) + 1e-5
+        most = 0.0
+        for name, weight in self.weights.items():
+            most += weight * BOUNDS[name](shape, cards, self.sizes) if name in BOUNDS else weight
+        return most / self._whole + 1e-5
 
 
 POLICIES: Final[Mapping[str, Mapping[str, float]]] = {
@@ -199,23 +225,23 @@ def _asked_share(placed: Placed, pick: Pick) -> float:
     return pick.amount * (len(asked) / len(traits) if traits else 1.0)
 
 
-def _waste(topology: Topology, idle: int) -> float:
+def _waste(topology: Topology, idle: int, sizes: Sizes) -> float:
     """How many of these cards are wasted, in the mean over the sizes and ways of asking."""
-    key = ("waste", idle)
+    key = ("waste", idle, sizes)
     found = topology.memory.get(key)
     if found is None:
-        found = _wasted(idle.bit_count(), [topology.largest(near, idle) for near in _ways(topology)])
+        found = _wasted(idle.bit_count(), [topology.largest(near, idle) for near in _ways(topology)], sizes)
         topology.remember(key, found)
     return found
 
 
-def _least_waste(topology: Topology, idle: int, fewer: int) -> float:
+def _least_waste(topology: Topology, idle: int, fewer: int, sizes: Sizes) -> float:
     """What is wasted at least when so many of these cards are taken."""
-    key = ("least waste", idle, fewer)
+    key = ("least waste", idle, fewer, sizes)
     found = topology.memory.get(key)
     if found is None:
         left = max(0, idle.bit_count() - fewer)
-        found = _wasted(left, [min(left, topology.largest(near, idle)) for near in _ways(topology)])
+        found = _wasted(left, [min(left, topology.largest(near, idle)) for near in _ways(topology)], sizes)
         topology.remember(key, found)
     return found
 
@@ -224,6 +250,6 @@ def _ways(topology: Topology) -> list[Nearness]:
     return [near for near in (Nearness.NODE, Nearness.NUMA, Nearness.LINKED) if topology.is_known(near)]
 
 
-def _wasted(count: int, largest: Sequence[int]) -> float:
+def _wasted(count: int, largest: Sequence[int], sizes: Sizes) -> float:
     """How many of so many cards are wasted where so many are near at most, in each way of being near."""
-    return count * sum(share for size, share in SIZES.items() for most in largest if most < size) / len(largest)
+    return count * sum(share for size, share in sizes for most in largest if most < size) / len(largest)

@@ -42,8 +42,8 @@ class Unit:
     figures: Mapping[str, str] = field(default_factory=dict)
     """Its attributes beside class and traits: ``memory_bytes`` …"""
     free: tuple[Handle, ...] = ()
-    """What a claim may take now: present, held by nobody, not by another handle either. Empty where one may take none,
-    whatever the obstacle."""
+    """What nobody holds, not by another handle either. A claim may take it unless an obstacle speaks against the unit
+    or its card."""
     held: int = 0
     """How many of its handles somebody has."""
     held_until: datetime | None = None

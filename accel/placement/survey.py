@@ -121,11 +121,7 @@ class Inquiry:
 
     def most(self, shape: Shape, group: int, near: Nearness) -> int:
         """How much of that is near to one another in a way."""
-        cards = self.takeable(shape, group)
-        if near is Nearness.NODE or not cards:
-            return sum(cards.values())
-        cliques = shape.topology.cliques(near, sum(1 << card for card in cards))
-        return max(sum(count for card, count in cards.items() if clique >> card & 1) for clique in cliques)
+        return shape.topology.most(near, self.takeable(shape, group))
 
     def _steps_of_kind(self, spec: Spec) -> tuple[int, ...]:
         found = self._of_kinds.get(spec)

@@ -76,6 +76,16 @@ class Topology:
         """Whether any two cards are near in this way."""
         return near not in self.neighbours or any(cards & (cards - 1) for cards in self.neighbours[near])
 
+    def most(self, near: Nearness, amounts: Mapping[int, int]) -> int:
+        """How much of what some cards have is near to one another at most.
+
+        :param amounts: how much there is, by card
+        """
+        if near is Nearness.NODE or not amounts:
+            return sum(amounts.values())
+        cliques = self.cliques(near, sum(1 << card for card in amounts))
+        return max(sum(amount for card, amount in amounts.items() if clique >> card & 1) for clique in cliques)
+
     def closeness(self, cards: int) -> float:
         """How well a set is connected, from 0 to 1: the mean over its pairs. One card is as close as can be."""
         found: float | None = self.memory.get(cards)

@@ -1,5 +1,6 @@
 """Published helpers for tests of drivers and of what is built on accel."""
 
+from accel.testing.description import description
 from accel.testing.driver_contract import DriverContract, options
 from accel.testing.host_tree import HostTree, NvmeRow, PciRow, unpack
 from accel.testing.mocked_host import MockedHost, mocked_host, what_is_missing
@@ -10,6 +11,7 @@ __all__ = [
     "MockedHost",
     "NvmeRow",
     "PciRow",
+    "description",
     "mocked_host",
     "options",
     "unpack",

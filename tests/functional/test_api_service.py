@@ -115,6 +115,7 @@ def test_the_inventory_is_counted_by_state(api: Client) -> None:
 
     assert figures["accel_database_up", ()] == 1
     assert figures["accel_nova_notifications", ()] == 0
+    assert figures["accel_placement_nodes", (("state", "agrees"),)] == 0
     assert figures["accel_nodes", (("state", "offline"),)] == 1
     assert figures["accel_devices", (("state", "unhealthy"), ("type", "GPU"))] == 1
     assert figures["accel_devices", (("state", "healthy"), ("type", "GPU"))] == 1

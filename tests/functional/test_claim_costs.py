@@ -17,8 +17,8 @@ from accel.db.scope import EVERYTHING
 from accel.db.tables import Base
 from accel.model.request import RequestChanges
 
-MOST_STATEMENTS = 12
-"""What a call costs at most, whatever it asks for."""
+MOST_STATEMENTS = 10
+"""What a call costs at most under a quota, whatever it asks for."""
 MOST_ROWS = 1000
 """Rows that a claim reads at most where there is one card on its node; a table of few rows may be read as a whole."""
 

@@ -196,7 +196,7 @@ def test_a_first_report_costs_the_same_statements_however_many_devices_there_are
 ) -> None:
     with counted_statements(database) as statements:
         manager.report(report(answer(*(gpu(number) for number in range(count)))))
-    assert len(statements) == 9
+    assert len(statements) == 11
 
 
 def test_a_heartbeat_of_the_recorded_content_is_one_statement(manager: Manager, database: Database) -> None:

@@ -1,7 +1,7 @@
-"""The slow and plain way to find out where something fits: all handles are tried for all that is wanted."""
+"""The slow and plain way to find out where something fits: all handles that suit are tried for all that is wanted."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import combinations, permutations, product
+from itertools import combinations, product
 from typing import NamedTuple
 
 from accel.placement.snapshot import Card, Handle, Host, Unit
@@ -56,12 +56,17 @@ def fits_on(wanted: Wanted, groups: Iterable[int], host: Host) -> bool:
     """Whether some groups fit on a node."""
     if not host.is_online or not host.has_labels(wanted.labels) or host.name in wanted.exclude_nodes:
         return False
-    needs = [number for number in groups for _ in range(wanted.groups[number].count)]
-    everything = [(card, unit, handle) for card in host.cards for unit in card.units for handle in unit.free]
-    return any(
-        is_right(wanted, [Taken(group, *what) for group, what in zip(needs, choice, strict=True)])
-        for choice in permutations(everything, len(needs))
-    )
+    choices = [
+        combinations(
+            [what for what in _handles(group, host) if suits(wanted.groups[group], what.card, what.unit)], count
+        )
+        for group, count in ((group, wanted.groups[group].count) for group in groups)
+    ]
+    return any(is_right(wanted, [one for taken in choice for one in taken]) for choice in product(*choices))
+
+
+def _handles(group: int, host: Host) -> list[Taken]:
+    return [Taken(group, card, unit, handle) for card in host.cards for unit in card.units for handle in unit.free]
 
 
 def fits(wanted: Wanted, hosts: Sequence[Host]) -> bool:

@@ -2,7 +2,6 @@
 
 import base64
 import os
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,9 +12,8 @@ from typing import Any
 
 import requests
 from support.environments import programs_of
-from support.waiting import until
+from support.processes import PATIENCE_SECONDS, answering, free_port
 
-PATIENCE_SECONDS = 60
 ADMIN_PASSWORD = "of-the-admin"
 # Keystone reads the arguments of whatever imports it: they have to be gone before.
 SERVE = """
@@ -95,7 +93,7 @@ def in_default_domain(name: str) -> dict[str, Any]:
 def running_keystone(directory: Path) -> Iterator[Keystone]:
     """A Keystone that has been bootstrapped and answers within the block."""
     programs = programs_of("keystone")
-    port = _free_port()
+    port = free_port()
     _configure(directory)
     manage = [str(programs / "keystone-manage"), "--config-dir", str(directory)]
     _run([*manage, "db_sync"])
@@ -103,13 +101,8 @@ def running_keystone(directory: Path) -> Iterator[Keystone]:
     endpoints = ["--bootstrap-public-url", url, "--bootstrap-internal-url", url]
     _run([*manage, "bootstrap", "--bootstrap-password", ADMIN_PASSWORD, *endpoints])
     command = [str(programs / "python"), "-c", SERVE, str(port)]
-    environment = os.environ | {"OS_KEYSTONE_CONFIG_DIR": str(directory)}
-    with (directory / "log").open("w") as log, subprocess.Popen(command, stderr=log, env=environment) as process:
-        try:
-            _wait_for(url, process)
-            yield Keystone(url)
-        finally:
-            process.kill()
+    with answering(command, url, directory / "log", OS_KEYSTONE_CONFIG_DIR=str(directory)):
+        yield Keystone(url)
 
 
 def _configure(directory: Path) -> None:
@@ -131,21 +124,3 @@ def _configure(directory: Path) -> None:
 def _run(command: list[str]) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS)
     assert done.returncode == 0, done.stderr
-
-
-def _free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
-
-
-def _wait_for(url: str, process: "subprocess.Popen[bytes]") -> None:
-    def answers() -> bool:
-        assert process.poll() is None, "Keystone has ended"
-        try:
-            requests.get(url, timeout=PATIENCE_SECONDS).raise_for_status()
-        except requests.ConnectionError:
-            return False
-        return True
-
-    until(answers, patience_seconds=PATIENCE_SECONDS)

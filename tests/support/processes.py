@@ -6,11 +6,15 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import requests
+from support.waiting import until
+
+PATIENCE_SECONDS = 60
 BIN = Path(sys.executable).parent
 
 
@@ -39,6 +43,32 @@ def service(program: str, config: Path) -> Iterator[None]:
             finally:
                 process.terminate()
     assert process.returncode == 0
+
+
+@contextmanager
+def answering(command: Sequence[str], url: str, log: Path, **environment: str) -> Iterator["subprocess.Popen[bytes]"]:
+    """A server of others, which answers at a URL within the block; it is killed at its end.
+
+    :param log: where its standard error goes, after what is there
+    """
+    with (
+        log.open("a") as errors,
+        subprocess.Popen(command, stderr=errors, env=os.environ | environment) as process,
+    ):
+        try:
+            until(lambda: _answers(url, process), patience_seconds=PATIENCE_SECONDS)
+            yield process
+        finally:
+            process.kill()
+
+
+def _answers(url: str, process: "subprocess.Popen[bytes]") -> bool:
+    assert process.poll() is None, f"{process.args!r} has ended"
+    try:
+        requests.get(url, timeout=PATIENCE_SECONDS).raise_for_status()
+    except requests.ConnectionError:
+        return False
+    return True
 
 
 @contextmanager

@@ -46,17 +46,24 @@ class Proxy:
                 one.shutdown(socket.SHUT_RDWR)
             one.close()
 
+    def _connect(self) -> socket.socket | None:
+        """A connection to the server; None while nobody is there."""
+        try:
+            return socket.create_connection(self._server)
+        except ConnectionRefusedError:
+            return None
+
     def _accept(self) -> None:
         while True:
             try:
                 client, _ = self._listener.accept()
             except OSError:
                 return
-            if self._is_cut:
+            server = None if self._is_cut else self._connect()
+            if server is None:
                 client.close()
                 self.refused.set()
                 continue
-            server = socket.create_connection(self._server)
             self._sockets += [client, server]
             for source, target in ((client, server), (server, client)):
                 threading.Thread(target=_pump, args=(source, target), daemon=True).start()

@@ -47,8 +47,9 @@ def whole(database: Database) -> dict[str, Host]:
 
 
 def free_in(hosts: Iterable[Host]) -> set[str]:
-    """The UUIDs of all handles that a snapshot says are free."""
-    return {handle.uuid for host in hosts for card in host.cards for unit in card.units for handle in unit.free}
+    """The UUIDs of all handles that a snapshot says may be taken, were all nodes online."""
+    units = [(card, unit) for host in hosts for card in host.cards for unit in card.units]
+    return {handle.uuid for card, unit in units if not (card.obstacle or unit.obstacle) for handle in unit.free}
 
 
 def free_in_database(database: Database) -> set[str]:

@@ -54,7 +54,7 @@ def _check(wanted: Wanted, fleet: Fleet, candidate: Candidate) -> None:
     assert all(0 <= score <= 1 for score in candidate.scores.values())
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150, deadline=None)  # the slow way is slow for some
 @given(random_placement.fleets(), random_placement.questions(), POLICY)
 def test_something_is_found_if_and_only_if_there_is_something(
     hosts: list[Host], wanted: Wanted, policy: Policy
@@ -108,7 +108,7 @@ def test_six_groups_on_eight_devices_use_each_device_once() -> None:
     assert not _asked([WantedGroup()] * 9, cards=gpus("n", "........"))
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(3))
 def test_a_search_comes_to_an_end_whatever_is_asked(seed: int) -> None:
     chance = Random(seed)  # noqa: S311 (no secret)
     cards = [

@@ -5,7 +5,7 @@ gives the file its meaning, ``layout`` puts the cards on PCI buses, ``node`` tur
 The same file gives the same devices, with the same addresses and UUIDs, everywhere and always.
 """
 
-from accel.drivers.fleet.fleet import Fleet, FleetFile, load
+from accel.drivers.fleet.fleet import Fleet, FleetFile, load, of_document
 from accel.drivers.fleet.node import SimulatedNode
 
-__all__ = ["Fleet", "FleetFile", "SimulatedNode", "load"]
+__all__ = ["Fleet", "FleetFile", "SimulatedNode", "load", "of_document"]

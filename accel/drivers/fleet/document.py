@@ -1,8 +1,10 @@
-"""A YAML file in which every value knows where it stands, so that a mistake is told by file, line and field."""
+"""A document in which every value knows where it stands: of a YAML file, a mistake is told by file, line and field; of
+what came in another way, by field.
+"""
 
 import difflib
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,17 +23,21 @@ _INTEGER = re.compile(r"-?\d{1,18}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One value of the file. Asking it for the wrong kind of value raises InvalidFleet."""
+    """One value of the document. Asking it for the wrong kind of value raises InvalidFleet."""
 
-    path: Path
+    source: Path | str
+    """The file, or what the document is called where it is none."""
     field: str
-    """How to get there: ``nodes[0].cards[1].count``; empty for the whole file."""
+    """How to get there: ``nodes[0].cards[1].count``; empty for the whole document."""
     node: yaml.Node
 
     def error(self, expected: str) -> InvalidFleet:
         """The mistake of being something else than what was expected, in words."""
-        line = self.node.start_mark.line + 1
-        return InvalidFleet(f"{self.path}:{line}: {self.field or 'the file'}: {self._shown()} is not {expected}")
+        if self.node.start_mark is None:
+            where = f"{self.source}.{self.field}" if self.field else str(self.source)
+        else:
+            where = f"{self.source}:{self.node.start_mark.line + 1}: {self.field or 'the file'}"
+        return InvalidFleet(f"{where}: {self._shown()} is not {expected}")
 
     def mapping(self, allowed: Collection[str], required: Collection[str] = ()) -> dict[str, "Entry"]:
         """The entries by key; every key is allowed, none is given twice, no required one is missing."""
@@ -50,20 +56,20 @@ class Entry:
             raise self.error("a mapping: lines of the form `key: value`")
         entries: dict[str, Entry] = {}
         for key_node, value in self.node.value:
-            key_entry = Entry(self.path, self.field, key_node)
+            key_entry = Entry(self.source, self.field, key_node)
             key = key_entry.text()
             if allowed is not None and key not in allowed:
                 raise key_entry.error(f"a key that is known here; {choices(key, allowed)}")
             if key in entries:
                 raise key_entry.error("given once only")
-            entries[key] = Entry(self.path, f"{self.field}.{key}".lstrip("."), value)
+            entries[key] = Entry(self.source, f"{self.field}.{key}".lstrip("."), value)
         return entries
 
     def items(self) -> list["Entry"]:
         """The entries of a list."""
         if not isinstance(self.node, yaml.SequenceNode):
             raise self.error("a list: lines that begin with `- `, or [a, b]")
-        return [Entry(self.path, f"{self.field}[{index}]", item) for index, item in enumerate(self.node.value)]
+        return [Entry(self.source, f"{self.field}[{index}]", item) for index, item in enumerate(self.node.value)]
 
     def text(self) -> str:
         """The text as it stands in the file; numbers are text too, so that an id like 1002 needs no quotes."""
@@ -129,6 +135,22 @@ def read(path: Path) -> Entry:
     if node is None:
         raise InvalidFleet(f"{path}:1: the file is empty; it must have the key nodes")
     return Entry(path, "", node)
+
+
+def of_value(value: object, source: str) -> Entry:
+    """A document of objects, lists and texts, as one entry.
+
+    :param source: what it is called
+    """
+    return Entry(source, "", _node_of(value))
+
+
+def _node_of(value: object) -> yaml.Node:
+    if isinstance(value, Mapping):
+        return yaml.MappingNode("map", [(_node_of(key), _node_of(part)) for key, part in value.items()])
+    if isinstance(value, list):
+        return yaml.SequenceNode("seq", [_node_of(part) for part in value])
+    return yaml.ScalarNode("str", "" if value is None else str(value))
 
 
 def choices(given: str, allowed: Collection[str]) -> str:

@@ -32,7 +32,20 @@ def load(path: Path) -> Fleet:
 
     :raises InvalidFleet: it has a mistake; the text names file, line, field and what is allowed
     """
-    description = schema.read(path)
+    return _fleet(schema.read(path))
+
+
+def of_document(value: object, source: str, *, most: int) -> Fleet:
+    """Read what stands in a fleet file, and came in another way.
+
+    :param source: what it is called
+    :param most: how many nodes, and how many accelerators, it may describe
+    :raises InvalidFleet: it has a mistake, or describes more; the text tells where and what is allowed
+    """
+    return _fleet(schema.read_value(value, source, most=most))
+
+
+def _fleet(description: Description) -> Fleet:
     return Fleet(tuple(node for group in description.groups for node in _nodes(group, description)))
 
 

@@ -120,6 +120,11 @@ class NodeGroup:
         """How many cards each node has."""
         return sum(group.count for group in self.cards)
 
+    @property
+    def total_accelerators(self) -> int:
+        """How many accelerators each node has at most: a card, or the parts that it is cut into."""
+        return sum(group.count * max(1, group.vfs, len(group.mig)) for group in self.cards)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
@@ -143,11 +148,31 @@ def read(path: Path) -> Description:
 
     :raises InvalidFleet: it has a mistake; the text tells where and what is allowed
     """
-    entries = document.read(path).mapping(KEYS["file"], required=("nodes",))
+    return _description(document.read(path))
+
+
+def read_value(value: object, source: str, *, most: int) -> Description:
+    """Read what stands in a fleet file, and came in another way.
+
+    :param source: what it is called
+    :param most: how many nodes, and how many accelerators, it may describe
+    :raises InvalidFleet: it has a mistake, or describes more; the text tells where and what is allowed
+    """
+    return _description(document.of_value(value, source), most=most)
+
+
+def _description(whole: Entry, *, most: int | None = None) -> Description:
+    """What a whole document means.
+
+    :param most: how many nodes, and how many accelerators, it may describe; None for any number
+    """
+    entries = whole.mapping(KEYS["file"], required=("nodes",))
     own_models = {name: _model(entry) for name, entry in _optional_pairs(entries, "models").items()}
     models = {**MODELS, **own_models}
     node_entries = entries["nodes"].items()
     groups = tuple(_node_group(entry, models) for entry in node_entries)
+    if most is not None and sum(group.count * max(1, group.total_accelerators) for group in groups) > most:
+        raise entries["nodes"].error(f"a list of nodes with {most} accelerators at most, all together")
     card_counts = _card_counts(groups, node_entries)
     return Description(groups=groups, faults=_faults(_optional_items(entries, "faults"), card_counts))
 
