@@ -26,6 +26,8 @@ class Setup:
     driver: str
     """Its entry point name."""
     host: Host
+    source: str = ""
+    """Where it is loaded from, ``module:class``; empty: it is looked for among those that are installed."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """The values of its option group."""
     is_harmless: bool = True
@@ -69,8 +71,9 @@ def _guarded(setup: Setup) -> tuple[DriverReport, str]:
 
 
 def _answer(setup: Setup) -> DriverReport:
-    driver = registry.load([setup.driver])[setup.driver]
-    options = registry.options_of(setup.driver, driver, setup.options)
+    name, source = setup.driver, setup.source
+    driver = registry.load_from(name, source) if source else registry.load([name])[name]
+    options = registry.options_of(name, driver, setup.options)
     devices = driver(setup.host, options).discover()
     if isinstance(devices, Iterator):  # it can be walked once only
         devices = tuple(devices)

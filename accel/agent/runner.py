@@ -44,7 +44,7 @@ class InlineRunner:
 
     def discover(self) -> tuple[Outcome, ...]:
         """See ``Runner.discover``."""
-        return tuple(look(setup) for setup in _surveyed(self._setups))
+        return tuple(look(setup) for setup in _prepared(self._setups))
 
 
 class ProcessRunner:
@@ -72,7 +72,7 @@ class ProcessRunner:
             return ()
         at_once = min(len(self.setups), _MAX_AT_ONCE)
         with ThreadPoolExecutor(at_once, thread_name_prefix="driver") as pool:
-            return tuple(pool.map(self._look, _surveyed(self.setups)))
+            return tuple(pool.map(self._look, _prepared(self.setups)))
 
     def _look(self, setup: Setup) -> Outcome:
         stuck = self._stuck.get(setup.driver)
@@ -122,16 +122,15 @@ class ProcessRunner:
             self._stuck[driver] = child
 
 
-def _surveyed(setups: Sequence[Setup]) -> list[Setup]:
-    """The setups with hosts whose PCI functions are listed once for all drivers.
+def _prepared(setups: Sequence[Setup]) -> list[Setup]:
+    """The setups with what all drivers would find out, each for itself: where they are, and the host's PCI functions.
 
     What tells one function from another the kernel keeps in memory: reading it asks no device, so it can neither hang
-    nor fail, and is done here. With one driver there is nothing to share.
+    nor fail, and is done here.
     """
-    if len(setups) < 2:
-        return list(setups)
     hosts = {host: surveyed(host) for host in {setup.host for setup in setups}}
-    return [replace(setup, host=hosts[setup.host]) for setup in setups]
+    sources = {name: entry.value for name, entry in registry.installed().items()}
+    return [replace(one, host=hosts[one.host], source=sources.get(one.driver, "")) for one in setups]
 
 
 def _look_and_send(setup: Setup, answer_to: Connection) -> None:

@@ -19,9 +19,13 @@ def check(names: Iterable[str]) -> None:
 
     :raises UnknownDriver: one is not; the text lists those that are
     """
+    _check(names, installed())
+
+
+def _check(names: Iterable[str], found: Mapping[str, EntryPoint]) -> None:
     for name in names:
-        if name not in installed():
-            raise UnknownDriver(name, list(installed()))
+        if name not in found:
+            raise UnknownDriver(name, list(found))
 
 
 def load(names: Iterable[str]) -> dict[str, type[Driver]]:
@@ -30,32 +34,37 @@ def load(names: Iterable[str]) -> dict[str, type[Driver]]:
     :raises UnknownDriver: one of them is not installed; the text lists those that are
     :raises DriverUnavailable: one of them needs something that is not installed
     """
-    wanted = tuple(names)
-    check(wanted)
-    return {name: _loaded(name) for name in wanted}
+    wanted, found = tuple(names), installed()
+    _check(wanted, found)
+    return {name: load_from(name, found[name].value) for name in wanted}
+
+
+def load_from(name: str, source: str) -> type[Driver]:
+    """The class of a driver.
+
+    :param source: where it is, ``module:class``: the value of its entry point
+    :raises DriverUnavailable: it needs something that is not installed
+    """
+    entry = EntryPoint(name=name, value=source, group=ENTRY_POINT_GROUP)
+    try:
+        driver: type[Driver] = entry.load()
+    except (ImportError, AttributeError) as error:
+        raise DriverUnavailable(
+            f"driver {name} cannot be loaded from {source}: {error}", "install what the driver needs"
+        ) from error
+    return driver
 
 
 def list_opts() -> list[tuple[cfg.OptGroup, Sequence[cfg.Opt]]]:
     """The option groups of our own drivers that have options, as oslo-config-generator wants them."""
-    ours = (name for name, entry in installed().items() if is_ours(entry))
-    drivers = ((name, _loaded(name)) for name in ours)
+    ours = {name: entry.value for name, entry in installed().items() if is_ours(entry)}
+    drivers = ((name, load_from(name, source)) for name, source in ours.items())
     return [(_group(name), driver.options) for name, driver in drivers if driver.options]
 
 
 def is_ours(entry: EntryPoint) -> bool:
     """Whether the driver is part of accel."""
     return entry.module.startswith(f"{__package__}.")
-
-
-def _loaded(name: str) -> type[Driver]:
-    entry = installed()[name]
-    try:
-        driver: type[Driver] = entry.load()
-    except (ImportError, AttributeError) as error:
-        raise DriverUnavailable(
-            f"driver {name} cannot be loaded from {entry.value}: {error}", "install what the driver needs"
-        ) from error
-    return driver
 
 
 def option_values(conf: cfg.ConfigOpts, name: str, driver: type[Driver]) -> dict[str, object]:
