@@ -19,6 +19,7 @@ LOG = logging.getLogger(__name__)
 
 STATUSES: dict[type[errors.AccelError], HTTPStatus] = {
     errors.InvalidValue: HTTPStatus.BAD_REQUEST,
+    errors.InvalidFleet: HTTPStatus.BAD_REQUEST,
     errors.ReferenceFault: HTTPStatus.INTERNAL_SERVER_ERROR,
     errors.NotFound: HTTPStatus.NOT_FOUND,
     errors.Conflict: HTTPStatus.CONFLICT,

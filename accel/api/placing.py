@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from accel.api.fleet_index import FleetIndex
+from accel.placement.explain import explain
 from accel.placement.fleet import Fleet
 from accel.placement.scores import DEFAULT, Policy
 from accel.placement.wanted import Wanted
+from accel.placement.words import short
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +26,6 @@ class Placing:
         return replace(self.policy, weights=dict(weights))
 
 
-def why_not(wanted: Wanted, fleet: Fleet) -> str:
+def why_not(wanted: Wanted, fleet: Fleet, policy: Policy) -> str:
     """In short, why something fits nowhere."""
-    online = sum(host.is_online for host in fleet.hosts.values())
-    return f"nothing fits on any of {len(fleet)} nodes, of which {online} are online; {len(wanted.groups)} wanted"
+    return short(explain(wanted, fleet, policy=policy))

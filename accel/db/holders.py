@@ -6,7 +6,9 @@ any database and however they interleave.
 Two handles can stand for the same thing for a while (``accel.db.same_thing``); then only one of them is given away.
 """
 
+from collections.abc import Collection
 from datetime import datetime
+from typing import NamedTuple
 from uuid import uuid4
 
 from sqlalchemy import ColumnElement, Connection, delete, exc, insert, literal, select
@@ -18,6 +20,29 @@ from accel.db.tables import AttachHandle, Deployable, Device, Holder, Node
 from accel.errors import Conflict
 from accel.model.device import Presence
 from accel.model.event import EventKind
+
+
+class Holding(NamedTuple):
+    """Who has an attach handle of a deployable."""
+
+    deployable: str
+    """Its UUID."""
+    kind: str
+    name: str
+    project_id: str | None
+    """None: nobody's."""
+
+
+def of_deployables(connection: Connection, uuids: Collection[str]) -> list[Holding]:
+    """Who has something of some deployables, those first who have had it longest."""
+    query = (
+        select(Deployable.uuid, Holder.kind, Holder.name, Holder.project_id)
+        .join_from(Deployable, AttachHandle, AttachHandle.deployable_id == Deployable.id)
+        .join(Holder, Holder.attach_handle_id == AttachHandle.id)
+        .where(Deployable.uuid.in_(sorted(uuids)))
+        .order_by(Holder.id)
+    )
+    return [Holding._make(row) for row in connection.execute(query)]
 
 
 def hold(

@@ -23,7 +23,7 @@ def find(call: Call) -> dict[str, Any]:
     def answer(fleet: Fleet) -> dict[str, Any]:
         found = candidates(question.wanted, fleet, limit=limit, policy=policy, seed=seed)
         rendered = [views.render_candidate(one, question.wanted) for one in found]
-        explained = {} if found else {"explanation": why_not(question.wanted, fleet)}
+        explained = {} if found else {"explanation": why_not(question.wanted, fleet, policy)}
         return {"candidates": rendered, "evaluated_nodes": len(fleet), **explained}
 
     return call.placing.index.ask(answer)

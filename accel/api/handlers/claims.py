@@ -106,7 +106,7 @@ def _take(call: Call, new: NewClaim, wanted: Wanted) -> tuple[Claim, bool]:
     for _ in range(_ATTEMPTS):
         chosen = _choose(call, wanted, old_by) or _choose(call, wanted, 0)
         if not chosen:
-            raise NoPlacement(call.placing.index.ask(partial(why_not, wanted)))
+            raise NoPlacement(why_not(wanted, call.placing.index.ask(Fleet.copy), call.placing.policy))
         take = partial(taking.take, new=new, chosen=chosen, terms=call.claiming.terms, origin=call.origin)
         try:
             claim, is_new = call.database.write(take)

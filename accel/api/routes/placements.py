@@ -2,9 +2,10 @@
 
 from http import HTTPStatus
 
-from accel.api.handlers import candidates, claims
+from accel.api.handlers import candidates, claims, explanations
 from accel.api.microversion import SAYS_MORE
 from accel.api.route import Route
+from accel.api.schemas import explanations as explanation_schemas
 from accel.api.schemas import placements as schemas
 
 ROUTES = (
@@ -16,6 +17,33 @@ ROUTES = (
         since=SAYS_MORE,
         body=schemas.CANDIDATES_WANTED,
         answer=schemas.CANDIDATES,
+    ),
+    Route(
+        "POST",
+        "/v2/placements/explain",
+        explanations.show,
+        policy="placement:explain",
+        since=SAYS_MORE,
+        body=explanation_schemas.EXPLAIN,
+        answer=explanation_schemas.EXPLANATION,
+    ),
+    Route(
+        "POST",
+        "/v2/placements/whatif",
+        explanations.imagine,
+        policy="placement:whatif",
+        since=SAYS_MORE,
+        body=explanation_schemas.WHATIF,
+        answer=explanation_schemas.OUTCOME,
+    ),
+    Route(
+        "GET",
+        "/v2/placements/free",
+        explanations.free,
+        policy="placement:free",
+        since=SAYS_MORE,
+        query=explanation_schemas.FREE_QUERY,
+        answer=explanation_schemas.FREE,
     ),
     Route(
         "POST",
