@@ -8,22 +8,23 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import NamedTuple
 
 from sqlalchemy import select
 
-from accel.conductor.claims import Claims
-from accel.db import profiles, requests
-from accel.db.engine import Database
+from accel.db import claims, profiles, requests
+from accel.db.engine import Connection, Database
 from accel.db.events import Origin
 from accel.db.scope import EVERYTHING
 from accel.db.tables import Deployable, Device, Node
 from accel.db.transitions import Terms
 from accel.model.profile import DeviceProfile
-from accel.model.request import BindTarget, Caller, RequestChange, RequestChanges
+from accel.model.request import BindTarget, RequestChange
 from bench.figures import Figure, median_ms
+from bench.floors import FLOOR, floor_ms
 from bench.material import (
     BIN,
     MARIADB_URL,
@@ -44,6 +45,7 @@ LIVE = 5_000
 CLIENTS = 8
 STORM_SECONDS = 10
 _REQUESTS = "/v2/accelerator_requests"
+_TERMS = Terms(worker=None, work_limit=timedelta(seconds=60), tells_nova=False, steps_for=lambda _type, _group: ())
 
 
 class Place(NamedTuple):
@@ -57,15 +59,15 @@ def figures(directory: Path) -> Iterator[Figure]:
     """One request at a time with few others and with many, then many clients at once."""
     with _installation(directory, MARIADB_URL, nodes=LIVE // CARDS + 64, workers=1) as (database, port):
         client, places = when_answering(port), _places(database)
-        yield from _one_by_one(client, places, "few live")
+        yield from _one_by_one(client, database, places, "few live")
         _bind_many(database, places[-LIVE:])
         client.close()  # the service has closed it if this took long
-        yield from _one_by_one(client, places, f"{LIVE:,} live")
+        yield from _one_by_one(client, database, places, f"{LIVE:,} live")
     with _installation(directory, POSTGRESQL_URL, nodes=64, workers=2) as (database, port):
         yield _storm(port, _places(database))
 
 
-def _one_by_one(client: Client, places: Sequence[Place], among: str) -> Iterator[Figure]:
+def _one_by_one(client: Client, database: Database, places: Sequence[Place], among: str) -> Iterator[Figure]:
     few = among.startswith("few")
     made: list[str] = []
     yield Figure(
@@ -73,6 +75,8 @@ def _one_by_one(client: Client, places: Sequence[Place], among: str) -> Iterator
         value=median_ms(lambda: made.append(_create(client)), times=200),
         unit="ms",
         bound=3,
+        floor=floor_ms(database, _make),
+        floor_what=FLOOR,
         reference="10–16 ms" if few else "",
     )
     unbound, free = iter(made), iter(places)
@@ -82,6 +86,8 @@ def _one_by_one(client: Client, places: Sequence[Place], among: str) -> Iterator
         value=median_ms(lambda: bound.append(_bind(client, next(unbound), next(free))), times=100),
         unit="ms",
         bound=10,
+        floor=_floor_of_bind(database, places[-LIVE - 1]),
+        floor_what=FLOOR,
         reference="89–95 ms" if few else "16 s",
     )
     instances = iter(bound)
@@ -99,30 +105,51 @@ def _one_by_one(client: Client, places: Sequence[Place], among: str) -> Iterator
 def _storm(port: int, places: Sequence[Place]) -> Figure:
     """Clients in processes of their own, each on nodes of its own."""
     share = len(places) // CLIENTS
-    with ProcessPoolExecutor(CLIENTS) as pool:
-        begin = time.time() + 2
-        jobs = [pool.submit(_cycles, port, places[number * share :][:share], begin) for number in range(CLIENTS)]
-        done = sum(job.result() for job in jobs)
+    shares = [places[number * share :][:share] for number in range(CLIENTS)]
     return Figure(
         what=f"create, bind and delete, {CLIENTS} clients, PostgreSQL",
-        value=done / STORM_SECONDS,
+        value=_rate(_cycle, port, shares),
         unit="cycles/s",
         bound=300,
+        floor=_rate(_idle_cycle, port, shares),
+        floor_what="three GET /",
         at_least=True,
     )
 
 
-def _cycles(port: int, places: Sequence[Place], begin: float) -> int:
-    """How many requests one client makes, binds and deletes; any error ends the measurement."""
+Cycle = Callable[[Client, Place], None]
+
+
+def _rate(cycle: Cycle, port: int, shares: Sequence[Sequence[Place]]) -> float:
+    """How often a second clients do something, one for each share of places."""
+    with ProcessPoolExecutor(len(shares)) as pool:
+        begin = time.time() + 2
+        jobs = [pool.submit(_cycles, cycle, port, places, begin) for places in shares]
+        return sum(job.result() for job in jobs) / STORM_SECONDS
+
+
+def _cycles(cycle: Cycle, port: int, places: Sequence[Place], begin: float) -> int:
+    """How often one client does it; any error ends the measurement."""
     client = Client("127.0.0.1", port)
     time.sleep(max(0, begin - time.time()))
     for done in count():
         if time.time() > begin + STORM_SECONDS:
             return done
-        request = _create(client)
-        _bind(client, request, places[done % len(places)])
-        client.send("DELETE", f"{_REQUESTS}?arqs={request}")
+        cycle(client, places[done % len(places)])
     raise AssertionError
+
+
+def _cycle(client: Client, place: Place) -> None:
+    """Make a request, bind and delete it."""
+    request = _create(client)
+    _bind(client, request, place)
+    client.send("DELETE", f"{_REQUESTS}?arqs={request}")
+
+
+def _idle_cycle(client: Client, _place: Place) -> None:
+    """As many requests of which the service does nothing."""
+    for _ in range(3):
+        client.get("/")
 
 
 def _create(client: Client) -> str:
@@ -141,35 +168,30 @@ def _bind(client: Client, request: str, place: Place) -> str:
 
 def _bind_many(database: Database, places: Sequence[Place]) -> None:
     """Bind a request for each place, in this process."""
-    terms = Terms(
-        worker="bench", work_limit=timedelta(seconds=60), tells_nova=False, steps_for=lambda _type, _group: ()
-    )
-    claims = Claims(database, _now, terms, steps={}, submit=_never)
-    caller = Caller(request_id="req-bench", project_id="local", sees_all=True)
     for start in range(0, len(places), 100):
         some = places[start : start + 100]
-        made = [_made(database) for _ in some]
-        changes = tuple(
-            RequestChange(
-                request=request,
-                target=BindTarget(hostname=place.node, device_rp_uuid=place.provider, instance_uuid=str(uuid.uuid4())),
-            )
-            for request, place in zip(made, some, strict=True)
-        )
-        claims.change_requests(RequestChanges(changes=changes, caller=caller))
+        changes = [_bound_to(place, database.write(_make)) for place in some]
+        database.write(partial(_change, changes=changes))
 
 
-def _made(database: Database) -> str:
-    (row,) = database.write(
-        lambda connection: requests.create(
-            connection, PROFILE, project_id="local", scope=EVERYTHING, origin=Origin(at=_now())
-        )
-    )
+def _floor_of_bind(database: Database, place: Place) -> float:
+    request = database.write(_make)
+    return floor_ms(database, partial(_change, changes=[_bound_to(place, request)]))
+
+
+def _make(connection: Connection) -> str:
+    (row,) = requests.create(connection, PROFILE, project_id="local", scope=EVERYTHING, origin=Origin(at=_now()))
     return row.uuid
 
 
-def _never(_work: Callable[[], None]) -> None:
-    raise AssertionError("nothing of this fleet needs work on its node")
+def _bound_to(place: Place, request: str) -> RequestChange:
+    target = BindTarget(hostname=place.node, device_rp_uuid=place.provider, instance_uuid=str(uuid.uuid4()))
+    return RequestChange(request=request, target=target)
+
+
+def _change(connection: Connection, changes: Sequence[RequestChange]) -> None:
+    origin = Origin(at=_now(), request_id="req-bench")
+    claims.change(connection, changes, scope=EVERYTHING, terms=_TERMS, origin=origin)
 
 
 def _places(database: Database) -> list[Place]:
