@@ -6,7 +6,7 @@ which formats can.
 
 import json
 import shlex
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from accel.cli.errors import CommandFailed, WrongUse
@@ -93,7 +93,7 @@ def docker(handle: Handle) -> str:
     :raises Unsuitable: a container cannot be given it
     """
     if handle.type == HandleType.DEVICE_NODE:
-        return f"--device {shlex.quote(handle.info['path'])}"
+        return " ".join(f"--device {shlex.quote(path)}" for path in _paths(handle))
     if handle.type == HandleType.MIG:
         return f"--gpus device={shlex.quote(handle.info['uuid'])}"
     return f"--device {_NVIDIA_KIND}={_gpu_uuid(handle)}"
@@ -120,9 +120,17 @@ def _cdi_name(handle: Handle) -> str:
     return f"{_NVIDIA_KIND}={uuid}"
 
 
+def _paths(handle: Handle) -> Iterator[str]:
+    """The device's own node, then what all devices of its kind share."""
+    yield handle.info["path"]
+    if "shared" in handle.info:
+        yield handle.info["shared"]
+
+
 def _cdi_specification(handles: Iterable[Handle]) -> str:
     devices = [
-        {"name": handle.uuid, "containerEdits": {"deviceNodes": [{"path": handle.info["path"]}]}} for handle in handles
+        {"name": handle.uuid, "containerEdits": {"deviceNodes": [{"path": path} for path in _paths(handle)]}}
+        for handle in handles
     ]
     return json.dumps({"cdiVersion": _CDI_VERSION, "kind": CDI_KIND, "devices": devices}, indent=2)
 

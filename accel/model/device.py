@@ -77,7 +77,7 @@ class HandleType(StrEnum):
     MIG = "MIG"
     """A MIG device, by its UUID."""
     DEVICE_NODE = "DEVICE_NODE"
-    """A path below /dev."""
+    """A path below /dev: ``path``, and in ``shared`` what every user of such a device opens beside it."""
 
 
 class LinkKind(StrEnum):

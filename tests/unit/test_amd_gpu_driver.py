@@ -94,6 +94,7 @@ def test_a_gpu_in_partitions_offers_these_by_their_nodes_and_not_itself(tree: Ho
     assert (card.num_accelerators, device.std_board_info["compute_partition"]) == (0, "DPX")
     assert [part.kind for part in (first, second)] == [DeployableKind.PARTITION] * 2
     assert [handed_out(part) for part in (first, second)] == [["/dev/dri/renderD128"], ["/dev/dri/renderD129"]]
+    assert second.handles[0].info["shared"] == "/dev/kfd"
     assert facts(second)["rc"] == "CUSTOM_GPU_AMD_PARTITION_DPX"
     assert [part.name.removeprefix(card.name) for part in (first, second)] == ["_partition0", "_partition1"]
 

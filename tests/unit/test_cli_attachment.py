@@ -66,6 +66,7 @@ PCI = handle("PCI", **FUNCTION)
 MDEV = handle("MDEV", **FUNCTION, asked_type="nvidia-223")
 MIG_INSTANCE = handle("MIG", uuid=MIG, parent=GPU)
 DEVICE_NODE = handle("DEVICE_NODE", None, path="/dev/nvme3")
+PARTITION = handle("DEVICE_NODE", None, path="/dev/dri/renderD129", shared="/dev/kfd")
 TEST_PCI = handle("TEST_PCI", domain="0000", bus="0c", device="1", function="7")
 
 HOSTDEV = """\
@@ -94,6 +95,7 @@ HOSTDEV_MDEV = f"""\
         (MIG_INSTANCE, "docker", f"--gpus device={MIG}"),
         (MIG_INSTANCE, "cdi", f"nvidia.com/gpu={MIG}"),
         (DEVICE_NODE, "docker", "--device /dev/nvme3"),
+        (PARTITION, "docker", "--device /dev/dri/renderD129 --device /dev/kfd"),
     ],
     ids=lambda value: value.type if isinstance(value, Handle) else None,
 )

@@ -44,6 +44,7 @@ from accel.model.device import (
 
 _VENDOR = "1002"
 _GPU = Kind(DeviceType.GPU)
+_COMPUTE_NODE = "/dev/kfd"
 _UNIQUE_ID = re.compile(r"[0-9a-f]{1,16}")
 
 _FACTS: Mapping[str, str] = {
@@ -107,7 +108,10 @@ def _knowledge(host: Host, function: PciFunction, nodes: Sequence[Node]) -> Know
     return Knowledge(
         model=read_text(function.path / "product_name"),
         serial=_unique_id(function) or (nodes[0].serial if nodes else ""),
-        facts={**facts, NODES: ", ".join(filter(None, (device_nodes(function, "drm"), "/dev/kfd" if nodes else "")))},
+        facts={
+            **facts,
+            NODES: ", ".join(filter(None, (device_nodes(function, "drm"), _COMPUTE_NODE if nodes else ""))),
+        },
         traits=tuple(dict.fromkeys(custom_trait("GPU AMD", n.instruction_set) for n in nodes if n.instruction_set)),
         figures=memory_figures(function),
         parts=parts,
@@ -121,7 +125,7 @@ def _partitions(whole: str, function: PciFunction, nodes: Sequence[Node]) -> Ite
     mode = read_text(function.path / "current_compute_partition") or str(len(nodes))
     kind = custom_trait("GPU AMD PARTITION", mode)
     for node in nodes:
-        path = {"path": f"/dev/dri/renderD{node.render_minor}"}
+        path = {"path": f"/dev/dri/renderD{node.render_minor}", "shared": _COMPUTE_NODE}
         handles = (AttachHandle(type=HandleType.DEVICE_NODE, info=path),) if node.render_minor else ()
         yield Deployable(
             name=f"{whole}_partition{node.address.function}",
