@@ -21,6 +21,8 @@ from accel.api.routing import Router
 from accel.api.services import Services
 from accel.db.engine import Database
 from accel.db.transitions import Terms
+from accel.errors import ConfigurationError, InvalidValue
+from accel.placement.pod import Meanings, read_meanings
 from accel.policies.enforcer import Policy, make_enforcer
 from accel.rpc.api import Claims
 
@@ -44,7 +46,7 @@ def make_app(
     :param terms: how requests are bound and unbound, by default as the configuration says
     :param placing: what questions about placement are answered with, by default the fleet of the database; it is read
         when it is first asked for, unless somebody begins before
-    :raises ConfigurationError: the authentication strategy lacks what it needs
+    :raises ConfigurationError: the authentication strategy lacks what it needs, or a resource of pods means nothing
     """
     router = Router(ROUTES)
     controller = RootController(
@@ -53,6 +55,7 @@ def make_app(
             database=database,
             claiming=Claiming(terms=terms or Terms.configured(conf), conductors=claims),
             placing=placing or Placing(index=FleetIndex(database)),
+            pod_resources=_pod_resources(conf),
         ),
         policy=Policy(make_enforcer(conf)),
         public_endpoint=conf.api.public_endpoint,
@@ -62,6 +65,13 @@ def make_app(
     for layer in reversed(_layers(conf, database, router)):
         application = layer(application)
     return application
+
+
+def _pod_resources(conf: cfg.ConfigOpts) -> Meanings:
+    try:
+        return read_meanings(conf.kubernetes.resource)
+    except InvalidValue as error:
+        raise ConfigurationError(f"[kubernetes] {error}") from error
 
 
 def _layers(conf: cfg.ConfigOpts, database: Database, router: Router) -> list[Layer]:

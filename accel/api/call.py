@@ -15,6 +15,7 @@ from accel.db.engine import Database
 from accel.db.events import Origin
 from accel.db.paging import ListQuery
 from accel.db.scope import Scope
+from accel.placement.pod import Meanings
 
 _PAGING = frozenset({"limit", "marker", "sort_key", "sort_dir"})
 
@@ -33,6 +34,8 @@ class Call:
     database: Database
     claiming: Claiming
     placing: Placing
+    pod_resources: Meanings
+    """What the resources are that pods of Kubernetes ask for."""
     version: Version
     base_url: str
     """Where the API is mounted, without a slash at the end: links begin with it."""

@@ -81,6 +81,7 @@ class RootController:
             database=self._services.database,
             claiming=self._services.claiming,
             placing=self._services.placing,
+            pod_resources=self._services.pod_resources,
             version=environment.version(request.environ) or microversion.OLDEST,
             base_url=(self._public_endpoint or request.application_url).rstrip("/"),
             path=place.path,

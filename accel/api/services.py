@@ -1,16 +1,18 @@
 """What handlers work with, put together once."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from accel.api.claiming import Claiming
 from accel.api.placing import Placing
 from accel.db.engine import Database
+from accel.placement.pod import Meanings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """Where things are kept, how they are claimed, and where they fit."""
+    """Where things are kept, how they are claimed, where they fit, and what pods ask for."""
 
     database: Database
     claiming: Claiming
     placing: Placing
+    pod_resources: Meanings = field(default_factory=dict)

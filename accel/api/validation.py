@@ -5,7 +5,7 @@ text; its schema says what it is read as.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,7 +13,7 @@ import jsonschema
 import orjson
 
 from accel.api.refusals import BadRequest, UnsupportedMediaType
-from accel.api.schemas.common import Schema
+from accel.api.schemas.common import TEXT, Schema
 
 _JSON = "application/json"
 _LONGEST_MESSAGE = 300
@@ -98,5 +98,15 @@ def check(value: Any, schema: Schema, *, where: str) -> None:
         raise BadRequest(f"{where}{place}: {error.message[:_LONGEST_MESSAGE]}")
 
 
-def _validator(schema: Schema) -> jsonschema.Draft202012Validator:
-    return jsonschema.Draft202012Validator(schema)
+def _items(validator: Any, schema: Any, value: Any, parent: Any) -> Iterator[jsonschema.ValidationError]:
+    """The keyword ``items``, much faster for long lists of any texts that are right."""
+    if schema != TEXT or not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        yield from _DRAFT.VALIDATORS["items"](validator, schema, value, parent)
+
+
+_DRAFT = jsonschema.Draft202012Validator
+_Validator = jsonschema.validators.extend(_DRAFT, {"items": _items})  # type: ignore[no-untyped-call] # its stubs lack it
+
+
+def _validator(schema: Schema) -> Any:
+    return _Validator(schema)

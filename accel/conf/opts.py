@@ -5,7 +5,19 @@ from types import ModuleType
 
 from oslo_config import cfg
 
-from accel.conf import agent, api, conductor, database, default, http_basic, nova, placement, placement_engine, rpc
+from accel.conf import (
+    agent,
+    api,
+    conductor,
+    database,
+    default,
+    http_basic,
+    kubernetes,
+    nova,
+    placement,
+    placement_engine,
+    rpc,
+)
 
 MODULES: tuple[ModuleType, ...] = (
     default,
@@ -17,6 +29,7 @@ MODULES: tuple[ModuleType, ...] = (
     placement_engine,
     nova,
     placement,
+    kubernetes,
     rpc,
 )
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from accel.errors import InvalidValue
-from accel.model.profile import shortened
+from accel.model.profile import MAX_NAME_LENGTH, NAME, shortened
 from accel.placement.comparison import Comparison, Operator, read_comparison
 from accel.placement.wanted import Nearness, Together, Wanted, WantedGroup
 
@@ -84,7 +84,7 @@ def read_pod(pod: Mapping[str, Any], meanings: Meanings) -> PodNeeds:
     annotations: Mapping[str, str] = (pod.get("metadata") or {}).get("annotations") or {}
     amounts: Mapping[Meaning, int]
     if name := annotations.get(PROFILE_ANNOTATION):
-        amounts = {Meaning(profile=name): 1}
+        amounts = {Meaning(profile=_profile_name(PROFILE_ANNOTATION, name)): 1}
     else:
         amounts = _amounts(pod.get("spec") or {}, meanings)
     return PodNeeds(
@@ -165,10 +165,16 @@ def _limits(container: Mapping[str, Any], meanings: Meanings) -> Counter[Meaning
     for name, quantity in limits.items():
         meaning = meanings.get(name)
         if meaning is None and name.startswith(PREFIX):
-            meaning = Meaning(profile=name.removeprefix(PREFIX))
+            meaning = Meaning(profile=_profile_name(f"limits[{name}]", name.removeprefix(PREFIX)))
         if meaning is not None:
             found[meaning] += _whole_number(name, quantity)
     return found
+
+
+def _profile_name(field_: str, name: str) -> str:
+    if len(name) > MAX_NAME_LENGTH or not NAME.fullmatch(name):
+        raise InvalidValue(field_, shortened(name), "the name of a device profile")
+    return name
 
 
 def _whole_number(name: str, quantity: object) -> int:

@@ -15,6 +15,7 @@ from accel.policies import (
     device_profiles,
     devices,
     events,
+    kubernetes,
     nodes,
     placements,
     quotas,
@@ -35,6 +36,7 @@ MODULES: tuple[ModuleType, ...] = (
     nodes,
     events,
     summary,
+    kubernetes,
 )
 
 
