@@ -127,7 +127,8 @@ def _free(facts: Facts, _stuck: _Stuck) -> str:
 
 def _reasons(facts: Facts, step: Step) -> str:
     reasons = next(passed.reasons for passed in facts.steps if passed.filter == step)
-    return f" ({', '.join(f'{reason.count} {reason.text}' for reason in reasons)})" if reasons else ""
+    told = (f"{reason.count} {reason.text.removeprefix('is ').removeprefix('has ')}" for reason in reasons)
+    return f" ({', '.join(told)})" if reasons else ""
 
 
 def _count(facts: Facts, before: int) -> Blocker:

@@ -99,7 +99,7 @@ def test_what_is_missing_in_many_places_is_told_in_short() -> None:
         (
             {"groups": [{"resources": {"SRIOV_NET_VF": 1}}]},
             "held",
-            "Of 1 device with SRIOV_NET_VF on 1 node, none is free (1 is held).",
+            "Of 1 device with SRIOV_NET_VF on 1 node, none is free (1 held).",
         ),
         (
             {"groups": [{"resources": {"PGPU": 9}}]},
