@@ -78,6 +78,15 @@ def request(client: Client, text: str) -> Item:
     return _only(found, "request", text)
 
 
+def claim(client: Client, text: str) -> Item:
+    """The claim that a UUID or its beginning means, or the consumer that has one.
+
+    :raises NothingFound: there is none
+    :raises WrongUse: there are several
+    """
+    return _only(list(client.items("/placements/claims", {"ref": text}, limit=_SHOWN_CANDIDATES + 1)), "claim", text)
+
+
 def _one(client: Client, collection: str, text: str) -> Item:
     found = list(client.items(f"/{collection}", {"ref": text}, limit=_SHOWN_CANDIDATES + 1))
     return _only(found, collection.removesuffix("s"), text)
@@ -101,6 +110,8 @@ def _several(noun: str, text: str, candidates: Sequence[str]) -> str:
 
 
 def _described(item: Item) -> str:
+    if "consumer" in item:
+        return "  ".join(part for part in (item["consumer"], ", ".join(item["nodes"])) if part)
     if "device_profile_name" in item:
         return f"{item['device_profile_name']}  {item['state']}"
     if "address" in item:

@@ -31,6 +31,7 @@ class Assignment(NamedTuple):
     """The UUID of the device."""
     unit: str
     """The UUID of the deployable."""
+    unit_name: str
     provider: str
     resource_class: str
     handle: str
@@ -200,6 +201,7 @@ def _assignments(question: Question, host: Host, there: Fit) -> Iterator[Assignm
             host.name,
             card.uuid,
             unit.uuid,
+            unit.name,
             unit.provider,
             unit.resource_class,
             handle.uuid,

@@ -146,7 +146,7 @@ CANDIDATES = members(
                     "score": {"type": "number"},
                     "scores": {"type": "object", "additionalProperties": {"type": "number"}},
                     "nodes": list_of(TEXT),
-                    "allocations": list_of(members(_PLACE)),
+                    "allocations": list_of(members({**_PLACE, "deployable_name": TEXT})),
                 }
             )
         ),

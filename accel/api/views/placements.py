@@ -50,6 +50,7 @@ def _assignment(part: Assignment, group: int) -> dict[str, Any]:
         "group": group,
         "node": part.node,
         "device_uuid": part.card,
+        "deployable_name": part.unit_name,
         "resource_provider": part.provider,
         "resource_class": part.resource_class,
         "attach_handle_uuid": part.handle,
