@@ -1,4 +1,4 @@
-"""``make demo``: everything in one process, the main commands, a claim, a card that vanishes and comes back.
+"""``make demo``: everything in one process, the main commands, claims, a card that vanishes and comes back.
 
 It ends by itself.
 
@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from pathlib import Path
 
 from accel.testing.host_tree import unpack
@@ -24,8 +24,13 @@ ACCEL = Path(sys.executable).with_name("accel")
 FLEET = ROOT / "etc" / "accel" / "fleets" / "demo.yaml"
 CAPTURED_HOST = ROOT / "tests" / "data" / "hosts" / "qemu-2numa-boot" / "qemu-2numa-boot.tar.gz"
 PATIENCE_SECONDS = 60
+NO_PLACEMENT = 5
 CONFLICT = 6
 PLACE = "h100-01/0000:13:00.0"
+LINKED = ("--type", "GPU", "--model", "H100", "--near", "linked")
+NEW_NODES = """nodes:
+  - {name: h100-05, cards: [{model: H100-SXM5-80GB, count: 8}]}
+"""
 
 
 class TourFailure(Exception):
@@ -54,16 +59,17 @@ def show(*arguments: str) -> None:
     print(accel(*arguments).rstrip(), flush=True)
 
 
-def show_refused(*arguments: str) -> None:
+def show_refused(code: int, *arguments: str) -> None:
     """Run ``accel`` as a person would and show command and refusal.
 
-    :raises TourFailure: it was not refused as a conflict
+    :param code: what it ends with
+    :raises TourFailure: it does not
     """
     print(f"$ accel {' '.join(arguments)}", flush=True)
     done = subprocess.run([ACCEL, *arguments], capture_output=True, text=True, check=False)
-    if done.returncode != CONFLICT:
+    if done.returncode != code:
         raise TourFailure(f"accel {' '.join(arguments)} was not refused:\n{done.stdout}{done.stderr}")
-    print(done.stderr.rstrip(), flush=True)
+    print(f"{done.stdout}{done.stderr}".rstrip(), flush=True)
 
 
 def wait_for_event(kind: str, device: str) -> None:
@@ -122,6 +128,7 @@ def tour(fleet: Path) -> None:
     show("device", "show", card[:8])
     say("How its cards are connected")
     show("topology", "h100-01")
+    place()
     say("A captured host: real sysfs, read by the real drivers")
     show("device", "list", "--node", "captured-host")
     request = claim()
@@ -139,6 +146,22 @@ def tour(fleet: Path) -> None:
     show("event", "list", "--device", card[:8])
 
 
+def place() -> None:
+    """Take what fits best, ask why something does not fit, and what would be with another node."""
+    say("Four that are all connected by NVLink, wherever they fit best: first only looked at, then taken for an hour")
+    show("claim", *LINKED, "--count", "4", "--dry-run")
+    show("claim", *LINKED, "--count", "4", "--consumer", "training", "--lease", "1h")
+    say("What fits nowhere is refused with the reason, and explained")
+    show_refused(NO_PLACEMENT, "claim", "--model", "L40S", "--count", "4", "--near", "linked")
+    show_refused(NO_PLACEMENT, "explain", "--model", "L40S", "--count", "4", "--near", "linked")
+    say("How many jobs of eight would fit without h100-01 and with a node that is not there yet?")
+    Path("new.yaml").write_text(NEW_NODES)
+    print(f"$ cat new.yaml\n{NEW_NODES}", end="", flush=True)
+    more = ("--times", "4", "--drain", "h100-01", "--add-nodes", "new.yaml")
+    show_refused(NO_PLACEMENT, "whatif", *LINKED, "--count", "8", *more)
+    show("claim", "release", "training")
+
+
 def claim() -> str:
     """Give a card to one who asks, and not to another; what to call the request that has it."""
     say("A profile says what workloads ask for; each request is one accelerator for one of them")
@@ -151,7 +174,7 @@ def claim() -> str:
     show("attach-spec", first, "--format", "libvirt-xml")
     say("Another one cannot have it")
     second = accel("request", "create", "gpu", "-f", "value", "-c", "uuid")[:8]
-    show_refused("request", "bind", second, "--device", PLACE, "--instance", "vm-2")
+    show_refused(CONFLICT, "request", "bind", second, "--device", PLACE, "--instance", "vm-2")
     return first
 
 
@@ -162,7 +185,7 @@ def main() -> int:
         fleet = Path(shutil.copy(FLEET, directory))
         try:
             say("Starting API, conductor and agent in one process: this host, a captured host, a simulated fleet")
-            with everything_running(directory, fleet):
+            with chdir(directory), everything_running(directory, fleet):
                 tour(fleet)
         except TourFailure as failure:
             print(f"\nThe demo failed: {failure}", file=sys.stderr)
