@@ -1,4 +1,4 @@
-"""``accel audit allocations``: what does not add up between attach handles, who holds them, and requests."""
+"""``accel audit …``: what does not add up between attach handles, who holds them, and requests; and in Placement."""
 
 import argparse
 from collections.abc import Iterable
@@ -11,9 +11,11 @@ from accel.cli.errors import FindingsRemain
 from accel.cli.human import plural
 
 
-class AuditAllocations(ListCommand):
-    """Look for what does not add up among handles; mend it."""
+class _Audit(ListCommand):
+    """Look for what does not add up, and mend it."""
 
+    what: ClassVar[str]
+    """The last word of the command, and of the path."""
     noun = "finding"
     columns: ClassVar[tuple[Column, ...]] = (
         member("kind"),
@@ -37,7 +39,8 @@ class AuditAllocations(ListCommand):
     def fetch(self, parsed_args: argparse.Namespace, *, limit: int | None) -> Iterable[Item]:
         """Look, or look and mend."""
         client = client_of(self)
-        audit = client.post("/audit/allocations") if parsed_args.fix else client.get("/audit/allocations")
+        path = f"/audit/{self.what}"
+        audit = client.post(path) if parsed_args.fix else client.get(path)
         for text in audit["left_out"]:
             self.tell(f"not looked for: {text}")
         self._left = tuple(finding for finding in audit["findings"] if not finding["mended"])
@@ -50,12 +53,24 @@ class AuditAllocations(ListCommand):
         """
         code = super().run(parsed_args)
         if self._left:
-            raise FindingsRemain(_remaining(self._left, has_tried=parsed_args.fix))
+            raise FindingsRemain(_remaining(self.what, self._left, has_tried=parsed_args.fix))
         return code
 
 
-def _remaining(findings: Iterable[Item], *, has_tried: bool) -> str:
+class AuditAllocations(_Audit):
+    """Look for what does not add up among handles; mend it."""
+
+    what = "allocations"
+
+
+class AuditPlacement(_Audit):
+    """Compare OpenStack Placement with the inventory; mend it."""
+
+    what = "placement"
+
+
+def _remaining(what: str, findings: Iterable[Item], *, has_tried: bool) -> str:
     found = list(findings)
     can_be_mended = sum(finding["mend"] is not None for finding in found)
     said = f"{plural(len(found), 'finding')} {'left' if has_tried else 'in all'}"
-    return said if has_tried or not can_be_mended else f"{said}; accel audit allocations --fix mends {can_be_mended}"
+    return said if has_tried or not can_be_mended else f"{said}; accel audit {what} --fix mends {can_be_mended}"

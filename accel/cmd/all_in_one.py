@@ -145,16 +145,16 @@ class AllInOne:
         conf = self._settings.main
         manager = make_manager(self._database, conf)
         self._prepare_agents(LocalConductor(manager), fleet=fleet, looks_at_host=looks_at_host)
-        workers = ThreadPoolExecutor(conf.conductor.work_threads, thread_name_prefix="work")
-        nova = connect(conf)
+        workers = self._ends.enter_context(ThreadPoolExecutor(conf.conductor.work_threads, thread_name_prefix="work"))
+        nova, placement = connect(conf), connect_placement(conf)
         notifier = make_notifier(self._database, nova, conf, self._stop)
-        claims = make_claims(self._database, conf, self._ends.enter_context(workers), nova, notifier)
+        claims = make_claims(self._database, conf, workers, nova, notifier, placement=placement)
         take_up_left_work(claims)
         app = make_app(self._database, conf, LocalClaims(claims), placing=start_placing(self._database))
         server = EmbeddedServer(app, conf.api.host, self._settings.port)
         _start_listening(server)
         self._ends.callback(server.stop)
-        reporter = make_reporter(self._database, connect_placement(conf), conf, self._stop)
+        reporter = make_reporter(self._database, placement, conf, self._stop)
         background = [
             make_periodic(manager, claims, conf, self._stop),
             *(each for each in (notifier, reporter) if each),

@@ -20,6 +20,7 @@ from accel.conductor.notifier import Notifier, Patience
 from accel.conductor.nova import Nova, connect
 from accel.conductor.placement import Placement
 from accel.conductor.placement import connect as connect_placement
+from accel.conductor.placement_audit import PlacementAuditor
 from accel.conductor.providers import Reconciler
 from accel.conductor.reporter import Reporter
 from accel.conductor.reporter import Terms as ReporterTerms
@@ -74,7 +75,7 @@ def run(conf: cfg.ConfigOpts, stop: Event) -> int:
     manager = make_manager(database, conf)
     with ThreadPoolExecutor(conf.conductor.work_threads, thread_name_prefix="work") as workers:
         notifier = make_notifier(database, nova, conf, stop)
-        claims = make_claims(database, conf, workers, nova, notifier)
+        claims = make_claims(database, conf, workers, nova, notifier, placement=placement)
         take_up_left_work(claims)
         server = serve(transport_of(conf), manager, conf.host, topic=conf.rpc.topic, claims=claims)
         if not begin(server.start, stop, awaited=_brokers(conf)):
@@ -105,17 +106,28 @@ def make_manager(database: Database, conf: cfg.ConfigOpts) -> Manager:
 
 
 def make_claims(
-    database: Database, conf: cfg.ConfigOpts, workers: Executor, nova: Nova | None, notifier: Periodic | None
+    database: Database,
+    conf: cfg.ConfigOpts,
+    workers: Executor,
+    nova: Nova | None,
+    notifier: Periodic | None,
+    *,
+    placement: Placement | None = None,
 ) -> Claims:
-    """The conductor's work on accelerator requests.
+    """The conductor's work on accelerator requests, and its audits.
 
     :param nova: says which instances are gone; None: nobody does
     :param notifier: tells Nova of requests; None: nobody does
+    :param placement: what audits compare with the record; None: there is none
     """
     terms = Terms.configured(conf, worker=conf.host)
     hooks = Hooks(gone=nova.gone if nova else None)
     if notifier is not None:
         hooks = replace(hooks, wake_notifier=notifier.wake)
+    if placement is not None:
+        reporter = _reporter(database, placement, conf, Event())
+        auditor = PlacementAuditor(database, placement, reporter, lambda: datetime.now(UTC))
+        hooks = replace(hooks, audit_placement=auditor.audit)
     return Claims(database, lambda: datetime.now(UTC), terms, steps={}, submit=submitter(workers), hooks=hooks)
 
 
@@ -155,14 +167,18 @@ def make_reporter(
     if placement is None:
         _LOG.info("Placement is told nothing of nodes: [placement] auth_type is not set")
         return None
+    reporter = _reporter(database, placement, conf, stop)
+    return Periodic([reporter.tell_due], interval_seconds=_LOOK_SECONDS, stop=stop, name="telling Placement")
+
+
+def _reporter(database: Database, placement: Placement, conf: cfg.ConfigOpts, stop: Event) -> Reporter:
     terms = ReporterTerms(
         marks=frozenset({OWNER_TRAIT} if conf.placement.owner_trait else ()),
         lease=timedelta(seconds=conf.placement.timeout * _SLOW_REQUESTS_OF_A_NODE),
         longest_pause=timedelta(seconds=conf.placement.longest_pause_seconds),
         compare_interval=timedelta(seconds=conf.placement.compare_interval_seconds),
     )
-    reporter = Reporter(database, Reconciler(placement), lambda: datetime.now(UTC), terms, stop=stop)
-    return Periodic([reporter.tell_due], interval_seconds=_LOOK_SECONDS, stop=stop, name="telling Placement")
+    return Reporter(database, Reconciler(placement), lambda: datetime.now(UTC), terms, stop=stop)
 
 
 def take_up_left_work(claims: Claims) -> None:

@@ -22,12 +22,14 @@ from accel.db.scope import Scope
 from accel.db.transitions import Terms
 from accel.db.work import Work
 from accel.errors import AccelError, Unavailable
-from accel.model.audit import Audit, AuditWanted
+from accel.model.audit import Audit, AuditSubject, AuditWanted
 from accel.model.profile import Group
 from accel.model.request import RequestChanges, RequestState
 
 _LOG = logging.getLogger(__name__)
 _LEFT = "the work on accelerator request %s stops here and is taken up after its deadline: %s"
+
+_NO_PLACEMENT = "Placement: the conductor that answers has none; [placement] auth_type is not set"
 
 POINTS = (
     "claim.written",
@@ -89,6 +91,8 @@ class Hooks:
     """Told of each of ``POINTS`` as it comes."""
     gone: Gone | None = None
     """Nova; None: there is none."""
+    audit_placement: Callable[[AuditWanted], Audit] | None = None
+    """Compares what OpenStack Placement has; None: there is none."""
 
 
 class Claims:
@@ -166,10 +170,15 @@ class Claims:
                 return released
 
     def audit(self, wanted: AuditWanted) -> Audit:
-        """What does not add up between attach handles, who holds them, and requests; and mend it, where that is wanted.
+        """What does not add up, and mend it, where that is wanted.
 
         :raises DatabaseUnavailable: some of it may be mended
+        :raises PlacementUnavailable: it was to be compared, and does not answer
         """
+        if wanted.of is AuditSubject.PLACEMENT:
+            return (
+                self._hooks.audit_placement(wanted) if self._hooks.audit_placement else Audit(left_out=(_NO_PLACEMENT,))
+            )
         found = self._auditor.audit(wanted)
         self._hooks.wake_notifier()
         return found

@@ -25,7 +25,8 @@ _VERSION = "1.26"
 """The first in which all of an inventory may be reserved."""
 _MOVES_PROVIDERS = "1.37"
 """The first in which a provider can be given to another parent."""
-_CUSTOM = "CUSTOM_"
+CUSTOM = "CUSTOM_"
+"""With which the names begin of what is none of the standard's."""
 _AWAY = frozenset({401, 403, 407, 408, 429, 502, 503, 504})
 """What is no answer to the question: who asks may not, or something between us is in the way."""
 _ALLOCATED = frozenset({"placement.inventory.inuse", "placement.resource_provider.inuse"})
@@ -186,20 +187,25 @@ class Placement:
         A standard one that is newer than this Placement cannot.
         """
         traits = frozenset(wanted)
-        unknown = sorted(traits - self._traits)
-        if unknown:
-            answer = self._ask("GET", f"/traits?name=in:{quote(','.join(unknown), safe='')}")
-            there = set(_member(answer, "traits", list))
-            for name in unknown:
-                if name.startswith(_CUSTOM) and name not in there:
-                    self._ask("PUT", f"/traits/{name}")
-                    there.add(name)
-            self._traits |= there
+        unknown = self.unknown_traits(traits)
+        for name in sorted(unknown):
+            if name.startswith(CUSTOM):
+                self._ask("PUT", f"/traits/{name}")
+                self._traits.add(name)
         return traits & self._traits
+
+    def unknown_traits(self, wanted: Iterable[str]) -> frozenset[str]:
+        """Those of some traits that are not there."""
+        traits = frozenset(wanted)
+        doubtful = sorted(traits - self._traits)
+        if doubtful:
+            answer = self._ask("GET", f"/traits?name=in:{quote(','.join(doubtful), safe='')}")
+            self._traits |= set(_member(answer, "traits", list))
+        return traits - self._traits
 
     def _make_classes(self, classes: Iterable[str]) -> None:
         for name in sorted(set(classes) - self._classes):
-            if name.startswith(_CUSTOM):
+            if name.startswith(CUSTOM):
                 self._ask("PUT", f"/resource_classes/{name}")
             self._classes.add(name)
 

@@ -70,6 +70,11 @@ class Reporter:
         """How often in succession Placement has not answered."""
         self._again_at: datetime | None = None
 
+    @property
+    def marks(self) -> frozenset[str]:
+        """The traits that every provider has beside those of its driver."""
+        return self._terms.marks
+
     def tell_due(self) -> None:
         """Tell Placement of all nodes that are due.
 

@@ -156,6 +156,18 @@ def give_back(connection: Connection, taken: Taken, now: datetime) -> None:
     connection.execute(update(PlacementNode).where(*is_ours).values(due_at=now))
 
 
+def names(connection: Connection) -> list[str]:
+    """The nodes that Placement is told of."""
+    return list(connection.scalars(select(PlacementNode.node).order_by(PlacementNode.node)))
+
+
+def remembered(connection: Connection, nodes: Iterable[str]) -> dict[str, Known]:
+    """What is remembered of some nodes, by node."""
+    columns = (PlacementNode.node, PlacementNode.known)
+    found = connection.execute(select(*columns).where(PlacementNode.node.in_(sorted(set(nodes)))))
+    return {node: _to_known(known) for node, known in found}
+
+
 def states(connection: Connection) -> dict[SyncState, int]:
     """How many nodes stand how. One that has changed since is pending."""
     columns = (PlacementNode.state, PlacementNode.changes == PlacementNode.told, func.count())

@@ -2,13 +2,13 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, bindparam, select
 
 from accel.db.claims import INSTANCE
 from accel.db.paging import AnySelect
-from accel.db.tables import AttachHandle, Attribute, Deployable, Device, Holder, Node
+from accel.db.tables import AcceleratorRequest, AttachHandle, Attribute, Deployable, Device, Holder, Node
 from accel.model.attribute import RESOURCE_CLASS_KEY, TRAIT_KEY_PREFIX
 from accel.model.device import Health, Presence
 from accel.model.node import DeviceStatus
@@ -59,6 +59,39 @@ def load(connection: Connection, nodes: Iterable[str]) -> dict[str, list[Part]]:
     for key, its_rows in rows.items():
         found[its_rows[0].node].append(_part(its_rows, attributes[key]))
     return dict(found)
+
+
+class BoundRequest(NamedTuple):
+    """A request that an instance has something by."""
+
+    provider: str
+    uuid: str
+    instance: str
+    project_id: str
+
+
+_BOUND: AnySelect = (
+    select(
+        AcceleratorRequest.device_rp_uuid,
+        AcceleratorRequest.uuid,
+        AcceleratorRequest.instance_uuid,
+        AcceleratorRequest.project_id,
+    )
+    .join(Holder, Holder.request_id == AcceleratorRequest.id)
+    .where(AcceleratorRequest.hostname.in_(bindparam("nodes", expanding=True)), Holder.kind == INSTANCE)
+    .order_by(AcceleratorRequest.id)
+)
+
+
+def bound(connection: Connection, nodes: Iterable[str]) -> list[BoundRequest]:
+    """The requests by which instances have something of some nodes."""
+    return [BoundRequest._make(row) for row in connection.execute(_BOUND, {"nodes": sorted(set(nodes))})]
+
+
+def node_uuids(connection: Connection, nodes: Iterable[str]) -> dict[str, str]:
+    """The UUIDs of some nodes, by name."""
+    found = connection.execute(select(Node.name, Node.uuid).where(Node.name.in_(sorted(set(nodes)))))
+    return {row.name: row.uuid for row in found}
 
 
 def _part(rows: Sequence[Any], attributes: dict[str, str]) -> Part:

@@ -6,6 +6,15 @@ from enum import StrEnum
 from accel.model.request import Caller
 
 
+class AuditSubject(StrEnum):
+    """What an audit looks at."""
+
+    ALLOCATIONS = "allocations"
+    """Attach handles, who holds them, and accelerator requests."""
+    PLACEMENT = "placement"
+    """What OpenStack Placement has, beside what is recorded."""
+
+
 class FindingKind(StrEnum):
     """What can be the matter. Names stay as they are once released."""
 
@@ -21,6 +30,20 @@ class FindingKind(StrEnum):
     """A request is for an instance that Nova does not know."""
     HELD_BUT_LOST = "held_but_lost"
     """Somebody holds what is lost."""
+    NODE_UNKNOWN = "node_unknown"
+    """Placement has no provider for a node, so it has none for its devices."""
+    PROVIDER_MISSING = "provider_missing"
+    """Placement has no provider for a deployable."""
+    PROVIDER_DIFFERS = "provider_differs"
+    """The provider of a deployable is not as it should be."""
+    PROVIDER_SURPLUS = "provider_surplus"
+    """A provider of ours stands for no deployable of its node."""
+    PROVIDER_ORPHANED = "provider_orphaned"
+    """A provider that looks like ours is below a node that is not recorded."""
+    ALLOCATION_WITHOUT_REQUEST = "allocation_without_request"
+    """Something is allocated of a provider, and no bound request says for what."""
+    REQUEST_WITHOUT_ALLOCATION = "request_without_allocation"
+    """A request is bound for an instance that has nothing allocated of the provider."""
 
 
 MENDS: dict[FindingKind, str | None] = {
@@ -30,6 +53,13 @@ MENDS: dict[FindingKind, str | None] = {
     FindingKind.WORK_OVERDUE: "another conductor takes up the work",
     FindingKind.INSTANCE_GONE: "the request is deleted and gives back what it holds",
     FindingKind.HELD_BUT_LOST: None,  # the device may come back, and then whoever holds it has it
+    FindingKind.NODE_UNKNOWN: None,  # nova-compute makes it when it starts on the node
+    FindingKind.PROVIDER_MISSING: "it is made",
+    FindingKind.PROVIDER_DIFFERS: "it is made equal",
+    FindingKind.PROVIDER_SURPLUS: "it is deleted, or reserved while something of it is allocated",
+    FindingKind.PROVIDER_ORPHANED: None,  # another accelerator service may have made it
+    FindingKind.ALLOCATION_WITHOUT_REQUEST: None,  # Nova allocates before it binds
+    FindingKind.REQUEST_WITHOUT_ALLOCATION: None,  # whoever bound it has gone past Nova
 }
 """What mending does for each kind; None: nothing, a person is to decide."""
 
@@ -40,7 +70,7 @@ class Finding:
 
     kind: FindingKind
     subject: str
-    """The UUID of the request, or of the holding where there is none."""
+    """The UUID of the request, or of the holding, provider, consumer or node, where it is about that."""
     node: str | None = None
     project_id: str | None = None
     text: str
@@ -55,6 +85,7 @@ class AuditWanted:
     caller: Caller
     fix: bool = False
     """Whether to mend what can be mended."""
+    of: AuditSubject = AuditSubject.ALLOCATIONS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

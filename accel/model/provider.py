@@ -240,6 +240,37 @@ def plan(providers: Mapping[str, Provider], seen: Mapping[str, Seen], *, root: s
     )
 
 
+def differences(steps: Iterable[Step]) -> dict[str, str]:
+    """What steps are for, in words, by the UUID of the provider that is there and differs."""
+    texts: dict[str, list[str]] = {}
+    for step in steps:
+        match step:
+            case Rename(before=before, has_moved=has_moved):
+                text = f"it is named {before}" + (" and below another provider" if has_moved else "")
+            case SetTraits(traits=traits, before=before) if traits != before:
+                text = f"it lacks {_listed(traits - before)} and has {_listed(before - traits)} too many"
+            case SetInventories(inventories=inventories, before=before):
+                text = f"it has {_counted(before)}, which should be {_counted(inventories)}"
+            case _:
+                continue
+        texts.setdefault(step.uuid, []).append(text)
+    return {uuid: "; ".join(found) for uuid, found in texts.items()}
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names)) or "no traits"
+
+
+def _counted(inventories: Mapping[str, Inventory]) -> str:
+    return (
+        ", ".join(
+            f"{one.total} {name} ({one.reserved} reserved, allocated {one.allocation_ratio:g} times)"
+            for name, one in sorted(inventories.items())
+        )
+        or "no inventory"
+    )
+
+
 def reserved(inventories: Mapping[str, Inventory]) -> dict[str, Inventory]:
     """The same inventories with nothing left to allocate."""
     return {name: replace(inventory, reserved=inventory.total) for name, inventory in inventories.items()}

@@ -58,7 +58,7 @@ class Claims(Protocol):
         ...
 
     def audit(self, wanted: AuditWanted) -> Audit:
-        """What does not add up between attach handles, who holds them, and requests; and mend it, where that is wanted.
+        """What does not add up, and mend it, where that is wanted.
 
         :raises Unavailable: nobody answers, so what was mended is not known
         """

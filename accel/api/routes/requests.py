@@ -152,4 +152,20 @@ ROUTES = (
     ),
     Route("GET", "/v2/audit/allocations", audit.show, policy="audit:get", since=SAYS_MORE, answer=audit_schemas.AUDIT),
     Route("POST", "/v2/audit/allocations", audit.mend, policy="audit:fix", since=SAYS_MORE, answer=audit_schemas.AUDIT),
+    Route(
+        "GET",
+        "/v2/audit/placement",
+        audit.show_placement,
+        policy="audit:get_placement",
+        since=SAYS_MORE,
+        answer=audit_schemas.AUDIT,
+    ),
+    Route(
+        "POST",
+        "/v2/audit/placement",
+        audit.mend_placement,
+        policy="audit:fix_placement",
+        since=SAYS_MORE,
+        answer=audit_schemas.AUDIT,
+    ),
 )

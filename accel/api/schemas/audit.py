@@ -9,7 +9,10 @@ AUDIT = members(
             members(
                 {
                     "kind": {"enum": [str(kind) for kind in FindingKind]},
-                    "subject": {**UUID, "description": "Of the accelerator request, or of the holding without one."},
+                    "subject": {
+                        **UUID,
+                        "description": "Of the request, holding, provider, consumer or node that it is about.",
+                    },
                     "node": TEXT_OR_NULL,
                     "project_id": TEXT_OR_NULL,
                     "text": {**TEXT, "description": "What is the matter."},
