@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from oslo_config import cfg
 from sqlalchemy import Connection, Row, Update, bindparam, delete, select, update
 
-from accel.db import history, notifications
+from accel.db import history, notifications, placement_nodes
 from accel.db.events import Origin
 from accel.db.history import Entry
 from accel.db.named import Named
@@ -208,6 +208,8 @@ def move(connection: Connection, act: Act, moves: Sequence[Move], *, origin: Ori
     if changed != len(moves):
         raise Conflict(f"{len(moves) - changed} accelerator requests have changed meanwhile: cannot {act}")
     _record(connection, transition.after, moves, origin)
+    if transition.after not in HOLDING:
+        placement_nodes.mark(connection, _nodes_of_reservations(moves), origin.at)
     if tells_nova:
         _notify(connection, transition.after, moves, origin.at)
 
@@ -220,6 +222,15 @@ def _give_back(connection: Connection, moves: Iterable[Move]) -> None:
     holding = [request.id for request, _, _ in moves if request.state in HOLDING]
     if holding:
         _GIVE_BACK.execute(connection, holding)
+
+
+def _nodes_of_reservations(moves: Iterable[Move]) -> set[str]:
+    """The nodes of which Placement has had something reserved for requests that held it for no instance of Nova's."""
+    return {
+        request.hostname
+        for request, _, _ in moves
+        if request.hostname is not None and request.instance_uuid is None and request.state in HOLDING
+    }
 
 
 def _update(connection: Connection, state: RequestState, moves: Sequence[Move], now: datetime) -> int:

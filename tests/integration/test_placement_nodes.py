@@ -7,14 +7,17 @@ from threading import Thread
 
 import pytest
 from sqlalchemy import delete, select
+from support.choices import choose, new_claim
+from support.claims import terms
 from support.databases import counted_statements
 from support.pretend_placement import TERMS, PretendPlacement, recorded, reporter_of
 from support.site import Site
 
 from accel.conductor.manager import Limits, Manager
 from accel.conductor.reporter import Reporter
-from accel.db import attributes, holders, placement_nodes
+from accel.db import attributes, holders, placement_nodes, taking
 from accel.db.engine import Database
+from accel.db.scope import EVERYTHING
 from accel.db.tables import AttachHandle, Deployable, PlacementNode
 from accel.model.device import Health, Presence
 from accel.model.node import DeviceStatus
@@ -119,6 +122,49 @@ def test_what_is_enabled_given_back_or_returns_is_offered_again(
     site.database.write(partial(holders.release, holder_uuid=holder, now=site.clock()))
     reporter.tell_due()
     assert total(site, placement) == [(2, 0)]
+
+
+@pytest.mark.parametrize("how", ["released", "expired", "undone"])
+def test_what_a_claim_of_placement_holds_is_reserved_until_it_is_given_back(
+    how: str, site: Site, placement: PretendPlacement, reporter: Reporter
+) -> None:
+    site.report(site.gpu(1, handles=3))
+    reporter.tell_due()
+    steps = ["boot"] if how == "undone" else []
+    made, _ = site.database.write(
+        partial(
+            taking.take,
+            new=new_claim(site.project, lease_seconds=60),
+            chosen=choose(site.database, 2, node=site.node),
+            terms=terms(steps=steps),
+            origin=site.origin,
+        )
+    )
+    reporter.tell_due()
+    assert total(site, placement) == [(3, 2)]
+
+    if how == "expired":
+        site.clock.pass_(minutes=5)
+        site.conductor().release_expired_claims()
+    else:
+        give_back = partial(taking.release, uuid=made.uuid, scope=EVERYTHING, origin=site.origin)
+        assert bool(site.database.write(give_back)) is bool(steps)
+    reporter.tell_due()
+    if steps:
+        assert total(site, placement) == [(3, 2)]
+        site.conductor(steps={"boot": NoWork()}).take_up_work()
+        reporter.tell_due()
+    assert total(site, placement) == [(3, 0)]
+
+
+class NoWork:
+    """A step that is done at once."""
+
+    def do(self, task: object) -> None:
+        """Nothing."""
+
+    def undo(self, task: object) -> None:
+        """Nothing."""
 
 
 def test_what_is_removed_at_the_end_of_its_grace_time_is_gone_from_placement(
