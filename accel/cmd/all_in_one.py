@@ -150,7 +150,7 @@ class AllInOne:
         notifier = make_notifier(self._database, nova, conf, self._stop)
         claims = make_claims(self._database, conf, workers, nova, notifier, placement=placement)
         take_up_left_work(claims)
-        app = make_app(self._database, conf, LocalClaims(claims), placing=start_placing(self._database))
+        app = make_app(self._database, conf, LocalClaims(claims), placing=start_placing(self._database, conf))
         server = EmbeddedServer(app, conf.api.host, self._settings.port)
         _start_listening(server)
         self._ends.callback(server.stop)

@@ -18,6 +18,7 @@ from accel import conf as configuration
 from accel.api.fleet_index import FleetIndex
 from accel.api.identity import check_identity, is_loopback
 from accel.api.placing import Placing
+from accel.cmd.placement import configured_policy
 from accel.db.engine import Database
 from accel.db.migrate import check_schema
 from accel.errors import AccelError, ConfigurationError, DatabaseUnavailable
@@ -37,6 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         conf = configuration.load(sys.argv[1:] if argv is None else argv, prog=PROG)
         check_access(conf)
+        configured_policy(conf)
         log.setup(conf, PROG)
         _check_database(conf)
     except AccelError as error:
@@ -91,14 +93,17 @@ def make_application(conf: cfg.ConfigOpts) -> WSGIApplication:
 
     claims = ClaimsClient(transport_of(conf), timeout_seconds=conf.rpc.call_timeout_seconds, topic=conf.rpc.topic)
     database = Database.configured(conf.database)
-    return make_app(database, conf, claims, placing=start_placing(database))
+    return make_app(database, conf, claims, placing=start_placing(database, conf))
 
 
-def start_placing(database: Database) -> Placing:
-    """What questions about placement are answered with; from now on the fleet is read for it."""
+def start_placing(database: Database, conf: cfg.ConfigOpts) -> Placing:
+    """What questions about placement are answered with; from now on the fleet is read for it.
+
+    :raises ConfigurationError: what is good is not said so that it is understood
+    """
     index = FleetIndex(database)
     index.start()
-    return Placing(index=index)
+    return Placing(index=index, policy=configured_policy(conf))
 
 
 class _Gunicorn(BaseApplication):  # type: ignore[misc] # gunicorn publishes no types

@@ -29,8 +29,8 @@ def answered(*command: str | Path, **environment: str) -> Any:
 
 
 @contextmanager
-def service(program: str, config: Path) -> Iterator[None]:
-    """A service of ours, which says when it is ready and ends well at SIGTERM."""
+def service(program: str, config: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    """A service of ours, by its process, which says when it is ready and ends well at SIGTERM."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         address = str(config.with_suffix(f".{program}"))
         manager.bind(address)
@@ -39,7 +39,7 @@ def service(program: str, config: Path) -> Iterator[None]:
             try:
                 while b"READY=1" not in manager.recv(1024):
                     pass
-                yield
+                yield process
             finally:
                 process.terminate()
     assert process.returncode == 0

@@ -104,9 +104,11 @@ def _take(call: Call, new: NewClaim, wanted: Wanted) -> tuple[Claim, bool]:
     """Choose and take; whoever was too late chooses again, by what is true now."""
     old_by = _OLD_BY_SECONDS
     for _ in range(_ATTEMPTS):
-        chosen = _choose(call, wanted, old_by) or _choose(call, wanted, 0)
-        if not chosen:
-            raise NoPlacement(why_not(wanted, call.placing.index.ask(Fleet.copy), call.placing.policy))
+        chosen = _choose(call, wanted, old_by)
+        if isinstance(chosen, Fleet) and old_by:
+            chosen = _choose(call, wanted, 0)
+        if isinstance(chosen, Fleet):
+            raise NoPlacement(why_not(wanted, chosen, call.placing.policy))
         take = partial(taking.take, new=new, chosen=chosen, terms=call.claiming.terms, origin=call.origin)
         try:
             claim, is_new = call.database.write(take)
@@ -122,13 +124,16 @@ def _take(call: Call, new: NewClaim, wanted: Wanted) -> tuple[Claim, bool]:
     raise Overtaken(f"others have taken what was chosen, {_ATTEMPTS} times over; try again")
 
 
-def _choose(call: Call, wanted: Wanted, old_by: float) -> list[Chosen]:
-    """The best place, and nobody else in this process chooses it meanwhile; nothing if there is none."""
+def _choose(call: Call, wanted: Wanted, old_by: float) -> list[Chosen] | Fleet:
+    """The best place, and nobody else in this process chooses it meanwhile; or the fleet that has none.
 
-    def choose(fleet: Fleet) -> list[Chosen]:
+    :param old_by: so many seconds old may be what it is chosen by
+    """
+
+    def choose(fleet: Fleet) -> list[Chosen] | Fleet:
         found = candidates(wanted, fleet, limit=1, policy=call.placing.policy, seed=uuid4().hex)
         if not found:
-            return []
+            return fleet if old_by else fleet.copy()
         [best] = found
         for node in best.nodes:
             fleet.replace(without(fleet.hosts[node], {part.handle for part in best.parts if part.node == node}))
