@@ -121,7 +121,13 @@ def test_very_many_sets_are_not_all_looked_at() -> None:
 
 @pytest.mark.parametrize(
     ("rooms", "wants"),
-    [((1, 2, 3), ((0, 2), (0, 4), (0, 6))), ((1, 2), ((0, 2), (1, 2), (2, 2))), ((2, 1, 2), ((1, 2), (2, 2), (0, 2)))],
+    [
+        ((1, 2, 3), ((0, 2), (0, 4), (0, 6))),
+        ((1, 2), ((0, 2), (1, 2), (2, 2))),
+        ((2, 1, 2), ((1, 2), (2, 2), (0, 2))),
+        ((3, 2), ((0, 4), (0, 3), (0, 3))),
+        ((2, 2), ((0, 3), (0, 2), (0, 2), (0, 1))),
+    ],
 )
 def test_which_groups_and_cards_come_first_does_not_matter_for_whether_they_fit(
     rooms: tuple[int, ...], wants: tuple[tuple[int, int], ...]
