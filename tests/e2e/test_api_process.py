@@ -101,3 +101,14 @@ def test_it_refuses_a_database_that_was_not_upgraded(tmp_path: Path) -> None:
     )
     assert done.returncode == 1
     assert "run accel-manage db upgrade" in done.stderr
+
+
+def test_it_refuses_weights_that_cannot_be_weighed_with(tmp_path: Path) -> None:
+    config = tmp_path / "accel.conf"
+    config.write_text("[placement_engine]\nweights = beauty:1\n")
+
+    done = subprocess.run(
+        [str(ACCEL_API), "--config-file", str(config)], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 1
+    assert "[placement_engine] weights: 'beauty' is not one of fairness, fragmentation" in done.stderr

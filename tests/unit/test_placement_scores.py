@@ -93,8 +93,8 @@ def test_parts_of_equal_nodes_with_network_cards_are_judged_among_their_like() -
 FREE = st.text(".x", min_size=1, max_size=8).filter(lambda free: "." in free)
 
 
-@given(FREE, st.integers(1, 8), st.sampled_from([*SCORERS]), st.booleans(), st.booleans())
-def test_no_place_is_better_than_its_bound(free: str, count: int, part: str, *has: bool) -> None:
+@given(FREE, st.integers(1, 8), st.sampled_from([*SCORERS]), st.tuples(st.booleans(), st.booleans()))
+def test_no_place_is_better_than_its_bound(free: str, count: int, part: str, has: tuple[bool, bool]) -> None:
     has_links, has_slices = has
     cards = linked(gpus("n", free)) if has_links else gpus("n", free)
     shape = shape_of(*cards, *([with_slices("s", "x..")] if has_slices else []))
