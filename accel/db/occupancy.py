@@ -35,10 +35,12 @@ HANDLES: AnySelect = (
         AttachHandle.type,
         AttachHandle.info_key,
         AttachHandle.presence,
+        Deployable.num_accelerators,
         Holder.id.label("holder"),
         PlacementClaim.expires_at,
     )
     .select_from(AttachHandle)
+    .join(Deployable, Deployable.id == AttachHandle.deployable_id)
     .outerjoin(Holder, Holder.attach_handle_id == AttachHandle.id)
     .outerjoin(AcceleratorRequest, AcceleratorRequest.id == Holder.request_id)
     .outerjoin(PlacementClaim, PlacementClaim.id == AcceleratorRequest.claim_id)
@@ -48,7 +50,6 @@ HANDLES: AnySelect = (
 
 _OF_NODES = (
     HANDLES.add_columns(Deployable.uuid.label("deployable"), Node.name.label("node"))
-    .join(Deployable, Deployable.id == AttachHandle.deployable_id)
     .join(Device, Device.id == Deployable.device_id)
     .join(Node, Node.id == Device.node_id)
     .where(Node.name.in_(bindparam("wanted", expanding=True)))
@@ -94,15 +95,24 @@ def without(host: Host, handles: Collection[str]) -> Host:
 def _of_deployable(handles: Iterable[Any], taken: set[tuple[str, str]]) -> Occupancy:
     rows = list(handles)
     ends = [row.expires_at for row in rows if row.expires_at is not None]
+    present = [row for row in rows if row.presence == Presence.PRESENT]
+    size = _handles_for_each(present)
+    sets = (present[start : start + size] for start in range(0, len(present), size))
     return Occupancy(
         free=tuple(
-            Handle(row.uuid, row.type)
-            for row in rows
-            if row.presence == Presence.PRESENT and (row.type, row.info_key) not in taken
+            Handle(first.uuid, first.type, tuple(row.uuid for row in others))
+            for first, *others in sets
+            if taken.isdisjoint((row.type, row.info_key) for row in (first, *others))
         ),
-        held=sum(row.holder is not None for row in rows),
+        held=-(-sum(row.holder is not None for row in rows) // size),
         held_until=min(ends, default=None),
     )
+
+
+def _handles_for_each(present: Sequence[Any]) -> int:
+    """How many handles go to one workload together: several for a board of several functions."""
+    count = present[0].num_accelerators if present else 0
+    return len(present) // count if count > 0 and len(present) % count == 0 else 1
 
 
 def _card(card: Card, found: Mapping[str, Occupancy]) -> Card:

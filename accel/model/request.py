@@ -175,11 +175,15 @@ def accelerators_of(groups: Groups) -> Iterator[Wanted]:
 
 
 def amounts_of(group: Group) -> dict[str, int]:
-    """How many accelerators of each resource class a group asks for."""
+    """How many requests a group makes for each resource class."""
     trait, required, doubled = _TWO_FUNCTIONS
     factor = 2 if group.get(trait) == required else 1
     return {
-        key.removeprefix(RESOURCES): int(value) * (factor if key == doubled else 1)
-        for key, value in group.items()
-        if key.startswith(RESOURCES)
+        name: amount * (factor if name == doubled.removeprefix(RESOURCES) else 1)
+        for name, amount in whole_amounts_of(group).items()
     }
+
+
+def whole_amounts_of(group: Group) -> dict[str, int]:
+    """How many accelerators of each resource class a group asks for; a board of two functions is one."""
+    return {key.removeprefix(RESOURCES): int(value) for key, value in group.items() if key.startswith(RESOURCES)}

@@ -58,5 +58,8 @@ def _units(deployables: Sequence[Deployable], card: str) -> Iterator[Unit]:
             resource_class=resource_class,
             traits=traits,
             figures=figures,
-            free=tuple(Handle(f"{uuid}/{place}", handle.type) for place, handle in enumerate(deployable.handles)),
+            free=tuple(
+                Handle(f"{uuid}/{place}", handle.type)
+                for place, handle in enumerate(deployable.handles[: deployable.num_accelerators])
+            ),
         )

@@ -6,7 +6,7 @@ from typing import Any
 
 from accel.errors import InvalidValue
 from accel.model.profile import PROPERTY, RESOURCES, TRAIT, Group, Groups, shortened
-from accel.model.request import amounts_of
+from accel.model.request import whole_amounts_of
 from accel.placement.comparison import Comparison, read_comparison
 from accel.placement.wanted import DIFFERENT_NODE, Nearness, Together, Wanted, WantedGroup
 
@@ -87,7 +87,7 @@ def _of_texts(number: int, group: Group) -> list[WantedGroup]:
             text={f"{RESOURCES}{resource_class}": "1", **about},
             number=number,
         )
-        for resource_class, amount in amounts_of(group).items()
+        for resource_class, amount in whole_amounts_of(group).items()
         if amount > 0
     ]
 

@@ -37,6 +37,8 @@ class Assignment(NamedTuple):
     handle: str
     """The UUID of the attach handle."""
     handle_type: str
+    others: tuple[str, ...] = ()
+    """As ``Handle.others``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,4 +208,5 @@ def _assignments(question: Question, host: Host, there: Fit) -> Iterator[Assignm
             unit.resource_class,
             handle.uuid,
             handle.type,
+            handle.others,
         )

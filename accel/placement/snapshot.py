@@ -25,6 +25,8 @@ class Handle(NamedTuple):
 
     uuid: str
     type: str
+    others: tuple[str, ...] = ()
+    """The UUIDs of those that whoever gets this one gets with it: the other functions of a board."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -71,3 +71,41 @@ def test_one_board_that_is_asked_for_is_handed_out_with_both_functions(api: Clie
     others = requests_for_a_board(api)
     assert bind(api, others, second["rp_uuid"]) == 409
     assert bind(api, others, first["rp_uuid"]) == 202
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        {"device_profile_name": "alveo"},
+        {"groups": [{"resources": {"FPGA": 1}, "required": ["CUSTOM_FPGA_XILINX"]}]},
+        {"groups": [{"count": 1, "where": ["type = FPGA"]}]},
+    ],
+)
+def test_a_claim_of_one_board_takes_both_functions_of_it(api: Client, question: dict[str, object]) -> None:
+    api.send("POST", "/v2/device_profiles", [{"name": "alveo", "groups": [GROUP]}], **NEWEST)
+
+    claims = [api.send("POST", "/v2/placements/claims", question, **NEWEST) for _ in range(3)]
+
+    assert [claim.status_int for claim in claims] == [201, 201, 409], claims[-1].text
+    taken = [
+        sorted(
+            (part["attach_handle_info"]["bus"], part["attach_handle_info"]["function"])
+            for part in claim.json["allocations"]
+        )
+        for claim in claims[:2]
+    ]
+    assert sorted(taken) == [[("04", "0"), ("04", "1")], [("81", "0"), ("81", "1")]]
+
+
+def test_a_released_board_is_free_again_as_a_whole(api: Client) -> None:
+    question = {"groups": [{"count": 2, "where": ["type = FPGA"]}]}
+    for _ in range(2):
+        claim = api.send("POST", "/v2/placements/claims", question, **NEWEST)
+        assert (claim.status_int, len(claim.json["allocations"])) == (201, 4), claim.text
+        path = f"/v2/placements/claims/{claim.json['uuid']}"
+        assert api.request("DELETE", path, headers=NEWEST).status_int == 204
+
+
+def test_a_board_counts_as_one_among_what_is_free(api: Client) -> None:
+    (kind,) = [row for row in api.get("/v2/placements/free")["free"] if "U200" in row["model"]]
+    assert (kind["total"], kind["free"]) == (1, 1)

@@ -143,9 +143,10 @@ def _choose(call: Call, wanted: Wanted, old_by: float) -> list[Chosen] | Fleet:
                 group=wanted.groups[part.group].text,
                 resource_class=part.resource_class,
                 node=part.node,
-                handle_uuid=part.handle,
+                handle_uuid=handle,
             )
             for part in best.parts
+            for handle in (part.handle, *part.others)
         ]
 
     return call.placing.index.ask(choose, may_be_old_by=old_by)
