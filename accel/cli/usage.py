@@ -50,7 +50,8 @@ def write(app: "AccelApp") -> None:
     out.write("accel                   the summary of the fleet\naccel COMMAND --help    more about a command\n")
     known = sorted(app.command_manager)
     width = max(len(name) for name, _ in known)
-    for _, group in groupby(known, key=lambda entry: entry[0].split()[0] if " " in entry[0] else ""):
+    nouns = {name.split()[0] for name, _ in known if " " in name}
+    for _, group in groupby(known, key=lambda entry: {entry[0].split()[0]} & nouns):
         out.write("\n")
         for name, entry in group:
             out.write(f"  {name:{width}}  {commands.summary(entry)}\n")

@@ -92,6 +92,14 @@ def test_help_lists_every_command_with_its_line_and_every_global_option() -> Non
     assert all(len(line) <= 80 for line in out.getvalue().splitlines())
 
 
+def test_help_keeps_commands_of_one_noun_together_with_the_noun_alone() -> None:
+    out = StringIO()
+    app(out).run(["--help"])
+    blocks = [[line.split("  ")[1] for line in block.splitlines()] for block in out.getvalue().split("\n\n")[2:-1]]
+    assert ["claim", "claim list", "claim release", "claim renew", "claim show", "claim wait"] in blocks
+    assert ["candidates"] in blocks
+
+
 @pytest.mark.parametrize("line", ["device list --help", "device list -h", "--help device list", "help device list"])
 def test_the_help_of_a_command_is_found_however_it_is_asked_for(line: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert app().run(line.split()) == 0
