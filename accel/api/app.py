@@ -16,13 +16,12 @@ from accel.api.identity import Layer
 from accel.api.layers import BehindProxy, HealthCheck, Options, Reading, ReferenceMount, RequestId
 from accel.api.metrics import Metrics
 from accel.api.placing import Placing
+from accel.api.pods import configured_resources
 from accel.api.routes import ROUTES
 from accel.api.routing import Router
 from accel.api.services import Services
 from accel.db.engine import Database
 from accel.db.transitions import Terms
-from accel.errors import ConfigurationError, InvalidValue
-from accel.placement.pod import Meanings, read_meanings
 from accel.policies.enforcer import Policy, make_enforcer
 from accel.rpc.api import Claims
 
@@ -55,7 +54,7 @@ def make_app(
             database=database,
             claiming=Claiming(terms=terms or Terms.configured(conf), conductors=claims),
             placing=placing or Placing(index=FleetIndex(database)),
-            pod_resources=_pod_resources(conf),
+            pod_resources=configured_resources(conf),
         ),
         policy=Policy(make_enforcer(conf)),
         public_endpoint=conf.api.public_endpoint,
@@ -65,13 +64,6 @@ def make_app(
     for layer in reversed(_layers(conf, database, router)):
         application = layer(application)
     return application
-
-
-def _pod_resources(conf: cfg.ConfigOpts) -> Meanings:
-    try:
-        return read_meanings(conf.kubernetes.resource)
-    except InvalidValue as error:
-        raise ConfigurationError(f"[kubernetes] {error}") from error
 
 
 def _layers(conf: cfg.ConfigOpts, database: Database, router: Router) -> list[Layer]:

@@ -18,6 +18,7 @@ from accel import conf as configuration
 from accel.api.fleet_index import FleetIndex
 from accel.api.identity import check_identity, is_loopback
 from accel.api.placing import Placing
+from accel.api.pods import configured_resources
 from accel.cmd.placement import configured_policy
 from accel.db.engine import Database
 from accel.db.migrate import check_schema
@@ -39,6 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         conf = configuration.load(sys.argv[1:] if argv is None else argv, prog=PROG)
         check_access(conf)
         configured_policy(conf)
+        configured_resources(conf)
         log.setup(conf, PROG)
         _check_database(conf)
     except AccelError as error:

@@ -103,12 +103,26 @@ def test_it_refuses_a_database_that_was_not_upgraded(tmp_path: Path) -> None:
     assert "run accel-manage db upgrade" in done.stderr
 
 
-def test_it_refuses_weights_that_cannot_be_weighed_with(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (
+            "[placement_engine]\nweights = beauty:1\n",
+            "[placement_engine] weights: 'beauty' is not one of fairness, fragmentation",
+        ),
+        (
+            "[kubernetes]\nresource = nvidia.com/gpu\n",
+            "[kubernetes] resource: 'nvidia.com/gpu' is not the name of a resource, a colon and what it means",
+        ),
+    ],
+    ids=["weights that cannot be weighed with", "a resource of pods that means nothing"],
+)
+def test_it_refuses_what_placement_cannot_go_by(options: str, said: str, tmp_path: Path) -> None:
     config = tmp_path / "accel.conf"
-    config.write_text("[placement_engine]\nweights = beauty:1\n")
+    config.write_text(options)
 
     done = subprocess.run(
         [str(ACCEL_API), "--config-file", str(config)], capture_output=True, text=True, check=False, timeout=60
     )
     assert done.returncode == 1
-    assert "[placement_engine] weights: 'beauty' is not one of fairness, fragmentation" in done.stderr
+    assert said in done.stderr
