@@ -82,16 +82,6 @@ def occupied(host: Host, found: Mapping[str, Occupancy]) -> Host:
     return replace(host, cards=tuple(_card(card, found) for card in host.cards))
 
 
-def without(host: Host, handles: Collection[str]) -> Host:
-    """A node of which somebody is about to take these handles."""
-    return replace(
-        host,
-        cards=tuple(
-            replace(card, units=tuple(_unit_without(unit, handles) for unit in card.units)) for card in host.cards
-        ),
-    )
-
-
 def _of_deployable(handles: Iterable[Any], taken: set[tuple[str, str]]) -> Occupancy:
     rows = list(handles)
     ends = [row.expires_at for row in rows if row.expires_at is not None]
@@ -122,9 +112,3 @@ def _card(card: Card, found: Mapping[str, Occupancy]) -> Card:
 
 def _unit(unit: Unit, now: Occupancy) -> Unit:
     return replace(unit, free=now.free, held=now.held, held_until=now.held_until)
-
-
-def _unit_without(unit: Unit, handles: Collection[str]) -> Unit:
-    free = tuple(handle for handle in unit.free if handle.uuid not in handles)
-    lost = len(unit.free) - len(free)
-    return replace(unit, free=free, held=unit.held + lost) if lost else unit

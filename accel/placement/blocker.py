@@ -86,7 +86,7 @@ def _stuck(facts: Facts, step: int) -> _Stuck | None:
     inquiry = facts.inquiry
     left = {shape: count for shape, count in facts.crowd.items() if inquiry.step_of(shape) >= step}
     for group in range(len(inquiry.wanted.groups)):
-        if not any(inquiry.step_of_slot(slot, group) > step for shape in left for slot in shape.slots):
+        if not any(inquiry.kinds[group].step_of_slot(slot) > step for shape in left for slot in shape.slots):
             reached = sum(count * len(_cards(inquiry, shape, group, step)) for shape, count in left.items())
             return _Stuck(group, reached)
     return None
@@ -96,7 +96,7 @@ def _cards(inquiry: Inquiry, shape: Shape, group: int, step: int) -> set[int]:
     """The cards that come as far as a step for a group; at the first one, those without any parts too."""
     if step == PLACE[Step.CLASS]:
         return set(range(shape.topology.size))
-    return {slot.card for slot in shape.slots if inquiry.step_of_slot(slot, group) >= step}
+    return {slot.card for slot in shape.slots if inquiry.kinds[group].step_of_slot(slot) >= step}
 
 
 def _class(facts: Facts, stuck: _Stuck) -> str:
@@ -189,9 +189,9 @@ def _short(facts: Facts, *, by_group: Callable[[int], Nearness]) -> _Short | Non
     inquiry = facts.inquiry
     for place, group in enumerate(inquiry.wanted.groups):
         near = by_group(place)
-        now = max(inquiry.most(shape, place, near) for shape in facts.crowd)
+        now = max(inquiry.kinds[place].most(shape, near) for shape in facts.crowd)
         if now < group.count:
-            ever = max((inquiry.most(shape, place, near) for shape in facts.ever()), default=0)
+            ever = max((inquiry.kinds[place].most(shape, near) for shape in facts.ever()), default=0)
             return _Short(place, now, ever, ever < group.count)
     return None
 

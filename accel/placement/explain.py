@@ -23,7 +23,7 @@ from accel.placement.scores import DEFAULT, Policy
 from accel.placement.shapes import Shape
 from accel.placement.sight import Crowd, Sight
 from accel.placement.supposed import EVERYTHING, NOTHING, Suppositions
-from accel.placement.survey import Inquiry, Room
+from accel.placement.survey import Inquiry, Kinds, Room
 from accel.placement.tally import Tally, steps_of
 from accel.placement.wanted import Nearness, Wanted
 from accel.placement.words import nodes as nodes_text
@@ -48,6 +48,7 @@ class _Explainer:
         self._fleet = fleet
         self._sights: dict[Suppositions, Sight] = {}
         self._inquiries: dict[object, Inquiry] = {}
+        self._kinds: Kinds = {}
 
     def explanation(self) -> Explanation:
         """The whole of it."""
@@ -119,7 +120,7 @@ class _Explainer:
         """How many of a group there are on a node at most, if they are fewer than wanted."""
         inquiry = self._inquiry(self._wanted)
         crowd: Crowd = self._sight(self._suppose).crowd(self._wanted)
-        most = max((inquiry.most(shape, place, Nearness.NODE) for shape in crowd), default=0)
+        most = max((inquiry.kinds[place].most(shape, Nearness.NODE) for shape in crowd), default=0)
         return min(self._wanted.groups[place].count - 1, most)
 
     def _room(self, wanted: Wanted, suppose: Suppositions) -> Room:
@@ -128,7 +129,7 @@ class _Explainer:
     def _inquiry(self, wanted: Wanted) -> Inquiry:
         key = (wanted.groups, wanted.together, wanted.nodes)
         if key not in self._inquiries:
-            self._inquiries[key] = Inquiry.of(wanted, self._policy)
+            self._inquiries[key] = Inquiry.of(wanted, self._policy, self._kinds)
         return self._inquiries[key]
 
     def _ever(self) -> Crowd:

@@ -37,8 +37,11 @@ class _Shortfall(NamedTuple):
 
 
 def nearest(inquiry: Inquiry, sight: Sight) -> Nearest | None:
-    """The nearest node; None where none has anything of the right kind, or is short of a number of things."""
-    found = {shape: _shortfall(inquiry, shape) for shape in sight.crowd(inquiry.wanted)}
+    """The nearest node; None where none has anything of the right kind, or where one is short of no number."""
+    crowd = sight.crowd(inquiry.wanted)
+    found = {shape: _shortfall(inquiry, shape) for shape in crowd if inquiry.step_of(shape) in _COUNTED}
+    if None in found.values():
+        return None  # that node comes nearer than those that are short of something
     short = {shape: how for shape, how in found.items() if how is not None}
     if not short:
         return None
@@ -53,8 +56,6 @@ def nearest(inquiry: Inquiry, sight: Sight) -> Nearest | None:
 
 def _shortfall(inquiry: Inquiry, shape: Shape) -> _Shortfall | None:
     """What nodes of a shape are short of; None where it is no number of things of one group."""
-    if inquiry.step_of(shape) not in _COUNTED:
-        return None
     part = max(inquiry.parts, key=lambda part: inquiry.step_of_part(part, shape))
     short = [_place(inquiry, shape, group) for group in part.numbers]
     return min((how for how in short if how.share < 1), key=lambda how: how.share, default=None)
@@ -66,7 +67,7 @@ def _place(inquiry: Inquiry, shape: Shape, group: int) -> _Shortfall:
     now: dict[int, int] = {}
     ever: dict[int, int] = {}
     for slot in shape.slots:
-        if inquiry.step_of_kind(slot.spec, group) == ALL:
+        if inquiry.kinds[group].step_of_spec(slot.spec) == ALL:
             now[slot.card] = now.get(slot.card, 0) + (0 if slot.obstacle else slot.free)
             ever[slot.card] = ever.get(slot.card, 0) + slot.free + slot.held
     places = shape.topology.cliques(wanted.near, sum(1 << card for card in ever))
@@ -92,7 +93,7 @@ def _told(inquiry: Inquiry, sight: Sight, name: str, short: _Shortfall) -> Neare
 def _missing(inquiry: Inquiry, shape: Shape, host: Host, short: _Shortfall) -> Iterator[Missing]:
     """What there is of the right kind in a place and cannot be taken."""
     for slot in shape.slots:
-        if not short.place >> slot.card & 1 or inquiry.step_of_kind(slot.spec, short.group) < ALL:
+        if not short.place >> slot.card & 1 or inquiry.kinds[short.group].step_of_spec(slot.spec) < ALL:
             continue
         card = host.cards[slot.card]
         unit = card.units[slot.unit]

@@ -14,7 +14,7 @@ from accel.placement.scores import Policy
 from accel.placement.shapes import Shape, Slot, Spec
 from accel.placement.sight import Crowd
 from accel.placement.transport import transport
-from accel.placement.wanted import Nearness, Wanted
+from accel.placement.wanted import Nearness, Wanted, WantedGroup
 from accel.placement.ways import Ways
 
 STEPS: Sequence[Step] = (*NODE_STEPS, *UNIT_STEPS, *SET_STEPS)
@@ -32,6 +32,66 @@ class Room(NamedTuple):
     """On how many nodes the question, or a part of it, fits."""
 
 
+class Kind:
+    """What a group wants of each accelerator, with what has been found out about it: the same for all groups that want
+    the same, in all questions about one fleet.
+    """
+
+    def __init__(self, group: WantedGroup) -> None:
+        self._group = group
+        self._steps: dict[Spec, int] = {}
+        self._furthest: dict[Shape, int] = {}
+        self._takeable: dict[Shape, Mapping[int, int]] = {}
+        self._most: dict[tuple[Shape, Nearness], int] = {}
+
+    def step_of_spec(self, spec: Spec) -> int:
+        """The step that stops units of a kind, whatever their state."""
+        step = self._steps.get(spec)
+        if step is None:
+            reason = next(spec_reasons(self._group, spec), None)
+            step = self._steps[spec] = ALL if reason is None else PLACE[reason[0]]
+        return step
+
+    def step_of_slot(self, slot: Slot) -> int:
+        """The step that stops a unit."""
+        step = self.step_of_spec(slot.spec)
+        if step < ALL:
+            return step
+        if slot.obstacle:
+            return PLACE[Step.USABLE]
+        return ALL if slot.free else PLACE[Step.FREE]
+
+    def furthest(self, shape: Shape) -> int:
+        """The step that stops what comes furthest of nodes of a shape."""
+        step = self._furthest.get(shape)
+        if step is None:
+            step = self._furthest[shape] = max(map(self.step_of_slot, shape.slots), default=PLACE[Step.CLASS])
+        return step
+
+    def takeable(self, shape: Shape) -> Mapping[int, int]:
+        """How much could be taken of nodes of a shape, by card."""
+        found = self._takeable.get(shape)
+        if found is None:
+            amounts: dict[int, int] = {}
+            for number in shape.open:
+                slot = shape.slots[number]
+                if self.step_of_spec(slot.spec) == ALL:
+                    amounts[slot.card] = amounts.get(slot.card, 0) + slot.free
+            found = self._takeable[shape] = amounts
+        return found
+
+    def most(self, shape: Shape, near: Nearness) -> int:
+        """How much of that is near to one another in a way."""
+        found = self._most.get((shape, near))
+        if found is None:
+            found = self._most[shape, near] = shape.topology.most(near, self.takeable(shape))
+        return found
+
+
+Kinds = dict[object, Kind]
+"""Those that are known, by what they are about."""
+
+
 @dataclass(frozen=True, slots=True)
 class Inquiry:
     """A question, with what has been found out about it. Steps are numbers here: the last one that is passed and one
@@ -40,15 +100,19 @@ class Inquiry:
 
     wanted: Wanted
     parts: tuple[Question, ...]
-    _of_kinds: dict[Spec, tuple[int, ...]] = field(default_factory=dict)
+    kinds: tuple[Kind, ...]
+    """For each group what it wants."""
     _fitting: dict[Shape, int] = field(default_factory=dict)
     _stops: dict[Shape, int] = field(default_factory=dict)
-    _takeable: dict[tuple[Shape, int], dict[int, int]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, wanted: Wanted, policy: Policy) -> "Inquiry":
-        """That of somebody who wants something."""
-        return cls(wanted, questions(wanted, policy))
+    def of(cls, wanted: Wanted, policy: Policy, known: Kinds) -> "Inquiry":
+        """That of somebody who wants something.
+
+        :param known: what is known from other questions about the same fleet, to which this one adds
+        """
+        kinds = (known.setdefault(_key(group), Kind(group)) for group in wanted.groups)
+        return cls(wanted, questions(wanted, policy), tuple(kinds))
 
     def room(self, crowd: Crowd) -> Room:
         """The room among some nodes."""
@@ -74,23 +138,10 @@ class Inquiry:
             found = self._fitting[shape] = sum(1 << part for part, fits in enumerate(fitting) if fits)
         return found
 
-    def step_of_kind(self, spec: Spec, group: int) -> int:
-        """The step that stops units of a kind for a group, whatever their state."""
-        return self._steps_of_kind(spec)[group]
-
-    def step_of_slot(self, slot: Slot, group: int) -> int:
-        """The step that stops a unit for a group."""
-        step = self.step_of_kind(slot.spec, group)
-        if step < ALL:
-            return step
-        if slot.obstacle:
-            return PLACE[Step.USABLE]
-        return ALL if slot.free else PLACE[Step.FREE]
-
     def has_kinds(self, shape: Shape) -> bool:
         """Whether nodes of a shape have something of the right kind for one of the groups, in whatever state."""
-        kinds = {slot.spec for slot in shape.slots}
-        return any(ALL in self._steps_of_kind(kind) for kind in kinds)
+        specs = {slot.spec for slot in shape.slots}
+        return any(kind.step_of_spec(spec) == ALL for kind in set(self.kinds) for spec in specs)
 
     def step_of(self, shape: Shape) -> int:
         """The step that stops nodes of a shape; that there are too few of them is none of theirs."""
@@ -101,34 +152,8 @@ class Inquiry:
 
     def step_of_part(self, part: Question, shape: Shape) -> int:
         """The step that stops nodes of a shape, which are online, for a part of the question."""
-        furthest = (
-            max((self.step_of_slot(slot, group) for slot in shape.slots), default=PLACE[Step.CLASS])
-            for group in part.numbers
-        )
-        step = min(furthest)
+        step = min(self.kinds[group].furthest(shape) for group in part.numbers)
         return self._step_of_sets(part, shape) if step == ALL else step
-
-    def takeable(self, shape: Shape, group: int) -> Mapping[int, int]:
-        """How much a group alone could take, by card."""
-        found = self._takeable.get((shape, group))
-        if found is None:
-            found = self._takeable[shape, group] = {}
-            for number in shape.open:
-                slot = shape.slots[number]
-                if self.step_of_kind(slot.spec, group) == ALL:
-                    found[slot.card] = found.get(slot.card, 0) + slot.free
-        return found
-
-    def most(self, shape: Shape, group: int, near: Nearness) -> int:
-        """How much of that is near to one another in a way."""
-        return shape.topology.most(near, self.takeable(shape, group))
-
-    def _steps_of_kind(self, spec: Spec) -> tuple[int, ...]:
-        found = self._of_kinds.get(spec)
-        if found is None:
-            reasons = (next(spec_reasons(group, spec), None) for group in self.wanted.groups)
-            found = self._of_kinds[spec] = tuple(ALL if reason is None else PLACE[reason[0]] for reason in reasons)
-        return found
 
     def _step_of(self, shape: Shape) -> int:
         if not shape.is_online:
@@ -140,40 +165,40 @@ class Inquiry:
         return max(self.step_of_part(part, shape) for part in self.parts)
 
     def _fits(self, part: Question, shape: Shape) -> bool:
-        if part.at_first_sight(shape) is not None:
-            return False
-        is_enough = len(part.groups) == 1 or self._in_all(part, shape) >= sum(group.count for group in part.groups)
-        return is_enough and self._step_of_sets(part, shape) == ALL
+        is_open = bool(shape.open) and all(NODE_FILTERS[name](shape) for name in part.policy.filters)
+        return is_open and self._step_of_sets(part, shape) == ALL
 
     def _step_of_sets(self, part: Question, shape: Shape) -> int:
-        groups = [(number, self.wanted.groups[number]) for number in part.numbers]
-        if any(self.most(shape, number, Nearness.NODE) < group.count for number, group in groups):
+        groups = [(self.kinds[number], self.wanted.groups[number]) for number in part.numbers]
+        if any(kind.most(shape, Nearness.NODE) < group.count for kind, group in groups):
             return PLACE[Step.COUNT]
         if len(groups) > 1:
             is_enough = self._in_all(part, shape) >= sum(group.count for _, group in groups)
             return self._step_by_search(part, shape) if is_enough else PLACE[Step.COUNT]
-        ((number, group),) = groups
-        if self.most(shape, number, group.near) < group.count:
+        ((kind, group),) = groups
+        if kind.most(shape, group.near) < group.count:
             return PLACE[Step.NEAR]
         return ALL if all(tie.near is group.near for tie in part.ties) else self._step_by_search(part, shape)
 
     def _in_all(self, part: Question, shape: Shape) -> int:
         """How much there is that one of the groups could take."""
-        kinds = (
-            free
-            for spec, free in shape.offer.items()
-            if any(self.step_of_kind(spec, group) == ALL for group in part.numbers)
-        )
-        return sum(kinds)
+        kinds = {self.kinds[group] for group in part.numbers}
+        return sum(free for spec, free in shape.offer.items() if any(kind.step_of_spec(spec) == ALL for kind in kinds))
 
     def _step_by_search(self, part: Question, shape: Shape) -> int:
-        ways = Ways(part, shape, tuple(self._options(shape, number) for number in part.numbers))
-        if ways.flow((shape.topology.all,) * len(part.groups)) is None:
+        groups = [(self.kinds[number], self.wanted.groups[number]) for number in part.numbers]
+        ways = Ways(part, shape, tuple(_options(shape, kind) for kind, _ in groups))
+        if ways.flow((shape.topology.all,) * len(groups)) is None:
             return PLACE[Step.COUNT]
-        wanted = self.wanted.groups
-        if any(self.most(shape, number, wanted[number].near) < wanted[number].count for number in part.numbers):
+        if any(kind.most(shape, group.near) < group.count for kind, group in groups):
             return PLACE[Step.NEAR]
         return ALL if next(ways.found(), None) is not None else PLACE[Step.TOGETHER]
 
-    def _options(self, shape: Shape, group: int) -> tuple[int, ...]:
-        return tuple(number for number in shape.open if self.step_of_kind(shape.slots[number].spec, group) == ALL)
+
+def _key(group: WantedGroup) -> object:
+    return group.resource_class, group.required, group.forbidden, group.any_of, group.comparisons
+
+
+def _options(shape: Shape, kind: Kind) -> tuple[int, ...]:
+    """The slots of which something could be taken."""
+    return tuple(number for number in shape.open if kind.step_of_spec(shape.slots[number].spec) == ALL)

@@ -32,6 +32,8 @@ class Tally:
 
     def __init__(self, inquiry: Inquiry, crowd: Crowd) -> None:
         self._inquiry = inquiry
+        self._groups = {kind: inquiry.kinds.index(kind) for kind in inquiry.kinds}
+        """The first group of each kind: of the others the same is true."""
         self._nodes: Counter[int] = Counter()
         """By the step that stops them."""
         self._devices: Counter[tuple[int, int]] = Counter()
@@ -75,8 +77,8 @@ class Tally:
         """For each card the step that stops it for the group for which it comes furthest."""
         best: list[tuple[int, int, Slot] | None] = [None] * shape.topology.size
         for slot in shape.slots:
-            for group in range(len(self._inquiry.wanted.groups)):
-                step = self._inquiry.step_of_slot(slot, group)
+            for kind, group in self._groups.items():
+                step = kind.step_of_slot(slot)
                 found = best[slot.card]
                 if found is None or step > found[0]:
                     best[slot.card] = step, group, slot
@@ -94,7 +96,7 @@ class Tally:
         for group in part.numbers if step < PLACE[Step.TOGETHER] else ():
             wanted = inquiry.wanted.groups[group]
             near = wanted.near if step == PLACE[Step.NEAR] else Nearness.NODE
-            if (found := inquiry.most(shape, group, near)) < wanted.count:
+            if (found := inquiry.kinds[group].most(shape, near)) < wanted.count:
                 return shortage(wanted, found, near)
         return "has enough for each group alone, and not for all of them as they are wanted"
 

@@ -5,7 +5,7 @@ Each time the best place is taken, as a claim would take it, and then it is aske
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from accel.errors import InvalidValue
 from accel.placement.explain import explain
@@ -13,7 +13,8 @@ from accel.placement.explanation import Explanation
 from accel.placement.fleet import Fleet
 from accel.placement.scores import DEFAULT, Policy
 from accel.placement.search import Candidate, candidates
-from accel.placement.snapshot import Card, Host, Unit
+from accel.placement.snapshot import Host
+from accel.placement.taking import without
 from accel.placement.wanted import Wanted
 
 
@@ -66,16 +67,4 @@ def take(fleet: Fleet, candidate: Candidate) -> None:
     """Take all that a candidate is made of."""
     handles = {part.handle for part in candidate.parts}
     for name in candidate.nodes:
-        host = fleet.hosts[name]
-        fleet.replace(replace(host, cards=tuple(_without(card, handles) for card in host.cards)))
-
-
-def _without(card: Card, handles: Collection[str]) -> Card:
-    if not any(handle.uuid in handles for unit in card.units for handle in unit.free):
-        return card
-    return replace(card, units=tuple(_unit_without(unit, handles) for unit in card.units))
-
-
-def _unit_without(unit: Unit, handles: Collection[str]) -> Unit:
-    free = tuple(handle for handle in unit.free if handle.uuid not in handles)
-    return replace(unit, free=free, held=unit.held + len(unit.free) - len(free))
+        fleet.replace(without(fleet.hosts[name], handles))

@@ -151,6 +151,18 @@ def test_the_blocker_is_told_with_figures(body: Mapping[str, Any], code: str, te
     assert (blocker.code, blocker.text) == (code, text)
 
 
+def test_a_node_that_has_enough_and_not_as_near_as_it_is_wanted_is_short_of_no_number() -> None:
+    groups = ({"resources": {"PGPU": 2}}, {"resources": {"PGPU": 2}})
+    hosts = [node("n1", *gpus("n1", ".x.x..")), node("n2", *gpus("n2", ".xx"))]
+
+    explanation = ask(hosts, *groups, together=[{"groups": [0, 1], "near": "numa"}])
+
+    assert explanation.nearest is None
+    assert short(explanation).startswith(
+        "Of 1 node with enough for each group, none has it as near as the groups are to be to one another."
+    )
+
+
 def test_a_fleet_without_nodes_is_told() -> None:
     assert short(ask([], H100)) == "There are no nodes. Nothing that is left out alone would help."
 

@@ -16,13 +16,13 @@ from accel.api.views import collection
 from accel.api.views import placements as views
 from accel.db import placement_claims, taking
 from accel.db.engine import Connection
-from accel.db.occupancy import without
 from accel.db.placement_claims import Claim
 from accel.db.taking import Chosen, NewClaim
 from accel.errors import NoPlacement, Overtaken
 from accel.model.request import WORKING
 from accel.placement.fleet import Fleet
 from accel.placement.search import candidates
+from accel.placement.taking import without
 from accel.placement.wanted import Wanted
 
 _ATTEMPTS = 8
