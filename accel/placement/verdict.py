@@ -13,18 +13,12 @@ from accel.placement.filters import NODE_FILTERS, UNIT_STEPS, Step, spec_reasons
 from accel.placement.fit import Fit, fit
 from accel.placement.fleet import Fleet
 from accel.placement.question import Question, questions
+from accel.placement.relaxation import NEARNESS
 from accel.placement.scores import Policy
 from accel.placement.shapes import Shape, Slot
+from accel.placement.supposed import Supposition, supposed
 from accel.placement.wanted import Nearness, Wanted, WantedGroup
 from accel.placement.words import noun
-
-_WHERE = {
-    Nearness.NODE: "on one node",
-    Nearness.NUMA: "on one NUMA node",
-    Nearness.SWITCH: "below one PCIe switch",
-    Nearness.LINKED: "all linked to one another",
-    Nearness.DEVICE: "on one device",
-}
 
 
 class Verdict(NamedTuple):
@@ -44,6 +38,7 @@ class Verdict(NamedTuple):
 
 
 FITS = Verdict()
+_RELEASED = frozenset({Supposition.RELEASED})
 UNKNOWN_NODE = Verdict(reason="is not a node that accel knows")
 
 
@@ -54,17 +49,17 @@ def judge(wanted: Wanted, fleet: Fleet, names: Iterable[str], policy: Policy) ->
     """
     asked = questions(wanted, policy)
     hosts = fleet.hosts
-    known: dict[Shape, Verdict] = {}
-    found: dict[str, Verdict] = {}
-    for name in names:
-        if name not in hosts:
-            found[name] = UNKNOWN_NODE
-            continue
-        shape = fleet.shape_of(name)
-        if shape not in known:
-            known[shape] = _verdict(asked, shape)
-        found[name] = known[shape]
-    return found
+    shapes = {name: fleet.shape_of(name) if name in hosts else None for name in names}
+    verdicts = _verdicts(asked, {shape for shape in shapes.values() if shape is not None})
+    return {name: UNKNOWN_NODE if shape is None else verdicts[shape] for name, shape in shapes.items()}
+
+
+def _verdicts(asked: Sequence[Question], shapes: Iterable[Shape]) -> dict[Shape, Verdict]:
+    found = {shape: _verdict(asked, shape) for shape in shapes}
+    emptied = supposed((shape for shape, verdict in found.items() if not verdict.fits), _RELEASED)
+    would_fit = {shape: _verdict(asked, shape).fits for shape in set(emptied.values())}
+    changing = {shape: found[shape]._replace(may_change=would_fit[later]) for shape, later in emptied.items()}
+    return found | changing
 
 
 def _verdict(asked: Sequence[Question], shape: Shape) -> Verdict:
@@ -79,30 +74,27 @@ def _verdict(asked: Sequence[Question], shape: Shape) -> Verdict:
     answer = fit(question, shape)
     if isinstance(answer, Fit):
         return Verdict(score=answer.score)
-    return _refusal(question, shape, answer)
+    return Verdict(reason=_reason(question, shape, answer))
 
 
-def _refusal(question: Question, shape: Shape, step: Step) -> Verdict:
-    lacking = (_lack(question, shape, number) for number in range(len(question.groups)))
-    alone = next((verdict for verdict in lacking if verdict), None)
+def _reason(question: Question, shape: Shape, step: Step) -> str:
+    alone = next(filter(None, (_lack(question, shape, number) for number in range(len(question.groups)))), None)
     if alone:
         return alone
     if step is Step.COUNT:
-        return Verdict(reason="has enough for each group, and not for all of them at once", may_change=True)
+        return "has enough for each group, and not for all of them at once"
     near = next((group for group in question.groups if group.near is not Nearness.NODE and group.count > 1), None)
     if step is Step.NEAR and near is not None:
-        return Verdict(
-            reason=f"has enough free {noun(near)}, and not {near.count} {_WHERE[near.near]}", may_change=True
-        )
-    return Verdict(reason="has enough that is free, and not as near to one another as is wanted", may_change=True)
+        return f"has enough free {noun(near)}, and not {near.count} {NEARNESS[near.near]}"
+    return "has enough that is free, and not as near to one another as is wanted"
 
 
-def _lack(question: Question, shape: Shape, number: int) -> Verdict | None:
+def _lack(question: Question, shape: Shape, number: int) -> str | None:
     """What is too few for one group alone, wherever it is on the node."""
     group = question.groups[number]
     right = [slot for slot in shape.slots if question.accepts(number, slot.spec)]
     if not right:
-        return Verdict(reason=_nearest(group, shape.slots))
+        return _nearest(group, shape.slots)
     free = sum(slot.free for slot in right if slot.is_open)
     usable = free + sum(slot.held for slot in right if not slot.obstacle)
     barred: Counter[str] = Counter()
@@ -112,11 +104,11 @@ def _lack(question: Question, shape: Shape, number: int) -> Verdict | None:
     if free >= group.count:
         return None
     if usable >= group.count:
-        return Verdict(reason=_too_few("free", free, group), may_change=True)
+        return _too_few("free", free, group)
     if usable + barred.total() < group.count:
-        return Verdict(reason=_too_few("", usable + barred.total(), group))
+        return _too_few("", usable + barred.total(), group)
     why = ", ".join(f"{count} {obstacle}" for obstacle, count in sorted(barred.items()))
-    return Verdict(reason=f"{_too_few('usable', usable, group)}: {why}")
+    return f"{_too_few('usable', usable, group)}: {why}"
 
 
 def _too_few(state: str, count: int, group: WantedGroup) -> str:

@@ -1,6 +1,8 @@
 """What is found about nodes that somebody else has chosen."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from support.placement import card, gpu, gpus, linked, node, unit, with_slices
 
 from accel.placement.fleet import Fleet
@@ -45,6 +47,7 @@ OFFLINE = node("a", *gpus("a", "...."), is_online=False)
 DISABLED = node("a", gpu("a.0"), gpu("a.1", obstacle=Obstacle.DISABLED), gpu("a.2", obstacle=Obstacle.DISABLED))
 CUT = node("a", card("a.0", unit("a.0", free=0)), with_slices("a.1", ".."))
 HALVES = node("a", *linked(gpus("a", "...."), (0, 1), (2, 3)))
+APART = node("a", *linked(gpus("a", ".xx."), (0, 1), (2, 3)))
 
 
 @pytest.mark.parametrize(
@@ -81,18 +84,19 @@ HALVES = node("a", *linked(gpus("a", "...."), (0, 1), (2, 3)))
             "has no device that will do: the nearest lacks CUSTOM_FAST",
             False,
         ),
-        (wanted(4, near="linked"), HALVES, "has enough free GPU, and not 4 all linked to one another", True),
+        (wanted(4, near="linked"), HALVES, "has enough free GPU, and not 4 all linked to one another", False),
+        (wanted(2, near="linked"), APART, "has enough free GPU, and not 2 all linked to one another", True),
         (
             of_body({"groups": [{"count": 3}, {"count": 2}]}),
             node("a", *gpus("a", "....")),
             "has enough for each group, and not for all of them at once",
-            True,
+            False,
         ),
         (
             of_body({"groups": [{"count": 2}, {"count": 1}], "together": [{"groups": [0, 1], "near": "linked"}]}),
             HALVES,
             "has enough that is free, and not as near to one another as is wanted",
-            True,
+            False,
         ),
         (
             of_body(
@@ -108,10 +112,32 @@ def test_a_node_that_does_not_fit_says_why(question: Wanted, host: Host, reason:
     assert verdict(question, host) == Verdict(reason=reason, may_change=may_change)
 
 
+FREE = st.text(".x", min_size=4, max_size=4)
+NEAR = st.sampled_from(["node", "numa", "switch", "linked"])
+
+
+@given(FREE, st.integers(1, 5), NEAR, st.booleans())
+def test_a_node_fits_if_and_only_if_it_is_a_candidate_and_may_change_if_it_is_one_when_empty(
+    free: str,
+    count: int,
+    near: str,
+    is_online: bool,  # noqa: FBT001 (hypothesis gives it by its place)
+) -> None:
+    def host(free: str) -> Host:
+        return node("a", *linked(gpus("a", free), (0, 1), (2, 3)), is_online=is_online)
+
+    question = wanted(count, near=near)
+    found = verdict(question, host(free))
+
+    assert found.fits == bool(candidates(question, Fleet.of([host(free)])))
+    assert found.may_change == (not found.fits and bool(candidates(question, Fleet.of([host("....")]))))
+
+
 def test_the_filters_of_the_operator_count_too() -> None:
     policy = Policy(weights={"pack": 1}, filters=("idle-node",))
 
-    assert verdict(wanted(), node("a", *gpus("a", "x.")), policy).reason == "does not pass the filter idle-node"
+    found = verdict(wanted(), node("a", *gpus("a", "x.")), policy)
+    assert found == Verdict(reason="does not pass the filter idle-node", may_change=True)
     assert verdict(wanted(), node("a", *gpus("a", "..")), policy).fits
 
 
