@@ -51,7 +51,8 @@ def upgrade(database: Database, revision: str = "head") -> None:
 
     :raises DatabaseUnavailable: the database does not answer
     """
-    with database.writer() as connection, _alone(connection):
+    with _alone(database), database.writer() as connection:
+        _be_patient(connection)
         config = _config()
         config.attributes["connection"] = connection
         command.upgrade(config, revision)
@@ -104,17 +105,29 @@ def _config() -> Config:
 
 
 @contextmanager
-def _alone(connection: Connection) -> Iterator[None]:
-    """Keep a second upgrade out. On SQLite the write transaction does that already."""
-    if connection.dialect.name == "postgresql":
-        connection.execute(text(f"SET LOCAL lock_timeout = '{_LOCK_WAIT_SECONDS}s'"))
-        connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _LOCK_NUMBER})
+def _alone(database: Database) -> Iterator[None]:
+    """Keep a second upgrade out until this one is committed. On SQLite the write transaction does that already.
+
+    The lock is that of another connection: one that is given back before the commit would let the next upgrade see the
+    new schema and the old revision, for MariaDB commits each change of a schema at once.
+    """
+    if database.engine.dialect.name == "sqlite":
         yield
-    elif connection.dialect.name in {"mysql", "mariadb"}:
-        connection.execute(text("SELECT GET_LOCK('accel.migrate', :seconds)"), {"seconds": _LOCK_WAIT_SECONDS})
+        return
+    with database.reader() as guard:
+        _be_patient(guard)
+        if guard.dialect.name == "postgresql":
+            guard.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _LOCK_NUMBER})
+            yield
+            return
+        guard.execute(text("SELECT GET_LOCK('accel.migrate', :seconds)"), {"seconds": _LOCK_WAIT_SECONDS})
         try:
             yield
         finally:
-            connection.execute(text("SELECT RELEASE_LOCK('accel.migrate')"))
-    else:
-        yield
+            guard.execute(text("SELECT RELEASE_LOCK('accel.migrate')"))
+
+
+def _be_patient(connection: Connection) -> None:
+    """Wait for others as long as an upgrade may take. Only PostgreSQL would not."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text(f"SET LOCAL lock_timeout = '{_LOCK_WAIT_SECONDS}s'"))

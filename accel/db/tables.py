@@ -173,7 +173,8 @@ class Attribute(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     uuid: Mapped[str] = mapped_column(String(36), unique=True)
-    deployable_id: Mapped[int] = mapped_column(ForeignKey("deployables.id", ondelete="CASCADE"))
+    # Its index has the rows of a deployable in the order of their making; that of the constraint has not.
+    deployable_id: Mapped[int] = mapped_column(ForeignKey("deployables.id", ondelete="CASCADE"), index=True)
     driver_key: Mapped[str | None] = mapped_column(String(255))
     key: Mapped[str] = mapped_column(String(255), index=True)
     value: Mapped[str] = mapped_column(Text)
