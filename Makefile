@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-EXTRAS := server,openstack,postgresql,mysql,test,check,docs,proto
+EXTRAS := server,openstack,plot,postgresql,mysql,test,check,docs,proto
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test fuzz storm check bench docs proto samples constraints clean

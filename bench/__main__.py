@@ -4,13 +4,14 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import api, claims, conductor, hot_plug, size, whole_fleet
+from bench import api, claims, conductor, hot_plug, simulate, size, whole_fleet
 from bench.figures import Figure, table
 
 PARTS = {
     "conductor": conductor.figures,
     "api": api.figures,
     "claims": claims.figures,
+    "simulate": simulate.figures,
     "size": size.figures,
     "hot-plug": hot_plug.figures,
     "fleet": whole_fleet.figures,

@@ -89,6 +89,12 @@ def test_what_is_remembered_of_costs_is_what_would_be_reckoned_now(
             assert np.array_equal(place.devices, other.devices)
 
 
+def test_chance_takes_any_node_and_any_device_of_it() -> None:
+    ours = board([machine(2), machine(2)], [shape(10, cpu=0, memory=0)], "random")
+    places = [ours.place(0) for _ in range(60)]
+    assert {(place.node, int(place.devices[0])) for place in places} == {(0, 0), (0, 1), (1, 0), (1, 1)}
+
+
 def test_best_fit_takes_the_node_and_the_device_with_least_left() -> None:
     came = [shape(300), shape(600)]
     ours = board([machine(2), machine(1)], came, "best-fit")

@@ -56,6 +56,14 @@ def test_who_waits_for_what_never_comes_is_not_placed() -> None:
     assert result.looks[-1].waiting == 1
 
 
+def test_those_who_wait_when_the_last_has_come_are_waited_for() -> None:
+    workload = [task(shape(), runs=100), task(shape(), arrives=1, runs=7), task(shape(), arrives=2, runs=7)]
+    result = Replay(ONE_DEVICE, workload).run(workload)
+    assert result.waited == (0, 99, 105)
+    assert result.looks[-1].at == 107
+    assert result.allocated == 1.0
+
+
 def test_a_trace_in_one_moment_has_no_time_to_be_averaged_over() -> None:
     result = Replay(ONE_DEVICE, [task(shape())]).run([task(shape())])
     assert (result.placed, result.allocated) == (1, 0.0)

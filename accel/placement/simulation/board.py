@@ -73,10 +73,12 @@ class Board:
         node = int(np.argmin(known.cost))
         if np.isinf(known.cost[node]):
             return None
-        if self._policy.ties_at_random:
-            node = int(self._chance.choice(np.flatnonzero(known.cost == known.cost[node])))
         taken = self._shapes[shape]
-        devices = np.array([known.device[node]])
+        device = known.device[node]
+        if self._policy.is_random:
+            node = self._chance.choice(np.flatnonzero(known.cost < np.inf))
+            device = self._chance.choice(np.flatnonzero(self._now.free[node] >= taken.share_milli))
+        devices = np.array([device])
         if not taken.is_shared:
             devices = np.flatnonzero(self._now.free[node] == WHOLE)[: taken.devices]
         place = Place(node, devices)

@@ -18,8 +18,8 @@ from accel.placement.simulation.worth import worth_of_rests
 class Policy(Protocol):
     """Says what places cost; a task goes to the cheapest one."""
 
-    ties_at_random: ClassVar[bool]
-    """Whether equal nodes are drawn from; else the first is taken."""
+    is_random: ClassVar[bool]
+    """Whether a task goes anywhere instead, to a node and a device that are drawn."""
 
     def costs(self, before: States, after: States, row: Ints) -> Floats:
         """What each place costs.
@@ -33,9 +33,9 @@ class Policy(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class AtRandom:
-    """Any node on which the task fits."""
+    """Any node on which the task fits, and any device."""
 
-    ties_at_random: ClassVar[bool] = True
+    is_random: ClassVar[bool] = True
 
     def costs(self, before: States, after: States, row: Ints) -> Floats:
         """Nothing."""
@@ -47,7 +47,7 @@ class AtRandom:
 class BestFit:
     """The node on which least is left of processors and devices, each compared with the largest node."""
 
-    ties_at_random: ClassVar[bool] = False
+    is_random: ClassVar[bool] = False
     most_cpu: int
     most_devices: int
 
@@ -67,7 +67,7 @@ class GradientDescent:
     that hardly differs would decide, and places tasks worse.
     """
 
-    ties_at_random: ClassVar[bool] = False
+    is_random: ClassVar[bool] = False
     fit: BestFit
     expected: Expected
 
@@ -93,7 +93,7 @@ class LeastLoss:
     numbers: half or twice of each makes hardly a difference.
     """
 
-    ties_at_random: ClassVar[bool] = False
+    is_random: ClassVar[bool] = False
     fit: BestFit
     expected: Expected
     worth: Floats

@@ -98,7 +98,7 @@ class Replay:
         )
 
     def run(self, tasks: Sequence[Task], *, seed: int = 0, progress: Progress | None = None) -> Result:
-        """Let tasks come and go in the time of their trace; what fits nowhere waits."""
+        """Let tasks come and go in the time of their trace; what fits nowhere waits, also after the last has come."""
         board, numbers = self._board(tasks, seed)
         course = _Course(board, sorted(tasks, key=lambda task: task.arrives), numbers)
         looks = [
@@ -145,7 +145,10 @@ class _Course:
         self.waited: list[int] = []
 
     def stops(self, count: int, progress: Progress) -> Iterator[int]:
-        """Go through the time of the trace, and stop so many times on the way, at the same distance."""
+        """Go on until all have come and nobody waits whom it helps that others go.
+
+        While tasks come, stop so many times, at the same distance; then at the end.
+        """
         end = self._tasks[-1].arrives if self._tasks else self.start
         step = max(1, -(-(end - self.start) // count))
         next_stop = self.start + step
@@ -157,6 +160,8 @@ class _Course:
                 next_stop += step
             self._go_to(task.arrives)
             self._arrive(number)
+        while self.waiting and self._going:
+            self._go_to(self._going[0][0])
         progress(len(self._tasks), len(self._tasks))
         yield self.now
 
