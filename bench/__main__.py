@@ -4,7 +4,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import api, claims, conductor, hot_plug, simulate, size, whole_fleet
+from bench import api, claims, conductor, hot_plug, placement, simulate, size, whole_fleet
 from bench.figures import Figure, table
 
 PARTS = {
@@ -12,6 +12,7 @@ PARTS = {
     "api": api.figures,
     "claims": claims.figures,
     "simulate": simulate.figures,
+    "placement": placement.figures,
     "size": size.figures,
     "hot-plug": hot_plug.figures,
     "fleet": whole_fleet.figures,

@@ -210,9 +210,16 @@ def _installation(directory: Path, server_url: str, *, nodes: int, workers: int)
     """A fleet in a database, with the services on it: the database and the port of the API."""
     with ExitStack() as stack:
         url = stack.enter_context(database_on(server_url))
-        queue = stack.enter_context(topic())
         database, _ = stack.enter_context(recorded(url, fleet(directory, nodes=nodes, cards=CARDS)))
         database.write(lambda connection: profiles.create(connection, _profile(), origin=Origin(at=_now())))
+        yield database, stack.enter_context(installed(directory, url, workers=workers))
+
+
+@contextmanager
+def installed(directory: Path, url: str, *, workers: int) -> Iterator[int]:
+    """The services on a database: the port of the API."""
+    with ExitStack() as stack:
+        queue = stack.enter_context(topic())
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
@@ -227,7 +234,7 @@ def _installation(directory: Path, server_url: str, *, nodes: int, workers: int)
             log = directory / f"{name}-{port}.log"
             stack.enter_context(service([BIN / name, "--config-file", settings], log))
         when_answering(port).close()
-        yield database, port
+        yield port
 
 
 def _profile() -> DeviceProfile:

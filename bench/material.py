@@ -88,23 +88,29 @@ def until(holds: Callable[[], bool], what: str, *, patience_seconds: float = 300
 
 
 @contextmanager
-def database_on(server_url: str) -> Iterator[str]:
-    """The URL of a migrated database of its own on a server; it is dropped after the block."""
+def empty_database_on(server_url: str) -> Iterator[str]:
+    """The URL of a database of its own on a server; it is dropped after the block."""
     name = f"accel_bench_{uuid.uuid4().hex}"
     server = create_engine(server_url, isolation_level="AUTOCOMMIT")
     with server.connect() as connection:
         connection.execute(text(f"CREATE DATABASE {name}"))
-    url = make_url(server_url).set(database=name).render_as_string(hide_password=False)
-    database = Database(url)
-    migrate.upgrade(database)
-    database.close()
     try:
-        yield url
+        yield make_url(server_url).set(database=name).render_as_string(hide_password=False)
     finally:
         force = " WITH (FORCE)" if server.dialect.name == "postgresql" else ""
         with server.connect() as connection:
             connection.execute(text(f"DROP DATABASE {name}{force}"))
         server.dispose()
+
+
+@contextmanager
+def database_on(server_url: str) -> Iterator[str]:
+    """The URL of a migrated database of its own on a server; it is dropped after the block."""
+    with empty_database_on(server_url) as url:
+        database = Database(url)
+        migrate.upgrade(database)
+        database.close()
+        yield url
 
 
 @contextmanager
@@ -138,8 +144,9 @@ def when_answering(port: int) -> "Client":
 class Client:
     """One connection to the API, kept open."""
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, host: str, port: int, *, version: str = "2.3") -> None:
         self._connection = http.client.HTTPConnection(host, port)
+        self._version = f"accelerator {version}"
 
     def close(self) -> None:
         """Connect anew with the next request."""
@@ -151,7 +158,7 @@ class Client:
 
     def send(self, method: str, path: str, body: object = None) -> bytes:
         """The body of the answer to a request, which must be well."""
-        headers = {"OpenStack-API-Version": "accelerator 2.3", "Content-Type": "application/json"}
+        headers = {"OpenStack-API-Version": self._version, "Content-Type": "application/json"}
         self._connection.request(method, path, None if body is None else json.dumps(body), headers)
         answer = self._connection.getresponse()
         content = answer.read()
