@@ -36,6 +36,7 @@ class FleetIndex:
 
     :param clock: what time it is, in UTC
     :param seconds: seconds since whenever
+    :param when_read: is called after each reading of the whole fleet, which makes many objects that stay
     """
 
     def __init__(
@@ -44,8 +45,10 @@ class FleetIndex:
         *,
         clock: Callable[[], datetime] = _now,
         seconds: Callable[[], float] = time.monotonic,
+        when_read: Callable[[], None] = lambda: None,
     ) -> None:
         self._database = database
+        self._when_read = when_read
         self._clock = clock
         self._seconds = seconds
         self._tickets = count(1)
@@ -124,6 +127,7 @@ class FleetIndex:
         with self._using:
             self._fleet = whole
         self._position = position
+        self._when_read()
 
     def _read_nodes(self, changed: Collection[str], occupied: Collection[str]) -> None:
         hosts = self._database.read(lambda it: fleet.load(it, changed)) if changed else []
