@@ -87,13 +87,6 @@ class LinkKind(StrEnum):
     XGMI = "xgmi"
 
 
-class AttributeSource(StrEnum):
-    """Who set an attribute. A report replaces the driver's and leaves the operator's alone."""
-
-    DRIVER = "driver"
-    OPERATOR = "operator"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attribute:
     """A key and a value on a deployable: resource class (``rc``), traits (``traits1`` …), capability figures.

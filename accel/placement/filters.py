@@ -1,15 +1,14 @@
-"""The steps that a question goes through, in their order: what is out after each, and why.
+"""The steps that a question goes through, in their order, and why a unit is out after one of them.
 
-The search asks whether something is left; an explanation counts what is left after each step and quotes the reasons.
-Both ask the functions here, so they cannot disagree.
+The search asks whether units are left; an explanation quotes why they are not. Both ask the functions here, so they
+cannot disagree.
 """
 
 from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
 
 from accel.placement.shapes import Shape, Slot, Spec
-from accel.placement.snapshot import Host
-from accel.placement.wanted import Wanted, WantedGroup
+from accel.placement.wanted import WantedGroup
 
 
 class Step(StrEnum):
@@ -49,20 +48,6 @@ NODE_FILTERS: Mapping[str, Callable[[Shape], bool]] = {
 cards; that nobody has anything on it."""
 
 
-def node_reasons(wanted: Wanted, host: Host, shape: Shape, filters: tuple[str, ...]) -> Iterator[tuple[Step, str]]:
-    """What rules a node out, in the order of the steps."""
-    if not host.is_online:
-        yield Step.ONLINE, f"{host.name} is offline"
-    for key, value in wanted.labels.items():
-        if not host.has_labels({key: value}):
-            yield Step.LABELS, f"{host.name} has no label {key}={value}"
-    if host.name in wanted.exclude_nodes:
-        yield Step.EXCLUDED, f"{host.name} is excluded"
-    for name in filters:
-        if not NODE_FILTERS[name](shape):
-            yield Step.CONFIGURED, f"{host.name} does not pass the filter {name}"
-
-
 def unit_reasons(group: WantedGroup, slot: Slot) -> Iterator[tuple[Step, str]]:
     """What rules a unit out for a group, in the order of the steps. The texts say what is the matter with "it"."""
     yield from spec_reasons(group, slot.spec)
@@ -97,13 +82,3 @@ def accepts(group: WantedGroup, spec: Spec) -> bool:
 def unit_step(group: WantedGroup, slot: Slot) -> Step | None:
     """The first step that rules a unit out for a group; None: it is left after all of them."""
     return next((step for step, _ in unit_reasons(group, slot)), None)
-
-
-def sift(group: WantedGroup, shape: Shape) -> dict[Step, list[int]]:
-    """The numbers of the slots that are left for a group after each of the steps about units."""
-    fallen = [unit_step(group, slot) for slot in shape.slots]
-    order = {step: place for place, step in enumerate(UNIT_STEPS)}
-    return {
-        step: [number for number, at in enumerate(fallen) if at is None or order[at] > order[step]]
-        for step in UNIT_STEPS
-    }
