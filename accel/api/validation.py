@@ -95,7 +95,12 @@ def check(value: Any, schema: Schema, *, where: str) -> None:
     error = jsonschema.exceptions.best_match(_validator(schema).iter_errors(value))
     if error is not None:
         place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.absolute_path)
-        raise BadRequest(f"{where}{place}: {error.message[:_LONGEST_MESSAGE]}")
+        raise BadRequest(f"{where}{place}: {_message(error)[:_LONGEST_MESSAGE]}")
+
+
+def _message(error: jsonschema.ValidationError) -> str:
+    """What is wrong; of a value that is none of several things, what each of them is."""
+    return " and ".join(_message(one) for one in error.context or ()) or error.message
 
 
 def _items(validator: Any, schema: Any, value: Any, parent: Any) -> Iterator[jsonschema.ValidationError]:

@@ -13,10 +13,14 @@ _NEARER = {"numa": "on a NUMA node", "switch": "below a switch", "linked": "link
 
 
 def _largest(largest: Item) -> str:
-    """``6: 4 on a NUMA node, 2 linked``: the nearer ones where they are fewer, and more than one."""
+    """``6: 4 on a NUMA node, 2 linked``: the nearer ones where they are fewer, and more than one.
+
+    That all are linked is told, too: ``8 linked: 4 on a NUMA node``.
+    """
     most = largest["node"]
     nearer = [f"{largest[near]} {where}" for near, where in _NEARER.items() if 1 < largest[near] < most]
-    return f"{most}{': ' if nearer else ''}{', '.join(nearer)}"
+    linked = " linked" if 1 < largest["linked"] == most else ""
+    return f"{most}{linked}{': ' if nearer else ''}{', '.join(nearer)}"
 
 
 class Free(ListCommand):

@@ -200,7 +200,9 @@ def _group(text: str) -> dict[str, str]:
 def _groups_of_file(path: str) -> list[Any]:
     try:
         read = json.loads(sys.stdin.read() if path == "-" else Path(path).read_text())
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise WrongUse(f"--file {path}: cannot be read: {error.strerror}") from error
+    except ValueError as error:
         raise WrongUse(f"--file {path}: {error}") from error
     groups = read.get("groups") if isinstance(read, dict) else read
     if not isinstance(groups, list):

@@ -110,5 +110,7 @@ def _document(path: str) -> Any:
 
     try:
         return yaml.load(Path(path).read_text(encoding="utf-8"), Loader=yaml.BaseLoader)  # noqa: S506 (texts only)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except OSError as error:
+        raise WrongUse(f"--add-nodes {path}: cannot be read: {error.strerror}") from error
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
         raise WrongUse(f"--add-nodes {path}: {error}") from error

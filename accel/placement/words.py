@@ -1,5 +1,6 @@
 """The words of explanations."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
@@ -45,9 +46,10 @@ def nearest_text(nearest: Nearest, holders: Mapping[str, str]) -> str:
     :param holders: as in ``short``
     """
     there = f"{nearest.found} of {nearest.wanted} {nearest.noun}{nearest.where and f' {nearest.where}'}"
-    matters = [_missing_text(missing, holders.get(missing.unit, "")) for missing in nearest.missing]
-    more = len(matters) - _MOST_MISSING
-    told = [*matters[:_MOST_MISSING], *([f"{more} more cannot be taken"] if more > 0 else [])]
+    matters = _matters(nearest.missing, holders)
+    more = sum(count for _, count in matters[_MOST_MISSING:])
+    told = [f"{'one is' if count == 1 else f'{count} are'} {matter}" for matter, count in matters[:_MOST_MISSING]]
+    told += [f"{more} more cannot be taken"] if more else []
     return f"The nearest is {nearest.node} with {there}{'; ' if told else ''}{', '.join(told)}."
 
 
@@ -125,11 +127,16 @@ _HELPS: Mapping[str, Sequence[str]] = {
 """Which constraints a blocker is about, by its code."""
 
 
-def _missing_text(missing: Missing, holder: str) -> str:
-    """What is the matter with something that cannot be taken."""
-    amount = "one" if missing.count == 1 else str(missing.count)
-    be = "is" if missing.count == 1 else "are"
+def _matters(missing: Iterable[Missing], holders: Mapping[str, str]) -> list[tuple[str, int]]:
+    """What is the matter with what cannot be taken, each matter once, and with how many."""
+    matters: Counter[str] = Counter()
+    for part in missing:
+        matters[_matter(part, holders.get(part.unit, ""))] += part.count
+    return list(matters.items())
+
+
+def _matter(missing: Missing, holder: str) -> str:
     if missing.state != "held":
-        return f"{amount} {be} {missing.state}{f' ({missing.reason})' if missing.reason else ''}"
+        return f"{missing.state}{f' ({missing.reason})' if missing.reason else ''}"
     by = f" by {holder}" if holder else ""
-    return f"{amount} {be} held{by}{f' until {moment(missing.until)}' if missing.until else ''}"
+    return f"held{by}{f' until {moment(missing.until)}' if missing.until else ''}"

@@ -148,7 +148,11 @@ def test_what_is_wanted_can_be_said_by_options(fleet: ServedFleet) -> None:
         (("--request", "four×0"), WRONG_USE, "0 is not a number from 1"),
         (("--request", "four×2", "--times", "2"), WRONG_USE, "leave out --profile and --times"),
         (("--request", "four", "--drain", "nosuch"), WRONG_USE, "drain[0]: 'nosuch' is not the name of a node"),
-        (("--request", "four", "--add-nodes", "/nosuch"), WRONG_USE, "--add-nodes /nosuch: "),
+        (
+            ("--request", "four", "--add-nodes", "/nosuch"),
+            WRONG_USE,
+            "--add-nodes /nosuch: cannot be read: No such file or directory",
+        ),
         ((), WRONG_USE, "say what is wanted"),
     ],
 )
@@ -182,6 +186,13 @@ def test_what_is_free_is_listed_by_model(fleet: ServedFleet) -> None:
         ["A100-SXM4-80GB", "PGPU", "4", "12", "10"],
     ]
     assert said.lines[3].endswith("4: 2 on a NUMA node, 2 below a switch, 2 linked")
+
+
+def test_links_are_told_where_all_that_is_free_is_linked(tmp_path: Path) -> None:
+    with served_fleet(tmp_path) as fleet:
+        fleet.report_fleet("nodes: [{name: h, cards: [{model: H100-SXM5-80GB, count: 8}]}]", tmp_path)
+
+        assert accel(fleet, "free").lines[1].endswith("8 linked: 4 on a NUMA node, 2 below a switch")
 
 
 def test_scripts_get_the_figures_of_what_is_free(fleet: ServedFleet) -> None:

@@ -104,7 +104,11 @@ def test_where_nothing_fits_no_candidate_and_why(api: Client) -> None:
         (ONE | {"together": [{"groups": [1], "near": "numa"}]}, "together[0].groups"),
         (ONE | {"order": {"beauty": 1}}, "weights: 'beauty' is not one of"),
         (ONE | {"order": {"pack": 0}}, "one weight above 0"),
-        (ONE | {"order": "beauty"}, "order"),
+        (ONE | {"order": "beauty"}, "order: 'beauty' is not one of ['default', "),
+        (
+            {"groups": [{"near": "me"}]},
+            "groups[0].near: 'me' is not one of ['node', 'numa', 'switch', 'linked', 'device']",
+        ),
         (ONE | {"limit": 0}, "limit"),
         (ONE | {"nosuch": 1}, "nosuch"),
     ],

@@ -71,10 +71,22 @@ def test_what_cannot_be_used_is_told_with_its_reason() -> None:
     )
 
 
-def test_what_is_missing_in_many_places_is_told_in_short() -> None:
+def test_what_is_missing_for_the_same_reason_is_told_once() -> None:
     explanation = ask([node("n7", *gpus("n7", ".xxxxxxx"))], {"resources": {"PGPU": 8}})
 
-    assert "with 1 of 8 PGPU; one is held, one is held, one is held, 4 more cannot be taken." in short(explanation)
+    assert "with 1 of 8 PGPU; 7 are held." in short(explanation)
+
+
+def test_what_is_missing_for_many_reasons_is_told_in_short() -> None:
+    cards = gpus("n7", ".xx.....")
+    for number, reason in enumerate(["ECC errors", "XID 79", "ECC errors", "too hot", "XID 48"], start=3):
+        cards = broken(cards, number, Obstacle.UNHEALTHY, reason)
+
+    explanation = ask([node("n7", *cards)], {"resources": {"PGPU": 8}})
+
+    assert (
+        "with 1 of 8 PGPU; 2 are held, 2 are unhealthy (ECC errors), one is unhealthy (XID 79), 2 more cannot be taken."
+    ) in short(explanation)
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ QUERY = query(
             "enum": ["resolved"],
             "description": "Only those that nobody waits for any more. With instance, 423 as long as there are others.",
         },
-        "state": {"enum": list(RequestState)},
+        "state": {"enum": [str(state) for state in RequestState]},
         "project_id": TEXT,
         "hostname": TEXT,
         "device_profile_name": TEXT,
@@ -50,7 +50,7 @@ _FROM_2_4 = {"resource_class": TEXT, "reason": TEXT, "group": STRINGS_BY_STRING,
 REQUEST = members(
     {
         "uuid": UUID,
-        "state": {"enum": list(RequestState)},
+        "state": {"enum": [str(state) for state in RequestState]},
         "device_profile_name": TEXT,
         "device_profile_group_id": INTEGER,
         "hostname": TEXT_OR_NULL,

@@ -52,7 +52,10 @@ _PROPERTIES = {
     "accel:bitstream_id": {**_UUID_TEXT, "description": "The image to load before the device is used."},
     "accel:function_id": {**_UUID_TEXT, "description": "The function that the device must have."},
     "accel:function_name": {"type": "string", "minLength": 1, "maxLength": 255, "description": "Its name."},
-    NEAR: {"enum": list(Nearness), "description": "How near to one another the accelerators of the group are."},
+    NEAR: {
+        "enum": [str(near) for near in Nearness],
+        "description": "How near to one another the accelerators of the group are.",
+    },
     ANY_OF: {
         "type": "string",
         "maxLength": 4096,

@@ -33,6 +33,7 @@ _TRAITS: Schema = {
     **list_of({"type": "string", "pattern": "^[A-Z0-9_]{1,255}$", "examples": ["CUSTOM_GPU_NVIDIA"]}),
     "maxItems": 64,
 }
+_NEARNESS = [str(near) for near in Nearness]
 _AMOUNT: Schema = {"type": "integer", "minimum": 1, "maximum": _MOST_ACCELERATORS}
 _GROUP: Schema = {
     "type": "object",
@@ -59,7 +60,7 @@ _GROUP: Schema = {
             "description": "What is true of each: an attribute, type, vendor, model or kind, one of >= <= > < = != ~, "
             "and a value.",
         },
-        "near": {"enum": list(Nearness), "description": "How near to one another they are."},
+        "near": {"enum": _NEARNESS, "description": "How near to one another they are."},
     },
     "additionalProperties": False,
 }
@@ -72,7 +73,7 @@ _TOGETHER: Schema = {
                 "maxItems": MOST_GROUPS,
                 "description": "Numbers of groups, the first one is 0.",
             },
-            "near": {"enum": [*Nearness, DIFFERENT_NODE], "description": "How near to one another the groups are."},
+            "near": {"enum": [*_NEARNESS, DIFFERENT_NODE], "description": "How near to one another the groups are."},
         }
     ),
     "additionalProperties": False,
