@@ -156,7 +156,7 @@ class AllInOne:
         self._ends.callback(server.stop)
         reporter = make_reporter(self._database, placement, conf, self._stop)
         background = [
-            make_periodic(manager, claims, conf, self._stop),
+            *make_periodic(manager, claims, conf, self._stop),
             *(each for each in (notifier, reporter) if each),
         ]
         for each in background:

@@ -36,7 +36,7 @@ from accel.rpc.server import serve
 PROG = "accel-conductor"
 _LOG = log.getLogger(__name__)
 _LOOK_SECONDS = 2.0
-"""How often a conductor looks for what another one has left to be told."""
+"""How often a conductor looks for what is due by the clock: what another one has left to be told, and leases."""
 _REQUESTS_OF_A_BATCH = 4
 """To Keystone for its versions and for a token, to Nova, and one more where the token has been refused."""
 _SLOW_REQUESTS_OF_A_NODE = 10
@@ -81,7 +81,7 @@ def run(conf: cfg.ConfigOpts, stop: Event) -> int:
         if not begin(server.start, stop, awaited=_brokers(conf)):
             return 0 if stop.is_set() else 1
         reporter = make_reporter(database, placement, conf, stop)
-        background = [make_periodic(manager, claims, conf, stop), *(each for each in (notifier, reporter) if each)]
+        background = [*make_periodic(manager, claims, conf, stop), *(each for each in (notifier, reporter) if each)]
         for each in background:
             each.start()
         _LOG.info("conductor %s takes reports into %s", conf.host, database.name)
@@ -189,11 +189,17 @@ def take_up_left_work(claims: Claims) -> None:
         _LOG.warning("what this conductor was at work on when it ended is taken up later: %s", error)
 
 
-def make_periodic(manager: Manager, claims: Claims, conf: cfg.ConfigOpts, stop: Event) -> Periodic:
-    """The periodic work of a conductor that hears agents from now on; not started yet."""
+def make_periodic(manager: Manager, claims: Claims, conf: cfg.ConfigOpts, stop: Event) -> list[Periodic]:
+    """The periodic work of a conductor that hears agents from now on, in loops that are not started yet.
+
+    Leases have one of their own: whoever waits for what a lease holds waits for its end, and asking for it is cheap.
+    """
     mark_offline_nodes = partial(manager.mark_offline_nodes, hears_since=datetime.now(UTC))
-    tasks = (claims.release_expired_claims, claims.take_up_work, mark_offline_nodes, manager.remove_expired_devices)
-    return Periodic(tasks, interval_seconds=conf.conductor.periodic_interval_seconds, stop=stop)
+    tasks = (claims.take_up_work, mark_offline_nodes, manager.remove_expired_devices)
+    return [
+        Periodic(tasks, interval_seconds=conf.conductor.periodic_interval_seconds, stop=stop),
+        Periodic([claims.release_expired_claims], interval_seconds=_LOOK_SECONDS, stop=stop, name="ending leases"),
+    ]
 
 
 def _brokers(conf: cfg.ConfigOpts) -> str:

@@ -29,8 +29,8 @@ OPTIONS: list[cfg.Opt] = [
         default=30,
         min=1,
         max=3600,
-        help="How often the conductor looks for silent nodes, for lost devices to remove and for claims whose lease "
-        "has ended, in seconds.",
+        help="How often the conductor looks for silent nodes, for lost devices to remove and for work that nobody is "
+        "at, in seconds.",
     ),
     cfg.IntOpt(
         "work_limit_seconds",

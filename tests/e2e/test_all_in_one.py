@@ -13,6 +13,7 @@ from uuid import uuid4
 import pytest
 import requests
 from support.nova import HOME, options, running_nova
+from support.waiting import until
 
 from accel.testing.host_tree import unpack
 
@@ -70,6 +71,16 @@ def test_started_again_it_knows_the_same_devices(tmp_path: Path) -> None:
             found.append([device["uuid"] for device in ask(endpoint, "device", "list")])
     assert found[0] == found[1]
     assert len(found[0]) == 1
+
+
+def test_what_was_claimed_for_a_while_is_free_soon_after(tmp_path: Path) -> None:
+    fleet = tmp_path / "fleet.yaml"
+    fleet.write_text(FLEET)
+    with running(tmp_path / "state", "--no-host", "--fleet", fleet) as (_, endpoint):
+        ask(endpoint, "claim", "--model", "L40S", "--lease", "1s")
+        assert len(ask(endpoint, "claim", "list")) == 1
+        # The rest of what a conductor does by the clock, it does every thirty seconds.
+        until(lambda: not ask(endpoint, "claim", "list"), patience_seconds=25)
 
 
 @pytest.mark.parametrize(
