@@ -163,7 +163,7 @@ def test_who_holds_something_is_told_to_its_project_and_to_administrators(
     answered = shared.send("POST", EXPLAIN, ONE, **NEWEST, **{"X-Auth-Token": f"<{caller}>"})
 
     assert {one["held_by"] for one in answered.json["nearest"]["missing"]} == {told}
-    assert f"one is held by {told}" in answered.json["text"]
+    assert f"2 are held by {told}" in answered.json["text"]
 
 
 @pytest.mark.parametrize("path", [EXPLAIN, WHATIF, "/v2/placements/claims", "/v2/placements/candidates"])
