@@ -17,6 +17,7 @@ from accel.api.layers import BehindProxy, HealthCheck, Options, Reading, Referen
 from accel.api.metrics import Metrics
 from accel.api.placing import Placing
 from accel.api.pods import configured_resources
+from accel.api.recent_sizes import RecentSizes
 from accel.api.routes import ROUTES
 from accel.api.routing import Router
 from accel.api.services import Services
@@ -53,7 +54,7 @@ def make_app(
         Services(
             database=database,
             claiming=Claiming(terms=terms or Terms.configured(conf), conductors=claims),
-            placing=placing or Placing(index=FleetIndex(database)),
+            placing=placing or _placing(database, conf),
             pod_resources=configured_resources(conf),
         ),
         policy=Policy(make_enforcer(conf)),
@@ -64,6 +65,11 @@ def make_app(
     for layer in reversed(_layers(conf, database, router)):
         application = layer(application)
     return application
+
+
+def _placing(database: Database, conf: cfg.ConfigOpts) -> Placing:
+    recent = RecentSizes.configured(database, conf.placement_engine)
+    return Placing(index=FleetIndex(database), recent=recent)
 
 
 def _layers(conf: cfg.ConfigOpts, database: Database, router: Router) -> list[Layer]:

@@ -19,6 +19,7 @@ from accel.api.fleet_index import FleetIndex
 from accel.api.identity import check_identity, is_loopback
 from accel.api.placing import Placing
 from accel.api.pods import configured_resources
+from accel.api.recent_sizes import RecentSizes
 from accel.cmd.placement import configured_policy
 from accel.db.engine import Database
 from accel.db.migrate import check_schema
@@ -105,7 +106,8 @@ def start_placing(database: Database, conf: cfg.ConfigOpts) -> Placing:
     """
     index = FleetIndex(database, when_read=spare_what_stays)
     index.start()
-    return Placing(index=index, policy=configured_policy(conf))
+    recent = RecentSizes.configured(database, conf.placement_engine)
+    return Placing(index=index, recent=recent, configured=configured_policy(conf))
 
 
 class _Gunicorn(BaseApplication):  # type: ignore[misc] # gunicorn publishes no types

@@ -35,4 +35,21 @@ OPTIONS: list[cfg.Opt] = [
         help="What is demanded of every node beside what is asked for: healthy-node, that no device of it is lost, "
         "disabled, unhealthy or of unknown health; idle-node, that nobody has anything on it.",
     ),
+    cfg.IntOpt(
+        "demand_requests",
+        default=1000,
+        min=0,
+        max=100_000,
+        help="By the newest so many accelerator requests that are still there, those of claims among them, it is known "
+        "how many accelerators of one node are asked for together these days: fragmentation is measured against that. "
+        "While fewer than ten times something has been asked for, and with 0 always, requests of 1, 2, 4 and 8 are "
+        "expected alike.",
+    ),
+    cfg.IntOpt(
+        "demand_seconds",
+        default=60,
+        min=1,
+        help="How often, in seconds, each process of the API looks at these requests, with one statement, if it is "
+        "asked for a place at all. The best place for a request may become another one each time.",
+    ),
 ]

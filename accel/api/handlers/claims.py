@@ -21,6 +21,7 @@ from accel.db.taking import Chosen, NewClaim
 from accel.errors import NoPlacement, Overtaken
 from accel.model.request import WORKING
 from accel.placement.fleet import Fleet
+from accel.placement.scores import Policy
 from accel.placement.search import candidates
 from accel.placement.taking import without
 from accel.placement.wanted import Wanted
@@ -102,13 +103,13 @@ def _new(call: Call, asked: dict[str, Any], question: Question) -> NewClaim:
 
 def _take(call: Call, new: NewClaim, wanted: Wanted) -> tuple[Claim, bool]:
     """Choose and take; whoever was too late chooses again, by what is true now."""
-    old_by = _OLD_BY_SECONDS
+    old_by, policy = _OLD_BY_SECONDS, call.placing.policy
     for _ in range(_ATTEMPTS):
-        chosen = _choose(call, wanted, old_by)
+        chosen = _choose(call, wanted, policy, old_by)
         if isinstance(chosen, Fleet) and old_by:
-            chosen = _choose(call, wanted, 0)
+            chosen = _choose(call, wanted, policy, 0)
         if isinstance(chosen, Fleet):
-            raise NoPlacement(why_not(wanted, chosen, call.placing.policy))
+            raise NoPlacement(why_not(wanted, chosen, policy))
         take = partial(taking.take, new=new, chosen=chosen, terms=call.claiming.terms, origin=call.origin)
         try:
             claim, is_new = call.database.write(take)
@@ -124,14 +125,14 @@ def _take(call: Call, new: NewClaim, wanted: Wanted) -> tuple[Claim, bool]:
     raise Overtaken(f"others have taken what was chosen, {_ATTEMPTS} times over; try again")
 
 
-def _choose(call: Call, wanted: Wanted, old_by: float) -> list[Chosen] | Fleet:
+def _choose(call: Call, wanted: Wanted, policy: Policy, old_by: float) -> list[Chosen] | Fleet:
     """The best place, and nobody else in this process chooses it meanwhile; or the fleet that has none.
 
     :param old_by: so many seconds old may be what it is chosen by
     """
 
     def choose(fleet: Fleet) -> list[Chosen] | Fleet:
-        found = candidates(wanted, fleet, limit=1, policy=call.placing.policy, seed=uuid4().hex)
+        found = candidates(wanted, fleet, limit=1, policy=policy, seed=uuid4().hex)
         if not found:
             return fleet if old_by else fleet.copy()
         [best] = found

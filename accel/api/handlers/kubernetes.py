@@ -38,7 +38,8 @@ def _verdicts(call: Call) -> dict[str, Verdict]:
         wanted = question(needs, _profiles(call, needs))
     except (InvalidValue, NotFound) as error:
         return dict.fromkeys(names, Verdict(reason=str(error)))
-    return call.placing.index.ask(lambda fleet: judge(wanted, fleet, names, call.placing.policy))
+    policy = call.placing.policy
+    return call.placing.index.ask(lambda fleet: judge(wanted, fleet, names, policy))
 
 
 def _profiles(call: Call, needs: PodNeeds) -> dict[str, Wanted]:
