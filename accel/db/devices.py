@@ -14,7 +14,7 @@ from accel.db.events import Origin
 from accel.db.history import Entry
 from accel.db.paging import AnySelect, Listing, ListQuery, Page, as_stored
 from accel.db.tables import Device, Node
-from accel.errors import InvalidAddress, NotFound
+from accel.errors import NotFound
 from accel.model.address import PciAddress
 from accel.model.event import EventKind
 from accel.model.node import DeviceStatus
@@ -93,10 +93,7 @@ def may_be_called(text: str) -> ColumnElement[bool]:
 
 def _address(text: str) -> str:
     """The text as addresses are stored; what is no address is left as it is, and found nowhere."""
-    try:
-        return str(PciAddress.parse(text))
-    except InvalidAddress:
-        return text
+    return str(PciAddress.read(text) or text)
 
 
 LISTING = Listing(

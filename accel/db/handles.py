@@ -13,7 +13,7 @@ from accel.db.paging import AnySelect, Listing, ListQuery, Page, as_stored
 from accel.db.places import Place
 from accel.db.same_thing import held_through_doubtful_handle
 from accel.db.tables import AcceleratorRequest, AttachHandle, Deployable, Device, Holder, Node
-from accel.errors import InvalidAddress, NotFound
+from accel.errors import NotFound
 from accel.model.address import PciAddress
 from accel.model.device import Presence, pci_handle
 
@@ -101,10 +101,10 @@ def _may_be_called(text: str) -> ColumnElement[bool]:
     if len(text) >= _SHORTEST_INFO_VALUE:
         named.append(AttachHandle.info_key.contains(f":{json.dumps(text)}", autoescape=True))
     node, slash, place = text.rpartition("/")
-    try:
-        is_function = AttachHandle.info_key == pci_handle(PciAddress.parse(place)).key
-    except InvalidAddress:
+    address = PciAddress.read(place)
+    if address is None:
         return or_(*named)
+    is_function = AttachHandle.info_key == pci_handle(address).key
     return or_(*named, and_(is_function, Node.name == node) if slash else is_function)
 
 

@@ -16,7 +16,6 @@ from accel.drivers.pci_board import FIT, UNKNOWN_ID, Condition
 from accel.drivers.pci_card import NODES, Knowledge, cards, device_nodes, is_of
 from accel.drivers.pci_kinds import RESOURCE_CLASSES
 from accel.drivers.sysfs import PciFunction, link_name, link_parts, names_in, read_numa_node, read_text
-from accel.errors import InvalidAddress
 from accel.model.address import PciAddress
 from accel.model.attribute import custom_trait, resource_class, traits
 from accel.model.device import (
@@ -53,10 +52,10 @@ class AccelDriver:
     def discover(self) -> tuple[Device, ...]:
         """Those on PCI by address, then the others by name."""
         places = dict(_places(self._host))
-        on_pci = set(filter(None, map(_address, places.values())))
+        on_pci = set(filter(None, map(PciAddress.read, places.values())))
         is_known = is_of(DeviceType.AICHIP, _FIRST_MAKERS)
         found = cards(self._host, lambda one: one.address in on_pci or is_known(one), _knowledge)
-        others = ((name, place) for name, place in places.items() if _address(place) is None)
+        others = ((name, place) for name, place in places.items() if PciAddress.read(place) is None)
         return (*found, *(_off_pci(self._host, name, place) for name, place in others))
 
 
@@ -67,13 +66,6 @@ def _places(host: Host) -> Iterator[tuple[str, str]]:
         if _NODE.fullmatch(name):
             parts = link_parts(directory / name)
             yield name, parts[-3] if len(parts) > 2 else name
-
-
-def _address(text: str) -> PciAddress | None:
-    try:
-        return PciAddress.parse(text)
-    except InvalidAddress:
-        return None
 
 
 def _knowledge(function: PciFunction) -> Knowledge:

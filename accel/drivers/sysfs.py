@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from accel.drivers.base import Host
-from accel.errors import InvalidAddress
 from accel.model.address import PciAddress
 
 _ADDRESS_NAME = re.compile(r"[0-9a-f]{4,8}:[0-9a-f]{2}:[01][0-9a-f]\.[0-7]")
@@ -204,11 +203,6 @@ class PciFunction:
         """The greatest speed the PCIe link can run at, as ``link_speed``."""
         return self._speed("max_link_speed")
 
-    @property
-    def slot(self) -> tuple[int, int, int]:
-        """Where the card sits: the address without the function."""
-        return self.address.domain, self.address.bus, self.address.device
-
     def _speed(self, attribute: str) -> str:
         speed = read_text(self.path / attribute)
         return "" if speed.startswith("Unknown") else speed
@@ -308,7 +302,4 @@ def _hex_id(reading: Reading) -> str:
 
 
 def _address_in(name: str | None) -> PciAddress | None:
-    try:
-        return None if name is None else PciAddress.parse(name)
-    except InvalidAddress:
-        return None
+    return PciAddress.read(name or "")

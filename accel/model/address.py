@@ -34,6 +34,11 @@ class PciAddress:
     def __str__(self) -> str:
         return f"{self.domain:04x}:{self.bus:02x}:{self.device:02x}.{self.function:x}"
 
+    @property
+    def slot(self) -> tuple[int, int, int]:
+        """Where the card sits: the address without the function."""
+        return self.domain, self.bus, self.device
+
     @classmethod
     def parse(cls, text: str) -> "PciAddress":
         """Read ``0000:3b:00.0``, NVML's ``00000000:3B:00.0`` or lspci's short ``3b:00.0``.
@@ -45,3 +50,11 @@ class PciAddress:
             raise InvalidAddress("address", text, "a PCI address such as 0000:3b:00.0")
         domain, bus, device, function = match.groups(default="0")
         return cls(int(domain, 16), int(bus, 16), int(device, 16), int(function, 16))
+
+    @classmethod
+    def read(cls, text: str) -> "PciAddress | None":
+        """As ``parse``; None where the text is no address."""
+        try:
+            return cls.parse(text)
+        except InvalidAddress:
+            return None

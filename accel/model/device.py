@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from accel.errors import InvalidAddress
 from accel.model.address import PciAddress
 
 WEAK_IDENTITY_PREFIX = "pci:"
@@ -182,15 +181,8 @@ class Device:
     @property
     def functions(self) -> frozenset[PciAddress]:
         """The PCI functions that are this card: the one at its address, and those that its facts name."""
-        named = filter(None, map(_address, self.std_board_info.get(FUNCTIONS, "").split(",")))
+        named = filter(None, map(PciAddress.read, self.std_board_info.get(FUNCTIONS, "").split(",")))
         return frozenset((*named, *((self.address,) if self.address else ())))
-
-
-def _address(text: str) -> PciAddress | None:
-    try:
-        return PciAddress.parse(text)
-    except InvalidAddress:
-        return None
 
 
 def weak_identity(address: PciAddress) -> str:

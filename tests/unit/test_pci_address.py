@@ -58,8 +58,15 @@ def test_the_domain_may_be_left_out() -> None:
 
 @pytest.mark.parametrize("text", ["", "0000:3b:00", "0000:3b:00.8", "0000:3b:20.0", "0x0:3b:00.0", "000:3b:00.0"])
 def test_what_is_no_address_is_refused(text: str) -> None:
+    assert PciAddress.read(text) is None
     with pytest.raises(InvalidAddress, match="address"):
         PciAddress.parse(text)
+
+
+def test_functions_of_a_card_sit_in_one_slot() -> None:
+    first, second, other = map(PciAddress.parse, ("0000:3b:00.0", "0000:3b:00.1", "0000:3b:01.0"))
+
+    assert first.slot == second.slot != other.slot
 
 
 @pytest.mark.parametrize("parts", [(-1, 0, 0, 0), (0, 256, 0, 0), (0, 0, 32, 0), (0, 0, 0, 8), (1 << 32, 0, 0, 0)])

@@ -92,7 +92,7 @@ def _driven(host: Host, nodes: Sequence[Node]) -> Iterator[_Seen]:
 
 def _nodes_of(function: PciFunction, nodes: Sequence[Node]) -> Sequence[Node]:
     """The nodes of one card: those in its slot that have the unique id of the first."""
-    there = [node for node in nodes if node.slot == function.slot]
+    there = [node for node in nodes if node.address.slot == function.address.slot]
     serial = _unique_id(function) or (there[0].serial if there else "")
     return [node for node in there if node.serial in ("", serial)]
 
@@ -160,7 +160,7 @@ def _listed(host: Host, nodes: Sequence[Node]) -> Iterator[_Seen]:
     names = pci_names(host, [(node.vendor, node.product) for node in nodes])
     gpus: dict[str, list[Node]] = {}
     for node in nodes:
-        gpus.setdefault(node.serial or str(node.slot), []).append(node)
+        gpus.setdefault(node.serial or str(node.address.slot), []).append(node)
     taken: set[PciAddress] = set()
     for members in gpus.values():
         address, serial = replace(members[0].address, function=0), members[0].serial

@@ -42,11 +42,6 @@ class Node:
     """``gfx90a``; empty when KFD does not say."""
     connections: tuple[Connection, ...]
 
-    @property
-    def slot(self) -> tuple[int, int, int]:
-        """Where its card sits: the address without the function."""
-        return self.address.domain, self.address.bus, self.address.device
-
 
 def gpu_nodes(host: Host) -> list[Node]:
     """The GPUs and partitions that KFD lists, by address and unique id, of each pair of these the first."""

@@ -118,7 +118,7 @@ def _boards(host: Host) -> Iterator[_Board]:
     own = [one for one in functions if one.physical_function not in present]
     for virtual in filter(_is_virtual, own):
         yield _board([virtual], known)
-    for _, slot in groupby((one for one in own if not _is_virtual(one)), key=lambda one: one.slot):
+    for _, slot in groupby((one for one in own if not _is_virtual(one)), key=lambda one: one.address.slot):
         yield from _boards_of_slot(list(slot), known)
 
 

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from accel.drivers.base import Host
 from accel.drivers.sysfs import link_parts, names_in, read_number, read_text
-from accel.errors import InvalidAddress
 from accel.model.address import PciAddress
 
 _ID = re.compile(r"[0-9a-f]{32}")
@@ -84,10 +83,7 @@ def managed(host: Host) -> dict[PciAddress, Management]:
 def _above(link: Path) -> PciAddress | None:
     """The PCI function that a device of a class is of; None for one that is below something else, as a region is."""
     parts = link_parts(link)
-    try:
-        return PciAddress.parse(parts[-3]) if len(parts) > 2 else None
-    except InvalidAddress:
-        return None
+    return PciAddress.read(parts[-3]) if len(parts) > 2 else None
 
 
 def _management(directory: Path, layout: Layout) -> Management:

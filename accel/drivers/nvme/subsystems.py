@@ -11,7 +11,6 @@ from pathlib import Path
 
 from accel.drivers.base import Host
 from accel.drivers.sysfs import link_name, names_in, read_numa_node, read_number, read_text
-from accel.errors import InvalidAddress
 from accel.model.address import PciAddress
 
 _CONTROLLER_NAME = re.compile(r"nvme\d+")
@@ -116,12 +115,7 @@ def _controller(path: Path) -> Controller:
 
 def _address(path: Path) -> PciAddress | None:
     """Where the controller is on PCI. The attribute holds something else for other transports: ``traddr=…``."""
-    for text in (read_text(path / "address"), link_name(path / "device") or ""):
-        try:
-            return PciAddress.parse(text)
-        except InvalidAddress:
-            continue
-    return None
+    return PciAddress.read(read_text(path / "address")) or PciAddress.read(link_name(path / "device") or "")
 
 
 def _namespaces(places: list[Path]) -> Iterator[Namespace]:

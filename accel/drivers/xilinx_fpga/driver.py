@@ -99,7 +99,7 @@ class _Board:
 
 def _boards(host: Host) -> Iterator[_Board]:
     functions = [read_function(one) for one in pci_functions(host) if is_alveo(one)]
-    for _, members in groupby(functions, key=lambda one: one.function.slot):
+    for _, members in groupby(functions, key=lambda one: one.function.address.slot):
         yield _Board(functions=tuple(members))
 
 
