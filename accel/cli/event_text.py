@@ -10,6 +10,7 @@ from accel.cli.deployable import handle_name
 _NOTHING: tuple[Any, ...] = (None, "", [], {})
 _TELLING = ("reason", "message")
 _OF_REQUESTS = "request."
+_OF_CLAIMS = "claim."
 
 
 def told(event: Item) -> str:
@@ -17,6 +18,8 @@ def told(event: Item) -> str:
     subject = event["subject"]
     if event["kind"].startswith(_OF_REQUESTS):
         subject = f"request {subject[:8]}"
+    elif event["kind"].startswith(_OF_CLAIMS):
+        subject = f"claim {subject[:8]}"
     return ": ".join(filter(None, [subject, change(event)]))
 
 
@@ -25,6 +28,8 @@ def change(event: Item) -> str:
     before, after = event["before"] or {}, event["after"] or {}
     if event["kind"].startswith(_OF_REQUESTS):
         return _change_of_request(before, after)
+    if event["kind"].startswith(_OF_CLAIMS):
+        return _change_of_claim(before, after)
     differences = ", ".join(_differences(before, after)) if before and after else ""
     told = [plain(after[key]) for key in _TELLING if after.get(key) and after.get(key) != before.get(key)]
     return ": ".join(filter(None, [differences, *told]))
@@ -46,11 +51,23 @@ def _change_of_request(before: Item, after: Item) -> str:
 
     ``Initial → Bound: vm-1 has 0000:3b:00.0``
     """
-    if not before:
+    if not before and "info" not in after:
         return f"a {after['resource_class']} as in profile {after['device_profile']}"
-    parts = [f"{before['state']} → {after.get('state', 'deleted')}"]
+    parts = [" → ".join([*([before["state"]] if before else []), after.get("state", "deleted")])]
     if "info" in after:
-        parts.append(f"{after['instance_uuid']} has {handle_name(after['info'])}")
+        parts.append(f"{_holder(after)} has {handle_name(after['info'])}")
     elif "info" in before:
-        parts.append(f"{before['instance_uuid']} gave back {handle_name(before['info'])}")
+        parts.append(f"{_holder(before)} gave back {handle_name(before['info'])}")
     return ": ".join([*parts, *([after["reason"]] if after.get("reason") else [])])
+
+
+def _holder(told: Item) -> str:
+    """Who has what a request holds."""
+    claim = told.get("claim")
+    return told.get("instance_uuid") or (f"claim {claim[:8]}" if claim else "it")
+
+
+def _change_of_claim(before: Item, after: Item) -> str:
+    """Of a claim of placement: what it is for, and until when it is held, unless it is over."""
+    consumer, until = (after or before).get("consumer"), after.get("expires_at")
+    return ", ".join(filter(None, [consumer and f"for {consumer}", until and f"until {until}"]))

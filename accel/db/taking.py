@@ -7,7 +7,7 @@ order of locks is that of ``accel.db.claims``: claims, requests, nodes, limits.
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import uuid4
 
@@ -325,7 +325,7 @@ def _entries(kind: EventKind, claim: ClaimRow, nodes: Iterable[str | None], orig
 def _entry(kind: EventKind, claim: ClaimRow, node: str | None, origin: Origin) -> Entry:
     told = {
         "consumer": claim.consumer,
-        "expires_at": claim.expires_at.isoformat() if claim.expires_at is not None else None,
+        "expires_at": claim.expires_at.replace(tzinfo=UTC).isoformat() if claim.expires_at is not None else None,
     }
     is_over = kind in {EventKind.CLAIM_RELEASED, EventKind.CLAIM_EXPIRED}
     return Entry(

@@ -276,6 +276,8 @@ def _told(
     told: dict[str, Any] = {"state": state}
     if state in HOLDING and handle is not None:
         told |= {"instance_uuid": request.instance_uuid, "handle": handle.uuid, "info": handle.info}
+        if request.claim is not None:
+            told["claim"] = request.claim
     if values.get("reason"):
         told["reason"] = values["reason"]
     return told

@@ -77,8 +77,3 @@ def spec_reasons(group: WantedGroup, spec: Spec) -> Iterator[tuple[Step, str]]:
 def accepts(group: WantedGroup, spec: Spec) -> bool:
     """Whether units of a kind are what a group wants."""
     return next(spec_reasons(group, spec), None) is None
-
-
-def unit_step(group: WantedGroup, slot: Slot) -> Step | None:
-    """The first step that rules a unit out for a group; None: it is left after all of them."""
-    return next((step for step, _ in unit_reasons(group, slot)), None)

@@ -317,3 +317,19 @@ def test_waiting_can_be_interrupted(fleet: ServedFleet) -> None:
 def test_what_is_wrong_is_not_waited_for(fleet: ServedFleet) -> None:
     assert accel(fleet, "claim --profile nosuch --wait").code == NOT_FOUND
     assert json.loads(accel(fleet, "claim list -f json").out) == []
+
+
+# What has happened
+
+
+def test_history_tells_which_claim_had_what_and_what_for(fleet: ServedFleet) -> None:
+    uuid = claimed(fleet, f"{FOUR} --consumer training --lease 1h")["uuid"]
+    accel(fleet, f"claim release {uuid}")
+
+    name = f"claim {uuid[:8]}"
+    told = accel(fleet, "event list --all -f json").json
+    of_claim = [(one["kind"], one["change"].partition(", until ")[0]) for one in told if one["subject"] == uuid]
+    of_requests = {one["change"] for one in told if one["kind"].startswith("request.")}
+    assert of_claim == [("claim.created", "for training"), ("claim.released", "for training")]
+    assert {f"Bound: {name} has 0000:13:00.0", f"Bound → deleted: {name} gave back 0000:13:00.0"} <= of_requests
+    assert f"{name}: for training, until 2" in accel(fleet, "event list --all").out

@@ -7,7 +7,10 @@ import pytest
 from accel.cli.event_text import change, told
 
 HELD = {"instance_uuid": "vm-1", "info": {"domain": "0000", "bus": "3b", "device": "00", "function": "0"}}
+NOON = "2026-11-21T12:00:00+00:00"
 UUID = "8f0c12ab-7d1e-4a53-9c0f-1e2d3c4b5a69"
+
+CLAIMED = {"instance_uuid": None, "claim": UUID, "info": HELD["info"]}
 
 
 def event(before: dict[str, Any] | None, after: dict[str, Any] | None, kind: str = "device.changed") -> dict[str, Any]:
@@ -52,18 +55,48 @@ def test_a_change_says_what_became_what_and_why(
         ({"state": "Bound", **HELD}, {"state": "Unbound"}, "Bound → Unbound: vm-1 gave back 0000:3b:00.0"),
         ({"state": "Bound", **HELD}, None, "Bound → deleted: vm-1 gave back 0000:3b:00.0"),
         ({"state": "Initial"}, None, "Initial → deleted"),
+        (None, {"state": "Bound", "resource_class": "PGPU", **CLAIMED}, "Bound: claim 8f0c12ab has 0000:3b:00.0"),
+        ({"state": "Bound", **CLAIMED}, None, "Bound → deleted: claim 8f0c12ab gave back 0000:3b:00.0"),
+        ({"state": "Bound", **HELD, "instance_uuid": None}, None, "Bound → deleted: it gave back 0000:3b:00.0"),
         (
             {"state": "Bound", **HELD},
             {"state": "Deleting", **HELD},
             "Bound → Deleting: vm-1 has 0000:3b:00.0",
         ),
     ],
-    ids=["made", "bound", "failed", "unbound", "deleted", "deleted unbound", "going"],
+    ids=[
+        "made",
+        "bound",
+        "failed",
+        "unbound",
+        "deleted",
+        "deleted unbound",
+        "claimed",
+        "released",
+        "by whom is not said",
+        "going",
+    ],
 )
 def test_of_a_request_it_says_who_has_what(
     before: dict[str, Any] | None, after: dict[str, Any] | None, text: str
 ) -> None:
     assert change(of_request(before, after)) == text
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "text"),
+    [
+        (None, {"consumer": "train", "expires_at": NOON}, f"claim 8f0c12ab: for train, until {NOON}"),
+        (None, {"consumer": "", "expires_at": NOON}, f"claim 8f0c12ab: until {NOON}"),
+        (None, {"consumer": "", "expires_at": None}, "claim 8f0c12ab"),
+        ({"consumer": "train", "expires_at": NOON}, None, "claim 8f0c12ab: for train"),
+    ],
+    ids=["made", "made for nobody", "made for ever", "over"],
+)
+def test_of_a_claim_it_says_what_for_and_until_when(
+    before: dict[str, Any] | None, after: dict[str, Any] | None, text: str
+) -> None:
+    assert told(event(before, after, "claim.something")) == text
 
 
 def test_a_request_is_called_by_the_start_of_its_uuid() -> None:
