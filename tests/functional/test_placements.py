@@ -102,7 +102,7 @@ def test_where_nothing_fits_no_candidate_and_why(api: Client) -> None:
         ({"groups": [{"count": 1, "where": ["memory"]}]}, "groups[0].where[0]: 'memory' is not a comparison"),
         ({"groups": [{"count": 1024}], "nodes": 2}, "2048 accelerators"),
         (ONE | {"together": [{"groups": [1], "near": "numa"}]}, "together[0].groups"),
-        (ONE | {"order": {"beauty": 1}}, "weights: 'beauty' is not one of"),
+        (ONE | {"order": {"beauty": 1}}, "order: 'beauty' is not one of"),
         (ONE | {"order": {"pack": 0}}, "one weight above 0"),
         (ONE | {"order": "beauty"}, "order: 'beauty' is not one of ['default', "),
         (

@@ -7,6 +7,7 @@ from accel.api import questions
 from accel.api.call import Call
 from accel.api.placing import why_not
 from accel.api.views import placements as views
+from accel.errors import InvalidValue
 from accel.placement.fleet import Fleet
 from accel.placement.scores import POLICIES, Policy
 from accel.placement.search import candidates
@@ -32,4 +33,7 @@ def find(call: Call) -> dict[str, Any]:
 def _policy(call: Call, order: str | Mapping[str, float] | None) -> Policy:
     if order is None:
         return call.placing.policy
-    return call.placing.weighed(POLICIES[order] if isinstance(order, str) else order)
+    try:
+        return call.placing.weighed(POLICIES[order] if isinstance(order, str) else order)
+    except InvalidValue as error:  # who asks calls the weights an order
+        raise InvalidValue(error.field.replace("weights", "order", 1), error.value, error.expected) from error

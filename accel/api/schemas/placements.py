@@ -189,7 +189,7 @@ CLAIM = members(
         "idempotency_key": TEXT_OR_NULL,
         "state": {
             "enum": ["ready", "preparing", "impaired"],
-            "description": "impaired: something of it is lost or unwell; its allocation says what.",
+            "description": "impaired: something of it is lost, disabled or unwell; its allocation says what.",
         },
         "request": {"type": "object", "description": "What was asked for."},
         "nodes": list_of(TEXT),
