@@ -1,7 +1,7 @@
 """What is asked for these days: the shapes of recent requests, and how often each came.
 
-A free accelerator is worth more where those that come fit: of eight that are free on one node, seven are lost to whoever
-wants eight as soon as one is taken.
+A free accelerator is worth more where those that come fit: of eight that are free on one node, seven are lost to
+whoever wants eight as soon as one is taken.
 """
 
 from collections.abc import Mapping
