@@ -60,7 +60,7 @@ class Things:
         self._inventory = inventory
         self._api = api
         device = inventory.device(inventory.node())
-        self._part = inventory.deployable(device)
+        self._part = inventory.deployable(device, num_accelerators=10_000)  # each handle is one of its own
         inventory.attribute(self._part, "rc", "FPGA")
         for _ in range(_FREE_HANDLES):
             inventory.handle(self._part)
