@@ -113,9 +113,9 @@ class FleetIndex:
             doubted, self._doubted = self._doubted, set()
         try:
             self._read_nodes(changes.nodes | doubted, changes.occupied - doubted)
-        except BaseException:
+            doubted = set()
+        finally:
             self.doubt(doubted)
-            raise
         self._position = changes.position
 
     def _read_all(self) -> None:

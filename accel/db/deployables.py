@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, bindparam, exists, false, or_, select
+from sqlalchemy import ColumnElement, Connection, bindparam, exists, select
 from sqlalchemy.orm import aliased
 
-from accel.db.devices import SHORTEST_UUID_PREFIX
 from accel.db.json_texts import ObjectsText
 from accel.db.paging import AnySelect, Listing, ListQuery, Page, as_stored, belonging_to, rows_of, span_of
+from accel.db.refs import may_be_called
 from accel.db.tables import AttachHandle, Attribute, Deployable, Device, Holder, Node
 from accel.errors import NotFound
 from accel.model.attribute import RESOURCE_CLASS_KEY
@@ -92,15 +92,6 @@ def _has_resource_class(name: str) -> ColumnElement[bool]:
     )
 
 
-def _may_be_called(text: str) -> ColumnElement[bool]:
-    """Deployables that a person may mean: the start of a UUID, or the name."""
-    is_long_enough = len(text) >= SHORTEST_UUID_PREFIX
-    return or_(
-        Deployable.uuid.startswith(text.lower(), autoescape=True) if is_long_enough else false(),
-        Deployable.name == text,
-    )
-
-
 LISTING = Listing(
     key=Deployable.id,
     uuid=Deployable.uuid,
@@ -113,7 +104,7 @@ LISTING = Listing(
         "driver_name": lambda driver: Device.driver == driver,
         "rc": _has_resource_class,
         "rp_uuid": lambda uuid: Deployable.rp_uuid == uuid.lower(),
-        "ref": _may_be_called,
+        "ref": may_be_called(Deployable.uuid, Deployable.name),
     },
     sort_keys={
         **{

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Text, and_, bindparam, cast, false, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Text, and_, bindparam, cast, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
 from accel.db import counts, history
@@ -13,14 +13,12 @@ from accel.db.counts import HandleCounts
 from accel.db.events import Origin
 from accel.db.history import Entry
 from accel.db.paging import AnySelect, Listing, ListQuery, Page, as_stored
+from accel.db.refs import begins
 from accel.db.tables import Device, Node
 from accel.errors import NotFound
 from accel.model.address import PciAddress
 from accel.model.event import EventKind
 from accel.model.node import DeviceStatus
-
-SHORTEST_UUID_PREFIX = 4
-"""What is shorter names too much to be meant as the start of a UUID."""
 
 
 class DeviceRow(NamedTuple):
@@ -84,7 +82,7 @@ def may_be_called(text: str) -> ColumnElement[bool]:
     if slash:
         return and_(Node.name == node, or_(at_address, Device.identity == place))
     return or_(
-        Device.uuid.startswith(text.lower(), autoescape=True) if len(text) >= SHORTEST_UUID_PREFIX else false(),
+        begins(Device.uuid, text),
         Device.identity == text,
         Device.serial == text,
         at_address,

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, or_, select
 
 from accel.db import counts, devices, places
-from accel.db.devices import SHORTEST_UUID_PREFIX
 from accel.db.paging import AnySelect, Listing, ListQuery, Page, as_stored
 from accel.db.places import Place
+from accel.db.refs import begins
 from accel.db.same_thing import held_through_doubtful_handle
 from accel.db.tables import AcceleratorRequest, AttachHandle, Deployable, Device, Holder, Node
 from accel.errors import NotFound
@@ -95,9 +95,7 @@ def _is_free(wanted: bool) -> ColumnElement[bool]:  # noqa: FBT001 - a filter ta
 
 def _may_be_called(text: str) -> ColumnElement[bool]:
     """Handles that a person may mean: by the start of their UUID, by what they stand for, or by their device."""
-    named = [devices.may_be_called(text), Deployable.name == text]
-    if len(text) >= SHORTEST_UUID_PREFIX:
-        named.append(AttachHandle.uuid.startswith(text.lower(), autoescape=True))
+    named = [devices.may_be_called(text), Deployable.name == text, begins(AttachHandle.uuid, text)]
     if len(text) >= _SHORTEST_INFO_VALUE:
         named.append(AttachHandle.info_key.contains(f":{json.dumps(text)}", autoescape=True))
     node, slash, place = text.rpartition("/")

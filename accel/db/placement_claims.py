@@ -9,12 +9,12 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, bindparam, or_, select
+from sqlalchemy import Connection, bindparam, select
 
 from accel.db import places
 from accel.db.paging import AnySelect, Listing, ListQuery, Page, as_stored
 from accel.db.places import Place
-from accel.db.profiles import SHORTEST_UUID_PREFIX
+from accel.db.refs import may_be_called
 from accel.db.scope import Scope, in_scope
 from accel.db.tables import AcceleratorRequest, AttachHandle, Deployable, Device, Holder, Node, PlacementClaim
 from accel.errors import NotFound
@@ -115,14 +115,6 @@ _ALLOCATIONS: AnySelect = (
 )
 
 
-def _may_be_called(text: str) -> ColumnElement[bool]:
-    """Claims that a person may mean: by the consumer, or by the start of the UUID."""
-    by_consumer = PlacementClaim.consumer == text
-    if len(text) < SHORTEST_UUID_PREFIX:
-        return by_consumer
-    return or_(by_consumer, PlacementClaim.uuid.startswith(text.lower(), autoescape=True))
-
-
 LISTING = Listing(
     key=PlacementClaim.id,
     uuid=PlacementClaim.uuid,
@@ -130,7 +122,7 @@ LISTING = Listing(
         "project_id": lambda project_id: PlacementClaim.project_id == project_id,
         "consumer": lambda consumer: PlacementClaim.consumer == consumer,
         "idempotency_key": lambda key: PlacementClaim.idempotency_key == key,
-        "ref": _may_be_called,
+        "ref": may_be_called(PlacementClaim.uuid, PlacementClaim.consumer),
         "node": lambda name: PlacementClaim.id.in_(
             select(AcceleratorRequest.claim_id).where(AcceleratorRequest.hostname == name)
         ),

@@ -10,12 +10,13 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, bindparam, delete, false, insert, or_, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, or_, select, update
 
 from accel.db import history
 from accel.db.events import Origin
 from accel.db.history import Entry
 from accel.db.paging import AnySelect, Listing, ListQuery, Page, as_stored
+from accel.db.refs import may_be_called
 from accel.db.rows import Values
 from accel.db.scope import Scope, in_sight
 from accel.db.tables import AcceleratorRequest, DeviceProfile
@@ -25,8 +26,6 @@ from accel.model.event import EventKind
 from accel.model.profile import is_uuid_like
 
 _MOST_USERS_NAMED = 10
-SHORTEST_UUID_PREFIX = 4
-"""What is shorter names too much to be meant as the start of a UUID."""
 
 
 class ProfileRow(NamedTuple):
@@ -53,13 +52,6 @@ _TOLD = ("uuid", "name", "description", "groups", "version", "project_id", "is_p
 """What events say of a profile."""
 
 
-def _may_be_called(text: str) -> ColumnElement[bool]:
-    """Profiles that a person may mean: by the name or the start of the UUID."""
-    is_prefix = len(text) >= SHORTEST_UUID_PREFIX
-    by_uuid = DeviceProfile.uuid.startswith(text.lower(), autoescape=True) if is_prefix else false()
-    return or_(DeviceProfile.name == text, by_uuid)
-
-
 LISTING = Listing(
     key=DeviceProfile.id,
     uuid=DeviceProfile.uuid,
@@ -67,7 +59,7 @@ LISTING = Listing(
         "name": lambda names: DeviceProfile.name.in_(sorted(set(names.split(",")))),
         "project_id": lambda project_id: DeviceProfile.project_id == project_id,
         "is_public": DeviceProfile.is_public.is_,
-        "ref": _may_be_called,
+        "ref": may_be_called(DeviceProfile.uuid, DeviceProfile.name),
     },
     sort_keys={name: getattr(DeviceProfile, name) for name in ("uuid", "name", "created_at", "updated_at")},
 )

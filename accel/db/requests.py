@@ -5,13 +5,13 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, Connection, insert, or_, select
+from sqlalchemy import Connection, insert, select
 
 from accel.db import history, profiles
 from accel.db.events import Origin
 from accel.db.history import Entry
 from accel.db.paging import AnySelect, Listing, ListQuery, Page, as_stored
-from accel.db.profiles import SHORTEST_UUID_PREFIX
+from accel.db.refs import may_be_called
 from accel.db.scope import Scope
 from accel.db.tables import AcceleratorRequest, AttachHandle, Holder, PlacementClaim
 from accel.errors import InvalidValue, NotFound
@@ -64,14 +64,6 @@ _SELECT: AnySelect = (
 _CREATE = insert(AcceleratorRequest).inline()  # its key is not asked for
 
 
-def _may_be_called(text: str) -> ColumnElement[bool]:
-    """Requests that a person may mean: by the start of the UUID, or by the instance that has them."""
-    by_instance = AcceleratorRequest.instance_uuid == text
-    if len(text) < SHORTEST_UUID_PREFIX:
-        return by_instance
-    return or_(by_instance, AcceleratorRequest.uuid.startswith(text.lower(), autoescape=True))
-
-
 LISTING = Listing(
     key=AcceleratorRequest.id,
     uuid=AcceleratorRequest.uuid,
@@ -83,7 +75,7 @@ LISTING = Listing(
         "hostname": lambda name: AcceleratorRequest.hostname == name,
         "device_profile_name": lambda name: AcceleratorRequest.profile_name == name,
         "claim": lambda uuid: PlacementClaim.uuid == uuid.lower(),
-        "ref": _may_be_called,
+        "ref": may_be_called(AcceleratorRequest.uuid, AcceleratorRequest.instance_uuid),
     },
     sort_keys={
         name: getattr(AcceleratorRequest, name)

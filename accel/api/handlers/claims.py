@@ -111,17 +111,16 @@ def _take(call: Call, new: NewClaim, wanted: Wanted) -> tuple[Claim, bool]:
         if isinstance(chosen, Fleet):
             raise NoPlacement(why_not(wanted, chosen, policy))
         take = partial(taking.take, new=new, chosen=chosen, terms=call.claiming.terms, origin=call.origin)
+        is_new = False
         try:
             claim, is_new = call.database.write(take)
-        except BaseException as error:
-            call.placing.index.doubt({one.node for one in chosen})
-            if not isinstance(error, Overtaken):
-                raise
+        except Overtaken:
             old_by = 0
         else:
+            return claim, is_new
+        finally:
             if not is_new:
                 call.placing.index.doubt({one.node for one in chosen})
-            return claim, is_new
     raise Overtaken(f"others have taken what was chosen, {_ATTEMPTS} times over; try again")
 
 
