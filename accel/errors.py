@@ -19,11 +19,19 @@
     ├── Unavailable             a part we depend on is away: try again later
     │   ├── DatabaseUnavailable
     │   ├── ConductorUnavailable
+    │   ├── AgentUnavailable
     │   ├── NovaUnavailable
     │   └── PlacementUnavailable
     ├── ConductorRefused        the conductor takes a message for wrong
     │   └── Superseded          … because the node has been restarted since
     ├── IncompatibleVersion     two services have no version of the messages in common
+    ├── ActFailed               something was to be done to a device, and nobody knows what the device is like now
+    │   ├── ActTimedOut         … it took too long and was ended
+    │   ├── ActDied             … its process died
+    │   ├── ActInterrupted      … the agent was stopped meanwhile
+    │   └── ActRefused          … and the device is as it was
+    │       ├── ActNotSupported     its driver cannot do that
+    │       └── DeviceGone          no driver sees the device, or the part of it
     └── DriverFailure           a driver could not say what is there
         └── DriverUnavailable   its library or interface is not on this host
 
@@ -175,6 +183,12 @@ class ConductorUnavailable(Unavailable):
     code = "accel.conductor_unavailable"
 
 
+class AgentUnavailable(Unavailable):
+    """The agent of a node does not answer, or the broker between us is away."""
+
+    code = "accel.agent_unavailable"
+
+
 class NovaUnavailable(Unavailable):
     """OpenStack's compute service does not answer, or not what it was asked."""
 
@@ -226,6 +240,55 @@ class IncompatibleVersion(AccelError):
             f"no common version of the messages: one side speaks {', '.join(ours)}, the other "
             f"{', '.join(theirs) or 'none'}; upgrade the older side, one release at a time"
         )
+
+
+class ActFailed(AccelError):
+    """Something was to be done to a device and went wrong on the way: what the device is like now is not known.
+
+    :param hint: what a person can do about it; empty where nothing is known
+    """
+
+    code = "accel.act_failed"
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(f"{message}: {hint}" if hint else message)
+        self.hint = hint
+
+
+class ActTimedOut(ActFailed):
+    """It took too long and was ended by force."""
+
+    code = "accel.act_timed_out"
+
+
+class ActDied(ActFailed):
+    """The process that did it died."""
+
+    code = "accel.act_died"
+
+
+class ActInterrupted(ActFailed):
+    """The agent was stopped while it was at it."""
+
+    code = "accel.act_interrupted"
+
+
+class ActRefused(ActFailed):
+    """It was refused before anything was changed: the device is as it was."""
+
+    code = "accel.act_refused"
+
+
+class ActNotSupported(ActRefused):
+    """The driver of the device cannot do that."""
+
+    code = "accel.act_not_supported"
+
+
+class DeviceGone(ActRefused):
+    """The driver does not see the device, or not the part of it that is meant."""
+
+    code = "accel.device_gone"
 
 
 class DriverFailure(AccelError):

@@ -13,6 +13,7 @@
 Each test runs on an empty host and on each of ``trees``. What a right answer is says ``accel.model.validate``.
 """
 
+import inspect
 import pickle
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -21,6 +22,7 @@ from typing import ClassVar
 import pytest
 from oslo_config import cfg
 
+from accel.drivers.acts import ACTS, Scrubbable
 from accel.drivers.base import Driver, Host
 from accel.drivers.registry import options_of
 from accel.errors import DriverUnavailable
@@ -98,6 +100,29 @@ class DriverContract:
         """A tree in which the driver sees nothing proves nothing."""
         is_seen = tree is None or _discover(self.make_driver(host))
         assert is_seen, f"the driver sees no device in {tree}: leave the tree out, or mend the driver"
+
+    @pytest.mark.parametrize("act", ACTS, ids=lambda act: act.__name__)
+    def test_what_it_can_do_it_does_as_the_protocol_says(self, act: type, tmp_path: Path) -> None:
+        """See ``accel.drivers.acts``: all methods of a protocol or none, with the parameters that it names."""
+        driver = self.make_driver(Host(name=self.node, root=tmp_path))
+        methods = {name: method for name, method in vars(act).items() if inspect.isfunction(method) and name[0] != "_"}
+        there = [name for name in methods if hasattr(driver, name)]
+        assert not there or isinstance(driver, act), (
+            f"{driver!r} has {there} but is no {act.__name__}: give it all of {sorted(act.__annotations__)} "
+            f"{sorted(methods)}, or another name to what does something else"
+        )
+        for name in there:
+            wanted = list(inspect.signature(methods[name]).parameters)[1:]
+            given = list(inspect.signature(getattr(driver, name)).parameters)
+            assert given == wanted, f"{name}({', '.join(given)}) is to be {name}({', '.join(wanted)})"
+
+    def test_it_names_the_ways_in_which_it_scrubs(self, tmp_path: Path) -> None:
+        """An operator chooses among them by name."""
+        driver = self.make_driver(Host(name=self.node, root=tmp_path))
+        if isinstance(driver, Scrubbable):
+            methods = list(driver.scrub_methods)
+            assert methods, "scrub_methods is empty: name the ways, the best first"
+            assert all(isinstance(method, str) and method for method in methods), f"scrub_methods: {methods}"
 
 
 def _tree_id(tree: Path | None) -> str:

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import pytest
 from oslo_config import cfg
 
+from accel.drivers.acts import ACTS, Programmable, Resettable
 from accel.drivers.base import Driver, Host
 from accel.drivers.fake import FakeDriver
 from accel.errors import DriverFailure, DriverUnavailable
@@ -164,3 +165,53 @@ def test_a_driver_that_fails_on_a_host_without_its_devices_is_caught(host: Host)
 def test_a_contract_that_does_not_say_how_the_driver_is_made_tells_how_to(host: Host) -> None:
     with pytest.raises(NotImplementedError, match="say how your driver is made"):
         DriverContract().test_its_answer_is_right(host)
+
+
+# --- what a driver can do ---
+
+
+class _Able(_Probe):
+    """A driver that can do something."""
+
+    scrub_methods: ClassVar[Sequence[str]] = ("zero",)
+
+    def __init__(self) -> None:
+        super().__init__(tuple)
+
+    def program(self, device: object, deployable: object, image: object, progress: object) -> None: ...
+
+    def blank(self, device: object, deployable: object, progress: object) -> None: ...
+
+    def scrub(self, device: object, deployable: object, method: object, progress: object) -> None: ...
+
+
+@pytest.mark.parametrize("act", ACTS)
+def test_a_driver_may_be_able_to_do_some_of_what_there_is(act: type, tmp_path: Path) -> None:
+    contract = _contract(lambda _: _Able())
+
+    contract.test_what_it_can_do_it_does_as_the_protocol_says(act, tmp_path)
+    contract.test_it_names_the_ways_in_which_it_scrubs(tmp_path)
+
+
+def test_a_driver_that_can_do_half_of_what_belongs_together_is_caught(tmp_path: Path) -> None:
+    class Half(_Probe):
+        def blank(self, device: object, deployable: object, progress: object) -> None: ...
+
+    with pytest.raises(AssertionError, match=r"has \['blank'\] but is no Programmable"):
+        _contract(lambda _: Half(tuple)).test_what_it_can_do_it_does_as_the_protocol_says(Programmable, tmp_path)
+
+
+def test_an_act_with_other_parameters_is_caught(tmp_path: Path) -> None:
+    class Other(_Probe):
+        def reset(self, device: object) -> None: ...
+
+    with pytest.raises(AssertionError, match=r"reset\(device\) is to be reset\(device, progress\)"):
+        _contract(lambda _: Other(tuple)).test_what_it_can_do_it_does_as_the_protocol_says(Resettable, tmp_path)
+
+
+def test_a_driver_that_scrubs_in_no_way_that_has_a_name_is_caught(tmp_path: Path) -> None:
+    class Nameless(_Able):
+        scrub_methods: ClassVar[Sequence[str]] = ()
+
+    with pytest.raises(AssertionError, match="scrub_methods is empty"):
+        _contract(lambda _: Nameless()).test_it_names_the_ways_in_which_it_scrubs(tmp_path)

@@ -1,0 +1,20 @@
+"""Signals of a device's health: each one fact from one source at one time."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from accel.model.device import Health
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signal:
+    """What one source says of a device's fitness at one moment."""
+
+    source: str
+    """Where it is from: ``nvml.xid``, ``pcie.aer``, ``nvme.smart`` …"""
+    at: datetime
+    """When it was so, with zone."""
+    value: Health
+    """What it says; what cannot be read is unknown, not healthy."""
+    text: str = ""
+    """The figures, and what they mean, for people."""
