@@ -7,6 +7,7 @@
     │   ├── InvalidAddress      not a PCI address
     │   ├── InvalidFleet        a fleet file with a mistake in it
     │   ├── InvalidTrace        a file of nodes or tasks to simulate, with a mistake in it
+    │   ├── InvalidImage        a file with an image for an FPGA that is damaged
     │   └── ReferenceFault      … which the first versions of the API answer as a fault of the server
     ├── ConfigurationError      the service cannot start as it is configured
     │   └── UnknownDriver       an enabled driver that is not installed
@@ -91,6 +92,12 @@ class InvalidTrace(AccelError, ValueError):
     """A file of nodes or tasks to simulate has a mistake; the text names file, line, field and what is allowed."""
 
     code = "accel.invalid_trace"
+
+
+class InvalidImage(AccelError, ValueError):
+    """A file with an image for an FPGA is not what it begins as: cut short, damaged, without what must be in it."""
+
+    code = "accel.invalid_image"
 
 
 class ConfigurationError(AccelError):
