@@ -1,46 +1,6 @@
-"""Every failure that accel names, in one small tree.
+"""What can be the matter with what somebody asks for, with our own parts, and with looking at a host."""
 
-::
-
-    AccelError
-    ├── InvalidValue            a value somebody gave us cannot be right (also a ValueError)
-    │   ├── InvalidAddress      not a PCI address
-    │   ├── InvalidFleet        a fleet file with a mistake in it
-    │   ├── InvalidTrace        a file of nodes or tasks to simulate, with a mistake in it
-    │   ├── InvalidImage        a file with an image for an FPGA that is damaged
-    │   └── ReferenceFault      … which the first versions of the API answer as a fault of the server
-    ├── ConfigurationError      the service cannot start as it is configured
-    │   └── UnknownDriver       an enabled driver that is not installed
-    ├── NotFound                the thing that was asked for is not there
-    ├── Conflict                the thing is there, in a state that does not allow the act
-    │   ├── UuidInUse           a new thing cannot have the UUID of another one
-    │   ├── StaleVersion        it has been changed since it was read
-    │   ├── NoPlacement         what is wanted fits nowhere now
-    │   └── Overtaken           others have taken what was chosen
-    ├── Unavailable             a part we depend on is away: try again later
-    │   ├── DatabaseUnavailable
-    │   ├── ConductorUnavailable
-    │   ├── AgentUnavailable
-    │   ├── NovaUnavailable
-    │   └── PlacementUnavailable
-    ├── ConductorRefused        the conductor takes a message for wrong
-    │   └── Superseded          … because the node has been restarted since
-    ├── IncompatibleVersion     two services have no version of the messages in common
-    ├── ActFailed               something was to be done to a device, and nobody knows what the device is like now
-    │   ├── ActTimedOut         … it took too long and was ended
-    │   ├── ActDied             … its process died
-    │   ├── ActInterrupted      … the agent was stopped meanwhile
-    │   └── ActRefused          … and the device is as it was
-    │       ├── ActNotSupported     its driver cannot do that
-    │       └── DeviceGone          no driver sees the device, or the part of it
-    └── DriverFailure           a driver could not say what is there
-        └── DriverUnavailable   its library or interface is not on this host
-
-``code`` never changes once it is released: clients and documentation refer to it. What HTTP makes of an error
-is known in ``accel.api.faults`` only.
-"""
-
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from typing import ClassVar
 
 
@@ -249,55 +209,6 @@ class IncompatibleVersion(AccelError):
         )
 
 
-class ActFailed(AccelError):
-    """Something was to be done to a device and went wrong on the way: what the device is like now is not known.
-
-    :param hint: what a person can do about it; empty where nothing is known
-    """
-
-    code = "accel.act_failed"
-
-    def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(f"{message}: {hint}" if hint else message)
-        self.hint = hint
-
-
-class ActTimedOut(ActFailed):
-    """It took too long and was ended by force."""
-
-    code = "accel.act_timed_out"
-
-
-class ActDied(ActFailed):
-    """The process that did it died."""
-
-    code = "accel.act_died"
-
-
-class ActInterrupted(ActFailed):
-    """The agent was stopped while it was at it."""
-
-    code = "accel.act_interrupted"
-
-
-class ActRefused(ActFailed):
-    """It was refused before anything was changed: the device is as it was."""
-
-    code = "accel.act_refused"
-
-
-class ActNotSupported(ActRefused):
-    """The driver of the device cannot do that."""
-
-    code = "accel.act_not_supported"
-
-
-class DeviceGone(ActRefused):
-    """The driver does not see the device, or not the part of it that is meant."""
-
-    code = "accel.device_gone"
-
-
 class DriverFailure(AccelError):
     """A driver could not say what is there.
 
@@ -315,13 +226,3 @@ class DriverUnavailable(DriverFailure):
     """The library or kernel interface that the driver reads is not on this host."""
 
     code = "accel.driver_unavailable"
-
-
-def _below(kind: type[AccelError]) -> Iterator[type[AccelError]]:
-    yield kind
-    for child in kind.__subclasses__():
-        yield from _below(child)
-
-
-BY_CODE: Mapping[str, type[AccelError]] = {kind.code: kind for kind in _below(AccelError)}
-"""The errors of this module by their codes, for whoever is told a code by another process."""

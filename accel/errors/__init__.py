@@ -1,0 +1,128 @@
+"""Every failure that accel names, in one small tree.
+
+::
+
+    AccelError
+    ├── InvalidValue            a value somebody gave us cannot be right (also a ValueError)
+    │   ├── InvalidAddress      not a PCI address
+    │   ├── InvalidFleet        a fleet file with a mistake in it
+    │   ├── InvalidTrace        a file of nodes or tasks to simulate, with a mistake in it
+    │   ├── InvalidImage        a file with an image for an FPGA that is damaged
+    │   └── ReferenceFault      … which the first versions of the API answer as a fault of the server
+    ├── ConfigurationError      the service cannot start as it is configured
+    │   └── UnknownDriver       an enabled driver that is not installed
+    ├── NotFound                the thing that was asked for is not there
+    ├── Conflict                the thing is there, in a state that does not allow the act
+    │   ├── UuidInUse           a new thing cannot have the UUID of another one
+    │   ├── StaleVersion        it has been changed since it was read
+    │   ├── NoPlacement         what is wanted fits nowhere now
+    │   └── Overtaken           others have taken what was chosen
+    ├── Unavailable             a part we depend on is away: try again later
+    │   ├── DatabaseUnavailable
+    │   ├── ConductorUnavailable
+    │   ├── AgentUnavailable
+    │   ├── NovaUnavailable
+    │   └── PlacementUnavailable
+    ├── ConductorRefused        the conductor takes a message for wrong
+    │   └── Superseded          … because the node has been restarted since
+    ├── IncompatibleVersion     two services have no version of the messages in common
+    ├── ActFailed               something was to be done to a device, and nobody knows what the device is like now
+    │   ├── ActTimedOut         … it took too long and was ended
+    │   ├── ActDied             … its process died
+    │   ├── ActInterrupted      … the agent was stopped meanwhile
+    │   └── ActRefused          … and the device is as it was
+    │       ├── ActNotSupported     its driver cannot do that
+    │       └── DeviceGone          no driver sees the device, or the part of it
+    └── DriverFailure           a driver could not say what is there
+        └── DriverUnavailable   its library or interface is not on this host
+
+``code`` never changes once it is released: clients and documentation refer to it. What HTTP makes of an error
+is known in ``accel.api.faults`` only.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from accel.errors.acts import (
+    ActDied,
+    ActFailed,
+    ActInterrupted,
+    ActNotSupported,
+    ActRefused,
+    ActTimedOut,
+    DeviceGone,
+)
+from accel.errors.base import (
+    AccelError,
+    AgentUnavailable,
+    ConductorRefused,
+    ConductorUnavailable,
+    ConfigurationError,
+    Conflict,
+    DatabaseUnavailable,
+    DriverFailure,
+    DriverUnavailable,
+    IncompatibleVersion,
+    InvalidAddress,
+    InvalidFleet,
+    InvalidImage,
+    InvalidTrace,
+    InvalidValue,
+    NoPlacement,
+    NotFound,
+    NovaUnavailable,
+    Overtaken,
+    PlacementUnavailable,
+    ReferenceFault,
+    StaleVersion,
+    Superseded,
+    Unavailable,
+    UnknownDriver,
+    UuidInUse,
+)
+
+__all__ = [
+    "BY_CODE",
+    "AccelError",
+    "ActDied",
+    "ActFailed",
+    "ActInterrupted",
+    "ActNotSupported",
+    "ActRefused",
+    "ActTimedOut",
+    "AgentUnavailable",
+    "ConductorRefused",
+    "ConductorUnavailable",
+    "ConfigurationError",
+    "Conflict",
+    "DatabaseUnavailable",
+    "DeviceGone",
+    "DriverFailure",
+    "DriverUnavailable",
+    "IncompatibleVersion",
+    "InvalidAddress",
+    "InvalidFleet",
+    "InvalidImage",
+    "InvalidTrace",
+    "InvalidValue",
+    "NoPlacement",
+    "NotFound",
+    "NovaUnavailable",
+    "Overtaken",
+    "PlacementUnavailable",
+    "ReferenceFault",
+    "StaleVersion",
+    "Superseded",
+    "Unavailable",
+    "UnknownDriver",
+    "UuidInUse",
+]
+
+
+def _below(kind: type[AccelError]) -> Iterator[type[AccelError]]:
+    yield kind
+    for child in kind.__subclasses__():
+        yield from _below(child)
+
+
+BY_CODE: Mapping[str, type[AccelError]] = {kind.code: kind for kind in _below(AccelError)}
+"""The errors of this module by their codes, for whoever is told a code by another process."""
