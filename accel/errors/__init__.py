@@ -30,9 +30,14 @@
     │   ├── ActTimedOut         … it took too long and was ended
     │   ├── ActDied             … its process died
     │   ├── ActInterrupted      … the agent was stopped meanwhile
+    │   ├── ToolFailed          … a vendor's program ended with an error
+    │   ├── NotVerified         … what is read back is not what was to be done
     │   └── ActRefused          … and the device is as it was
     │       ├── ActNotSupported     its driver cannot do that
-    │       └── DeviceGone          no driver sees the device, or the part of it
+    │       ├── DeviceGone          no driver sees the device, or the part of it
+    │       ├── DeviceInUse         a process on the host has it open
+    │       ├── ImageMismatch       an image was not made for that region
+    │       └── ToolMissing         a vendor's program is not installed
     └── DriverFailure           a driver could not say what is there
         └── DriverUnavailable   its library or interface is not on this host
 
@@ -50,6 +55,11 @@ from accel.errors.acts import (
     ActRefused,
     ActTimedOut,
     DeviceGone,
+    DeviceInUse,
+    ImageMismatch,
+    NotVerified,
+    ToolFailed,
+    ToolMissing,
 )
 from accel.errors.base import (
     AccelError,
@@ -96,8 +106,10 @@ __all__ = [
     "Conflict",
     "DatabaseUnavailable",
     "DeviceGone",
+    "DeviceInUse",
     "DriverFailure",
     "DriverUnavailable",
+    "ImageMismatch",
     "IncompatibleVersion",
     "InvalidAddress",
     "InvalidFleet",
@@ -106,12 +118,15 @@ __all__ = [
     "InvalidValue",
     "NoPlacement",
     "NotFound",
+    "NotVerified",
     "NovaUnavailable",
     "Overtaken",
     "PlacementUnavailable",
     "ReferenceFault",
     "StaleVersion",
     "Superseded",
+    "ToolFailed",
+    "ToolMissing",
     "Unavailable",
     "UnknownDriver",
     "UuidInUse",

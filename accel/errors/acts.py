@@ -34,6 +34,25 @@ class ActInterrupted(ActFailed):
     code = "accel.act_interrupted"
 
 
+class ToolFailed(ActFailed):
+    """The program of a vendor that does it ended with an error; the text has what it said.
+
+    :param status: what it exited with; negative: the signal that ended it
+    """
+
+    code = "accel.tool_failed"
+
+    def __init__(self, message: str, hint: str = "", *, status: int = 1) -> None:
+        super().__init__(message, hint)
+        self.status = status
+
+
+class NotVerified(ActFailed):
+    """It seemed to go well, and what is read back is something else."""
+
+    code = "accel.not_verified"
+
+
 class ActRefused(ActFailed):
     """It was refused before anything was changed: the device is as it was."""
 
@@ -50,3 +69,21 @@ class DeviceGone(ActRefused):
     """The driver does not see the device, or not the part of it that is meant."""
 
     code = "accel.device_gone"
+
+
+class DeviceInUse(ActRefused):
+    """A process on the host has the device open."""
+
+    code = "accel.device_in_use"
+
+
+class ImageMismatch(ActRefused):
+    """An image was not made for the region, or not for the card, that it was to be loaded into."""
+
+    code = "accel.image_mismatch"
+
+
+class ToolMissing(ActRefused):
+    """The program of a vendor that does it is not installed."""
+
+    code = "accel.tool_missing"
