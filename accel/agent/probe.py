@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from accel.drivers import registry
-from accel.drivers.base import Host
+from accel.drivers.base import Driver, Host
 from accel.errors import DriverFailure, DriverUnavailable
 from accel.model.report import DriverReport, Failure, FailureKind
 from accel.model.validate import kept, problems
@@ -57,6 +57,16 @@ def failed(driver: str, kind: FailureKind, message: str, hint: str = "") -> Driv
     return DriverReport(driver=driver, failure=Failure(kind=kind, message=kept(message), hint=kept(hint)))
 
 
+def driver_of(setup: Setup) -> Driver:
+    """The driver itself, made as it is set up.
+
+    :raises DriverUnavailable: it needs something that is not installed
+    """
+    name, source = setup.driver, setup.source
+    driver = registry.load_from(name, source) if source else registry.load([name])[name]
+    return driver(setup.host, registry.options_of(name, driver, setup.options))
+
+
 def _guarded(setup: Setup) -> tuple[DriverReport, str]:
     name = setup.driver
     try:
@@ -71,10 +81,7 @@ def _guarded(setup: Setup) -> tuple[DriverReport, str]:
 
 
 def _answer(setup: Setup) -> DriverReport:
-    name, source = setup.driver, setup.source
-    driver = registry.load_from(name, source) if source else registry.load([name])[name]
-    options = registry.options_of(name, driver, setup.options)
-    devices = driver(setup.host, options).discover()
+    devices = driver_of(setup).discover()
     if isinstance(devices, Iterator):  # it can be walked once only
         devices = tuple(devices)
     found = problems(devices, node=setup.host.name)

@@ -9,11 +9,11 @@ A spool that cannot be read or written never stops the agent: it works from memo
 """
 
 import logging
-import os
 from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from accel.agent.files import write_whole
 from accel.agent.merge import Claims
 from accel.errors import InvalidValue
 from accel.model.report import NodeReport
@@ -133,14 +133,8 @@ class Spool:
 
     def _write(self, path: Path, data: bytes) -> None:
         """Write so that a power failure leaves the old or the new, never a part."""
-        temporary = path.with_suffix(".new")
         try:
-            with temporary.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-            _sync_directory(path.parent)
+            write_whole(path, data)
         except OSError as error:
             self._cannot_write(error)
         else:
@@ -159,11 +153,3 @@ class Spool:
         if not self._is_writable:
             _LOG.warning("The spool %s can be written again", self._directory)
         self._is_writable = True
-
-
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

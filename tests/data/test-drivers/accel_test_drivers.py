@@ -2,12 +2,16 @@
 
 import os
 import signal
-from collections.abc import Iterator
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from oslo_config import cfg
 
+from accel.drivers.acts import Progress
 from accel.drivers.base import Host
-from accel.errors import DriverFailure, DriverUnavailable
+from accel.errors import ActFailed, ActRefused, DriverFailure, DriverUnavailable
 from accel.model.address import PciAddress
 from accel.model.attribute import resource_class
 from accel.model.device import Deployable, DeployableKind, Device, DeviceType, pci_handle, weak_identity
@@ -90,3 +94,43 @@ class Nonsense(_Driver):
 class NoAnswer(_Driver):
     def discover(self) -> None:
         return None
+
+
+class Able(_Driver):
+    """Sees two cards, and does to them what a layout says: cut them into parts, or go wrong in one of many ways.
+
+    What a card is cut into is in a file of it. It stops where the test has put a file ``closed``.
+    """
+
+    def discover(self) -> Iterator[Device]:
+        for bus in ("3b", "5e"):
+            yield from OneCard(self.host, _At(f"0000:{bus}:00.0")).discover()
+
+    def partition(self, device: Device, layout: Mapping[str, int], progress: Progress) -> None:
+        progress("cutting", 0.5)
+        if "refuse" in layout:
+            raise ActRefused("no card has 8 slices", "ask for 7 at most")
+        _write(self.host.root / f"begun-{device.address}", str(os.getpid()))
+        while (self.host.root / "closed").exists():
+            time.sleep(0.01)
+        if "hang" in layout:
+            subprocess.run(["/bin/sleep", "600"], check=True)
+        if "segfault" in layout:
+            os.kill(os.getpid(), signal.SIGSEGV)
+        if "mistake" in layout:
+            raise ZeroDivisionError("a mistake in the driver")
+        if "break" in layout:
+            raise ActFailed("the second slice was not made", "look at the card")
+        _write(self.host.root / f"parts-{device.address}", ",".join(f"{k}={layout[k]}" for k in sorted(layout)))
+
+
+class _At:
+    def __init__(self, address: str) -> None:
+        self.address = address
+
+
+def _write(path: Path, text: str) -> None:
+    """So that whoever waits for it sees all of it."""
+    new = path.with_suffix(".new")
+    new.write_text(text)
+    new.replace(path)
