@@ -8,10 +8,11 @@ import json
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from xml.sax.saxutils import escape
 
 from accel.cli.errors import CommandFailed, WrongUse
 from accel.model.address import PciAddress
-from accel.model.device import HandleType
+from accel.model.device import HandleType, host_nqn
 
 CDI_KIND = "accel.internal/device"
 """The kind of the devices that we describe; ``internal`` is the top-level domain that belongs to nobody."""
@@ -50,13 +51,16 @@ class Unsuitable(CommandFailed):
 
 
 def libvirt_xml(handle: Handle) -> str:
-    """A ``<hostdev>`` for the ``<devices>`` of a domain, or for ``virsh attach-device``.
+    """A ``<hostdev>`` or ``<disk>`` for the ``<devices>`` of a domain, or ``virsh attach-device``.
 
-    As in "Host device assignment" of libvirt's "Domain XML format". A function is bound to vfio-pci by libvirt itself,
-    ``managed``, unless the handle says that it is not to be: NVIDIA's virtual functions have a driver of their own.
+    As in "Host device assignment" and "Hard drives" of libvirt's "Domain XML format". A function is bound to vfio-pci
+    by libvirt itself, ``managed``, unless the handle says that it is not to be: NVIDIA's virtual functions have a
+    driver of their own.
 
     :raises Unsuitable: a virtual machine cannot be given it
     """
+    if handle.type == HandleType.VHOST_USER:
+        return _vhost_xml(handle)
     if handle.type == HandleType.MDEV:
         opening = "<hostdev mode='subsystem' type='mdev' model='vfio-pci'>"
         address = f"<address uuid='{handle.uuid}'/>"
@@ -71,14 +75,29 @@ def libvirt_xml(handle: Handle) -> str:
     return f"{opening}\n  <source>\n    {address}\n  </source>\n</hostdev>"
 
 
+def _vhost_xml(handle: Handle) -> str:
+    """A disk; the memory of the domain must be shared."""
+    if handle.info.get("device") != "blk":
+        raise Unsuitable("libvirt attaches disks by vhost-user, and this is a SCSI controller")
+    path = escape(handle.info["path"], {"'": "&apos;"})
+    return (
+        "<disk type='vhostuser' device='disk'>\n  <driver name='qemu' type='raw'/>\n"
+        f"  <source type='unix' path='{path}'/>\n  <target dev='vdb' bus='virtio'/>\n</disk>"
+    )
+
+
 def qemu(handle: Handle) -> str:
     """Arguments for ``qemu-system-…``.
 
-    As in "VFIO" of the kernel's documentation and "VFIO Mediated devices" of its driver API. QEMU binds nothing: a
-    function must be bound to vfio-pci before.
+    As in "VFIO" of the kernel's documentation and "VFIO Mediated devices" of its driver API, and for vhost-user as in
+    "vhost Target" of SPDK's documentation. QEMU binds nothing: a function must be bound to vfio-pci before.
 
     :raises Unsuitable: a virtual machine cannot be given it
     """
+    if handle.type == HandleType.VHOST_USER:
+        name, path = f"accel-{handle.uuid}", handle.info["path"].replace(",", ",,")
+        socket = shlex.quote(f"socket,id={name},path={path}")
+        return f"-chardev {socket} -device vhost-user-{handle.info['device']}-pci,chardev={name}"
     if handle.type == HandleType.MDEV:
         return f"-device vfio-pci,sysfsdev=/sys/bus/mdev/devices/{handle.uuid}"
     return f"-device vfio-pci,host={_function(handle)}"
@@ -115,6 +134,26 @@ def cdi(handles: Sequence[Handle]) -> str:
     return _cdi_specification(paths) if paths else "\n".join(names)
 
 
+def nvme_cli(handle: Handle) -> str:
+    """The command of nvme-cli that connects a host to a subsystem, as its manual page ``nvme-connect`` has it.
+
+    Only whoever comes by the name that is made of the handle's UUID is let in.
+
+    :raises Unsuitable: it is no subsystem
+    """
+    if handle.type != HandleType.NVME_OF:
+        raise Unsuitable("only NVMe-oF subsystems are connected to")
+    info = handle.info
+    arguments = {
+        "transport": info["transport"].lower(),
+        "traddr": info["address"],
+        "trsvcid": info.get("service", ""),
+        "nqn": info["nqn"],
+        "hostnqn": host_nqn(handle.uuid),
+    }
+    return " ".join(["nvme connect", *(f"--{name}={shlex.quote(value)}" for name, value in arguments.items() if value)])
+
+
 def _cdi_name(handle: Handle) -> str:
     uuid = handle.info["uuid"] if handle.type == HandleType.MIG else _gpu_uuid(handle)
     return f"{_NVIDIA_KIND}={uuid}"
@@ -144,6 +183,7 @@ FORMATS: Mapping[str, Callable[[Sequence[Handle]], str]] = {
     "qemu": _each(qemu),
     "cdi": cdi,
     "docker": _each(docker),
+    "nvme-cli": _each(nvme_cli),
 }
 
 
@@ -171,12 +211,16 @@ def write(handles: Sequence[Handle], name: str) -> str:
 
 
 _ONLY_FOR_TESTS = "a handle of type TEST_PCI is for tests, and nothing is behind it"
+_OVER_THE_NETWORK = "an NVMe-oF subsystem is connected to over the network"
 _NO_FUNCTION: Mapping[str, str] = {
+    HandleType.NVME_OF: _OVER_THE_NETWORK,
     HandleType.MIG: "a MIG instance is no PCI function, and only those can be given to a virtual machine",
     HandleType.DEVICE_NODE: "a path below /dev is for containers",
     HandleType.TEST_PCI: _ONLY_FOR_TESTS,
 }
 _NO_GPU: Mapping[str, str] = {
+    HandleType.NVME_OF: _OVER_THE_NETWORK,
+    HandleType.VHOST_USER: "a vhost-user socket is for virtual machines",
     HandleType.MDEV: "a mediated device is for virtual machines",
     HandleType.TEST_PCI: _ONLY_FOR_TESTS,
 }

@@ -8,6 +8,7 @@ from accel.cli import human, refs
 from accel.cli.base import ListCommand, ShowCommand, client_of, query
 from accel.cli.client import Item
 from accel.cli.columns import Column, member, plain, short_uuid
+from accel.model.device import DeployableKind
 
 _PART = ("uuid", "name", "kind", "rc", "held", "total")
 _PCI_INFO = ("domain", "bus", "device", "function")
@@ -60,7 +61,7 @@ def handle_name(info: Item) -> str:
     if all(key in info for key in _PCI_INFO):
         domain, bus, device, function = (info[key] for key in _PCI_INFO)
         return f"{domain}:{bus}:{device}.{function}"
-    return plain(info.get("uuid") or info)
+    return plain(info.get("uuid") or info.get("nqn") or info.get("path") or info)
 
 
 _ABOUT = (
@@ -99,7 +100,7 @@ class DeployableList(ListCommand):
         group = parser.add_argument_group("which deployables")
         group.add_argument("--device", help="parts of this device (anything that `device show` takes)")
         group.add_argument("--node", help="on this node")
-        group.add_argument("--kind", choices=("card", "mig", "vf_pool", "namespace"), help="of this kind")
+        group.add_argument("--kind", choices=tuple(map(str, DeployableKind)), help="of this kind")
         group.add_argument("--rc", metavar="CLASS", help="of this resource class: PGPU, FPGA, CUSTOM_NVME")
         group.add_argument("--presence", choices=("present", "lost"), help="that are there, or were there and are lost")
 

@@ -10,6 +10,7 @@ from accel.cli.client import Item
 from accel.cli.columns import Column, chosen, member, ordered, short_uuid
 from accel.cli.device import REF_HELP
 from accel.cli.formats import TABLE
+from accel.model.device import HandleType
 
 _FILTERS = ("node", "type", "presence", "is_free", "is_held")
 
@@ -99,7 +100,7 @@ class HandleList(_Handles):
         group = parser.add_argument_group("which handles")
         group.add_argument("--device", help="of this device (anything that `device show` takes)")
         group.add_argument("--node", help="on this node")
-        group.add_argument("--type", type=str.upper, help="of this type: PCI, MDEV, MIG, DEVICE_NODE, TEST_PCI")
+        group.add_argument("--type", type=str.upper, help=f"of this type: {', '.join(HandleType)}")
         group.add_argument("--presence", choices=("present", "lost"), help="that are there, or were there and are lost")
         state = group.add_mutually_exclusive_group()
         state.add_argument("--free", dest="is_free", action="store_const", const="true", help="that can be had now")

@@ -65,6 +65,12 @@ class DeployableKind(StrEnum):
     """A partition of an AMD GPU."""
     MDEV_TYPE = "mdev_type"
     """The mediated devices of one type that a parent can make."""
+    BDEV = "bdev"
+    """A block device of an SPDK application."""
+    SUBSYSTEM = "subsystem"
+    """What an NVMe-oF target offers under one name."""
+    VHOST = "vhost"
+    """A disk or SCSI controller that a vhost target offers to a virtual machine."""
 
 
 class HandleType(StrEnum):
@@ -77,6 +83,10 @@ class HandleType(StrEnum):
     """A MIG device, by its UUID."""
     DEVICE_NODE = "DEVICE_NODE"
     """A path below /dev: ``path``, and in ``shared`` what every user of such a device opens beside it."""
+    NVME_OF = "NVME_OF"
+    """An NVMe-oF subsystem: ``nqn``, and where it listens: ``transport``, ``family``, ``address``, ``service``."""
+    VHOST_USER = "VHOST_USER"
+    """A vhost-user socket for a virtual machine: ``path``, and in ``device`` what is behind it: ``blk``, ``scsi``."""
 
 
 class LinkKind(StrEnum):
@@ -84,6 +94,28 @@ class LinkKind(StrEnum):
 
     NVLINK = "nvlink"
     XGMI = "xgmi"
+
+
+_INTERNAL_NQN = "nqn.2026-11.internal.accel"
+"""What NVMe qualified names of ours begin with; ``internal`` is the top-level domain that belongs to nobody."""
+
+
+def host_nqn(key: str) -> str:
+    """The NVMe qualified name by which whoever holds an NVMe-oF handle connects; nobody else may.
+
+    :param key: the handle's UUID
+    """
+    return f"{_INTERNAL_NQN}:host:{key}"
+
+
+def is_host_nqn(name: str) -> bool:
+    """Whether it is such a name, of any handle."""
+    return name.startswith(host_nqn(""))
+
+
+def subsystem_nqn(node: str, name: str) -> str:
+    """The NVMe qualified name of a subsystem that is made to hand out one thing of a node."""
+    return f"{_INTERNAL_NQN}:{node}:{name}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,10 +1,11 @@
 """Every driver of ours keeps the promises that ``accel.testing.driver_contract`` publishes."""
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
-from support import built_hosts
+from support import built_hosts, spdk
 from support.host_trees import captured
 
 from accel.drivers import registry
@@ -21,6 +22,7 @@ from accel.drivers.nvidia import NvidiaDriver
 from accel.drivers.nvme import NvmeDriver
 from accel.drivers.pci import PciDriver
 from accel.drivers.simulated import SimulatedDriver
+from accel.drivers.spdk import SpdkDriver
 from accel.drivers.xilinx_fpga import XilinxFpgaDriver
 from accel.testing.driver_contract import DriverContract, options
 
@@ -130,6 +132,21 @@ class TestMdevDriver(BuiltHosts):
 class TestMdevDriverWithoutAChoice(TestMdevDriver):
     def make_driver(self, host: Host) -> Driver:
         return MdevDriver(host, options(MdevDriver))
+
+
+class TestSpdkDriver(DriverContract):
+    trees = (Path("spdk"),)
+
+    @pytest.fixture
+    def host(self, tree: Path | None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+        root = tmp_path_factory.mktemp("h")  # short, as the path of a socket must be
+        application = spdk.Application().add(spdk.bdev("Nvme0n1"), spdk.bdev("Malloc0"), spdk.bdev("Malloc1"))
+        application.add(spdk.subsystem("nqn.2016-06.io.spdk:cnode1", "Malloc0"), spdk.vhost_blk("vhost.0", "Malloc1"))
+        with spdk.running(application, root / "var/tmp/spdk.sock") if tree else nullcontext():
+            yield Host(name=self.node, root=root)
+
+    def make_driver(self, host: Host) -> Driver:
+        return SpdkDriver(host, options(SpdkDriver, export="nvmf", listen="TCP:192.0.2.10:4420"))
 
 
 class TestSimulatedDriver(DriverContract):

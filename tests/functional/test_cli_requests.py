@@ -374,7 +374,7 @@ def test_json_has_all_that_is_known(fleet: ServedFleet) -> None:
     assert (spec["request"]["uuid"], spec["node"], spec["handle"]["type"]) == (uuid, "mig-01", "MIG")
     assert spec["device"]["identity"] == spec["handle"]["info"]["parent"]
     assert spec["formats"]["docker"] == f"--gpus device={spec['handle']['info']['uuid']}"
-    assert sorted(spec["unsuitable"]) == ["libvirt-xml", "qemu"]
+    assert sorted(spec["unsuitable"]) == ["libvirt-xml", "nvme-cli", "qemu"]
 
 
 def test_a_format_that_makes_no_sense_is_wrong_use_and_says_which_do(fleet: ServedFleet) -> None:

@@ -68,6 +68,12 @@ MIG_INSTANCE = handle("MIG", uuid=MIG, parent=GPU)
 DEVICE_NODE = handle("DEVICE_NODE", None, path="/dev/nvme3")
 PARTITION = handle("DEVICE_NODE", None, path="/dev/dri/renderD129", shared="/dev/kfd")
 TEST_PCI = handle("TEST_PCI", domain="0000", bus="0c", device="1", function="7")
+NVME_OF = handle(
+    "NVME_OF", None, nqn="nqn.2016-06.io.spdk:c 1", transport="TCP", family="IPv4", address="192.0.2.10", service="4420"
+)
+VHOST = handle("VHOST_USER", None, path="/run/vhost.0", device="blk")
+VHOST_SCSI = handle("VHOST_USER", None, path="/run/a,b 'c", device="scsi")
+ALL = (PCI, MDEV, MIG_INSTANCE, DEVICE_NODE, TEST_PCI, NVME_OF, VHOST)
 
 HOSTDEV = """\
 <hostdev mode='subsystem' type='pci' managed='yes'>
@@ -81,6 +87,13 @@ HOSTDEV_MDEV = f"""\
     <address uuid='{UUID}'/>
   </source>
 </hostdev>"""
+
+DISK = """\
+<disk type='vhostuser' device='disk'>
+  <driver name='qemu' type='raw'/>
+  <source type='unix' path='/run/vhost.0'/>
+  <target dev='vdb' bus='virtio'/>
+</disk>"""
 
 
 @pytest.mark.parametrize(
@@ -96,6 +109,28 @@ HOSTDEV_MDEV = f"""\
         (MIG_INSTANCE, "cdi", f"nvidia.com/gpu={MIG}"),
         (DEVICE_NODE, "docker", "--device /dev/nvme3"),
         (PARTITION, "docker", "--device /dev/dri/renderD129 --device /dev/kfd"),
+        (VHOST, "libvirt-xml", DISK),
+        (
+            VHOST,
+            "qemu",
+            f"-chardev socket,id=accel-{UUID},path=/run/vhost.0 -device vhost-user-blk-pci,chardev=accel-{UUID}",
+        ),
+        (
+            VHOST_SCSI,
+            "qemu",
+            (
+                f"-chardev 'socket,id=accel-{UUID},path=/run/a,,b '\"'\"'c' "
+                f"-device vhost-user-scsi-pci,chardev=accel-{UUID}"
+            ),
+        ),
+        (
+            NVME_OF,
+            "nvme-cli",
+            (
+                "nvme connect --transport=tcp --traddr=192.0.2.10 --trsvcid=4420 --nqn='nqn.2016-06.io.spdk:c 1' "
+                f"--hostnqn=nqn.2026-11.internal.accel:host:{UUID}"
+            ),
+        ),
     ],
     ids=lambda value: value.type if isinstance(value, Handle) else None,
 )
@@ -159,6 +194,11 @@ def test_a_path_with_a_blank_stays_one_argument() -> None:
         (TEST_PCI, "libvirt-xml", "nothing is behind it; it can be had as: json"),
         (TEST_PCI, "docker", "nothing is behind it; it can be had as: json"),
         (handle("SOMETHING"), "cdi", "does not know handles of type SOMETHING; it can be had as: json"),
+        (NVME_OF, "qemu", "connected to over the network; it can be had as: nvme-cli, json"),
+        (NVME_OF, "docker", "connected to over the network"),
+        (VHOST, "cdi", "a vhost-user socket is for virtual machines; it can be had as: libvirt-xml, qemu, json"),
+        (VHOST_SCSI, "libvirt-xml", "this is a SCSI controller; it can be had as: qemu, json"),
+        (PCI, "nvme-cli", "only NVMe-oF subsystems are connected to"),
         (handle("SOMETHING"), "qemu", "does not know handles of type SOMETHING"),
     ],
     ids=lambda value: value.type if isinstance(value, Handle) else None,
@@ -187,12 +227,11 @@ def test_a_container_gets_whole_nvidia_gpus_only(card: Card | None, said: str) -
         assert said in str(caught.value)
 
 
-@pytest.mark.parametrize("given", [PCI, MDEV, MIG_INSTANCE, DEVICE_NODE, TEST_PCI], ids=lambda given: given.type)
+@pytest.mark.parametrize("given", ALL, ids=lambda given: given.type)
 def test_every_format_either_names_a_handle_or_says_why_not(given: Handle) -> None:
     texts, reasons = attachment.every([given])
     assert sorted([*texts, *reasons]) == sorted(attachment.FORMATS)
 
 
 def test_every_type_of_handle_is_known() -> None:
-    samples = {sample.type for sample in (PCI, MDEV, MIG_INSTANCE, DEVICE_NODE, TEST_PCI)}
-    assert samples == set(HandleType)
+    assert {sample.type for sample in ALL} == set(HandleType)
