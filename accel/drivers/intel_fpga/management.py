@@ -12,8 +12,8 @@ from pathlib import Path
 from accel.drivers.base import Host
 from accel.drivers.sysfs import link_parts, names_in, read_number, read_text
 from accel.model.address import PciAddress
+from accel.model.image import normal_id
 
-_ID = re.compile(r"[0-9a-f]{32}")
 _FME_REGION = re.compile(r"dfl-fme-region\.(\d+)")
 _BMC_VERSIONS = ("bmc_version", "bmcfw_version")
 _ON_THE_WAY_TO_BMC = re.compile("dfl|spi")
@@ -102,7 +102,9 @@ def _management(directory: Path, layout: Layout) -> Management:
 
 def _port(directory: Path) -> Port:
     return Port(
-        name=directory.name, number=read_number(directory / "id") or 0, afu_id=_normal(read_text(directory / "afu_id"))
+        name=directory.name,
+        number=read_number(directory / "id") or 0,
+        afu_id=normal_id(read_text(directory / "afu_id")),
     )
 
 
@@ -111,7 +113,7 @@ def _engine(directory: Path) -> Engine:
     facts = {name: read_text(directory / name) for name in names}
     return Engine(
         name=directory.name,
-        interface_ids=tuple(filter(None, map(_normal, _interface_ids(directory)))),
+        interface_ids=tuple(filter(None, map(normal_id, _interface_ids(directory)))),
         facts={**facts, **dict(_bmc_versions(directory, _BMC_DEPTH))},
         fatal_errors=read_number(directory / "errors/catfatal_errors") or 0,
     )
@@ -133,9 +135,3 @@ def _bmc_versions(directory: Path, depth: int) -> Iterator[tuple[str, str]]:
     elif depth:
         for name in filter(_ON_THE_WAY_TO_BMC.search, names):
             yield from _bmc_versions(directory / name, depth - 1)
-
-
-def _normal(text: str) -> str:
-    """An id as it is compared: drivers write it in either case, and some with dashes or nothing."""
-    digits = text.replace("-", "").lower()
-    return digits if _ID.fullmatch(digits) and digits.strip("0") else ""

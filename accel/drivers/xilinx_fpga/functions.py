@@ -13,6 +13,7 @@ from pathlib import Path
 from accel.drivers.pci_card import is_of
 from accel.drivers.sysfs import PciFunction, names_in, read_number, read_text
 from accel.model.device import DeviceType
+from accel.model.image import normal_id
 
 VENDOR = "10ee"
 _OTHER_VENDORS = frozenset({"13fe", "1d0f", "3475"})
@@ -20,7 +21,6 @@ _OTHER_VENDORS = frozenset({"13fe", "1d0f", "3475"})
 
 _SUB_DEVICE = re.compile(r"(rom|xmc)\.[mu]\.\d+")
 _is_xilinx = is_of(DeviceType.FPGA, {VENDOR})
-_UUID = re.compile(r"[0-9a-f]{32}")
 
 
 class Role(StrEnum):
@@ -97,5 +97,4 @@ def _first(parts: Sequence[Path], kind: str, attribute: str) -> str:
 
 def _ids(file: Path) -> tuple[str, ...]:
     """The ids in a file, one on each line, some with dashes; those of nothing are left out."""
-    digits = (line.strip().replace("-", "").lower() for line in read_text(file).splitlines())
-    return tuple(line for line in digits if _UUID.fullmatch(line) and line.strip("0"))
+    return tuple(filter(None, map(normal_id, read_text(file).splitlines())))
