@@ -47,9 +47,7 @@ docs: $(READY) ## Build the documentation, warnings are errors
 	@echo "docs/_build/html/index.html"
 
 proto: $(READY) ## Generate code from protos/*.proto
-	@set -- protos/*.proto; if [ -e "$$1" ]; then \
-	  mkdir -p build/proto && $(BIN)/python -m grpc_tools.protoc -Iprotos --python_out=build/proto --grpc_python_out=build/proto "$$@"; \
-	else echo "protos/ holds no .proto file yet"; fi
+	$(BIN)/python protos/generate.py
 
 samples: $(READY) ## Write the sample configuration and the sample policy anew
 	$(BIN)/oslo-config-generator --config-file etc/accel/config-generator.conf --output-file etc/accel/accel.conf.sample

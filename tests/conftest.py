@@ -1,5 +1,7 @@
 """Fixtures that tests of more than one part use."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,6 +9,14 @@ import pytest
 from support.databases import ALL_DATABASES, migrated
 
 from accel.db.engine import Database
+
+_PROTOS = Path(__file__).parents[1] / "protos" / "generate.py"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Generate the code of protos/ where it is missing or old: once, before the processes of pytest-xdist are there."""
+    if not hasattr(config, "workerinput"):
+        subprocess.run([sys.executable, _PROTOS, "--if-stale"], check=True)
 
 
 @pytest.fixture

@@ -22,7 +22,9 @@
     │   ├── ConductorUnavailable
     │   ├── AgentUnavailable
     │   ├── NovaUnavailable
-    │   └── PlacementUnavailable
+    │   ├── PlacementUnavailable
+    │   └── SocketUnavailable   nobody listens at a Unix socket, or we cannot
+    ├── CallFailed              the other end of a socket answers with an error
     ├── ConductorRefused        the conductor takes a message for wrong
     │   └── Superseded          … because the node has been restarted since
     ├── IncompatibleVersion     two services have no version of the messages in common
@@ -89,6 +91,7 @@ from accel.errors.base import (
     UnknownDriver,
     UuidInUse,
 )
+from accel.errors.sockets import CallFailed, SocketUnavailable
 
 __all__ = [
     "BY_CODE",
@@ -100,6 +103,7 @@ __all__ = [
     "ActRefused",
     "ActTimedOut",
     "AgentUnavailable",
+    "CallFailed",
     "ConductorRefused",
     "ConductorUnavailable",
     "ConfigurationError",
@@ -123,6 +127,7 @@ __all__ = [
     "Overtaken",
     "PlacementUnavailable",
     "ReferenceFault",
+    "SocketUnavailable",
     "StaleVersion",
     "Superseded",
     "ToolFailed",
