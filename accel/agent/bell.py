@@ -20,6 +20,7 @@ class Bell:
         # It may be put to from a signal handler.
         self._calls: queue.SimpleQueue[tuple[Call, Event | None]] = queue.SimpleQueue()
         self._heard: list[Event] = []
+        self._is_closed = False
 
     def ring(self, call: Call) -> None:
         """Interrupt the wait, or the next one."""
@@ -29,7 +30,14 @@ class Bell:
         """Ring, and wait until the call has been answered; gives whether it has been in time."""
         answered = Event()
         self._calls.put((call, answered))
-        return answered.wait(timeout_seconds)
+        return not self._is_closed and answered.wait(timeout_seconds)
+
+    def close(self) -> None:
+        """Nobody hears the bell any more, so nobody waits for an answer."""
+        self._is_closed = True
+        self.wait(0)
+        for answered in self._heard:
+            answered.set()
 
     def wait(self, timeout_seconds: float) -> frozenset[Call]:
         """Wait for calls; empty when none came in time. Whoever waited before has answered the calls of that time."""

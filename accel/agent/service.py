@@ -103,6 +103,7 @@ class Agent:
             self._is_alive()
             calls = self._bell.wait(self._pause())
         self._notify("STOPPING=1")
+        self._bell.close()
 
     def _work(self, *, is_called: bool) -> None:
         if is_called or self._clock() >= self._next_look:

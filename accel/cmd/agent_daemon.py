@@ -1,17 +1,24 @@
 """The agent as a service of its own, with the conductor behind a broker."""
 
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Thread
 
 from oslo_config import cfg
 from oslo_log import log
 
 from accel.agent.bell import Bell, Call
-from accel.cmd.agent_parts import make_agent, make_player, make_runner, watch
+from accel.agent.jobs.desk import Desk
+from accel.cmd.agent_parts import make_agent, make_desk, make_player, make_runner, watch
+from accel.rpc.agents import serve_agent
 from accel.rpc.client import ConductorClient
-from accel.rpc.messaging import transport_of
+from accel.rpc.messaging import oslo_messaging, transport_of
 
 PROG = "accel-agent"
+_PATIENCE_SECONDS = 20.0
+"""How long acts on devices that are under way may go on when the agent is told to end."""
 _RABBIT_LOGGER = "oslo.messaging._drivers.impl_rabbit"
 
 
@@ -27,16 +34,37 @@ def serve(conf: cfg.ConfigOpts, *, fleet_file: str) -> int:
     for number, call in ((signal.SIGTERM, Call.STOP), (signal.SIGINT, Call.STOP), (signal.SIGHUP, Call.LOOK)):
         signal.signal(number, lambda *_, call=call: bell.ring(call))
     if fleet_file:
-        make_player(conf, make_client(conf), bell, Path(fleet_file)).run()
+        make_player(conf, make_client(conf, transport_of(conf)), bell, Path(fleet_file)).run()
     else:
         runner = make_runner(conf)
         runner.start()
         watch(bell)
-        make_agent(conf, make_client(conf), bell, runner).run()
+        transport = transport_of(conf, threads=conf.rpc.agent_threads)
+        agent = make_agent(conf, make_client(conf, transport), bell, runner)
+        with _jobs(conf, transport, make_desk(conf, runner, bell)):
+            agent.run()
     return 0
 
 
-def make_client(conf: cfg.ConfigOpts) -> ConductorClient:
+def make_client(conf: cfg.ConfigOpts, transport: oslo_messaging.Transport) -> ConductorClient:
     """The way to the conductor over the broker; nothing is connected yet."""
     rpc = conf.rpc
-    return ConductorClient(transport_of(conf), timeout_seconds=rpc.call_timeout_seconds, topic=rpc.topic)
+    return ConductorClient(transport, timeout_seconds=rpc.call_timeout_seconds, topic=rpc.topic)
+
+
+@contextmanager
+def _jobs(conf: cfg.ConfigOpts, transport: oslo_messaging.Transport, desk: Desk) -> Iterator[None]:
+    """Take jobs meanwhile, as soon as the broker is there; at the end let those under way end.
+
+    Beginning to listen waits for the broker without end, so it has a thread that the process may end without.
+    """
+    desk.open()
+    server = serve_agent(transport, desk, conf.host, topic=conf.rpc.agent_topic)
+    listening = Thread(target=server.start, name="listen", daemon=True)
+    listening.start()
+    try:
+        yield
+    finally:
+        if not listening.is_alive():
+            server.stop()
+        desk.stop(_PATIENCE_SECONDS)

@@ -15,7 +15,7 @@ from accel.cmd.agent_daemon import make_client
 from accel.cmd.agent_parts import make_host, make_runner, spool_directory
 from accel.model.report import FailureKind
 from accel.rpc import wire
-from accel.rpc.messaging import brokers_of
+from accel.rpc.messaging import brokers_of, transport_of
 
 
 class Command(Protocol):
@@ -77,7 +77,7 @@ def _probes(conf: cfg.ConfigOpts) -> list[Probe]:
         probes.kernel_events,
         partial(probes.nvml, host, conf.agent.enabled_drivers),
         partial(probes.drivers, runner.setups, runner),
-        partial(probes.messages, brokers_of(conf), make_client(conf).agreed_version),
+        partial(probes.messages, brokers_of(conf), make_client(conf, transport_of(conf)).agreed_version),
     ]
 
 

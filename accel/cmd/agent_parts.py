@@ -9,6 +9,9 @@ from oslo_log import log
 
 from accel.agent import trial
 from accel.agent.bell import Bell, Call
+from accel.agent.jobs.acts import ProcessActs
+from accel.agent.jobs.desk import Desk, Surroundings
+from accel.agent.jobs.store import Store
 from accel.agent.player import Player
 from accel.agent.probe import Setup
 from accel.agent.reporter import Reporter
@@ -24,6 +27,8 @@ from accel.errors import DriverUnavailable
 from accel.rpc.api import Conductor
 
 _LOG = log.getLogger(__name__)
+_REPORT_PATIENCE_SECONDS = 10
+"""How long a job waits for what was seen after it to be reported, before it is told to be at its end all the same."""
 
 
 def make_runner(conf: cfg.ConfigOpts) -> ProcessRunner:
@@ -70,6 +75,15 @@ def make_agent(conf: cfg.ConfigOpts, conductor: Conductor, bell: Bell, runner: R
     )
     eye = Eye(identity, runner, spool)
     return Agent(eye, Reporter(conductor, spool), bell, intervals=intervals, notify=systemd.notify)
+
+
+def make_desk(conf: cfg.ConfigOpts, runner: ProcessRunner, bell: Bell) -> Desk:
+    """Where jobs for this node are ordered, not open yet, beside a runner of the same drivers."""
+    patience = conf.agent.driver_timeout_seconds + _REPORT_PATIENCE_SECONDS
+    around = Surroundings(
+        rediscover=partial(bell.ring_and_wait, Call.LOOK, patience), takes=lambda node: node == conf.host
+    )
+    return Desk(Store(Path(conf.state_path) / "jobs"), ProcessActs(runner.setups), around)
 
 
 def make_player(conf: cfg.ConfigOpts, conductor: Conductor, bell: Bell, fleet_file: Path) -> Player:

@@ -27,6 +27,7 @@
     ├── CallFailed              the other end of a socket answers with an error
     ├── ConductorRefused        the conductor takes a message for wrong
     │   └── Superseded          … because the node has been restarted since
+    ├── AgentRefused            the agent of a node takes a message for wrong
     ├── IncompatibleVersion     two services have no version of the messages in common
     ├── ActFailed               something was to be done to a device, and nobody knows what the device is like now
     │   ├── ActTimedOut         … it took too long and was ended
@@ -65,6 +66,7 @@ from accel.errors.acts import (
 )
 from accel.errors.base import (
     AccelError,
+    AgentRefused,
     AgentUnavailable,
     ConductorRefused,
     ConductorUnavailable,
@@ -102,6 +104,7 @@ __all__ = [
     "ActNotSupported",
     "ActRefused",
     "ActTimedOut",
+    "AgentRefused",
     "AgentUnavailable",
     "CallFailed",
     "ConductorRefused",

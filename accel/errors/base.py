@@ -181,6 +181,19 @@ class ConductorRefused(AccelError):
         self.remote_code = remote_code
 
 
+class AgentRefused(AccelError):
+    """The agent of a node understood the message and answered that it is wrong.
+
+    :param remote_code: the ``code`` of the error over there
+    """
+
+    code = "accel.agent_refused"
+
+    def __init__(self, message: str, remote_code: str) -> None:
+        super().__init__(message)
+        self.remote_code = remote_code
+
+
 class Superseded(ConductorRefused):
     """The conductor has heard of a later boot of the node.
 

@@ -23,7 +23,7 @@ _FIRST_VERSION = "1.0"
 _CONNECT_PATIENCE_SECONDS = 5.0
 """How long a call waits for the first connection; the attempt goes on while callers do something else."""
 
-_NO_ANSWER = (
+NO_ANSWER = (
     oslo_messaging.MessagingException,
     oslo_messaging.MessageUndeliverable,
     OSError,
@@ -122,8 +122,8 @@ class Calls:
     def _send(self, version: str, method: str, arguments: dict[str, Any]) -> Any:
         try:
             answer = self._calls.prepare(version=version).call({}, method, **arguments)
-        except _NO_ANSWER as error:
-            raise ConductorUnavailable(f"no conductor answered {method}: {_first_line(error)}") from error
+        except NO_ANSWER as error:
+            raise ConductorUnavailable(f"no conductor answered {method}: {first_line(error)}") from error
         return result_of(answer)
 
 
@@ -175,7 +175,7 @@ class ClaimsClient(Calls):
         return wire.decode(Audit, self.call("audit", wanted=wire.encode(wanted)))
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
     """Without the traceback of the other process, which is in the log over there."""
     lines = str(error).splitlines()
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

@@ -28,13 +28,14 @@ _RECONNECT_INTERVAL_SECONDS = 10
 """At most this long after the broker is back, everybody has noticed."""
 
 
-def transport_of(conf: cfg.ConfigOpts) -> oslo_messaging.Transport:
+def transport_of(conf: cfg.ConfigOpts, *, threads: int | None = None) -> oslo_messaging.Transport:
     """The way to the broker of ``transport_url``; nothing is connected yet.
 
     :param conf: read already, with the groups of accel registered
+    :param threads: how many messages a server takes at once; by default as many as conductors do
     :raises ConfigurationError: ``transport_url`` is no URL of a broker
     """
-    _register_options(conf)
+    _register_options(conf, threads or conf.rpc.conductor_threads)
     try:
         return oslo_messaging.get_rpc_transport(conf)
     except (oslo_messaging.InvalidTransportURL, oslo_messaging.DriverLoadFailure) as error:
@@ -46,7 +47,7 @@ def brokers_of(conf: cfg.ConfigOpts) -> list[tuple[str, int]]:
 
     :raises ConfigurationError: it is no URL of a broker
     """
-    _register_options(conf)
+    _register_options(conf, conf.rpc.conductor_threads)
     try:
         url = oslo_messaging.TransportURL.parse(conf)
     except oslo_messaging.InvalidTransportURL as error:
@@ -56,7 +57,7 @@ def brokers_of(conf: cfg.ConfigOpts) -> list[tuple[str, int]]:
     ]
 
 
-def _register_options(conf: cfg.ConfigOpts) -> None:
+def _register_options(conf: cfg.ConfigOpts, threads: int) -> None:
     """Make the library's options known to our object, with defaults that suit us.
 
     It registers tracing and metrics with its global object only, though it reads them from ours.
@@ -66,9 +67,9 @@ def _register_options(conf: cfg.ConfigOpts) -> None:
     conf.register_opts(oslo_messaging_tracing, group="oslo_messaging_tracing")
     conf.register_opts(oslo_messaging_metrics, group="oslo_messaging_metrics")
     conf.set_default("control_exchange", _EXCHANGE)
-    conf.set_default("executor_thread_pool_size", conf.rpc.conductor_threads)
+    conf.set_default("executor_thread_pool_size", threads)
     # A message taken from the queue is lost if the broker falls over before the reply, so few are taken ahead.
-    conf.set_default("rabbit_qos_prefetch_count", conf.rpc.conductor_threads, group="oslo_messaging_rabbit")
+    conf.set_default("rabbit_qos_prefetch_count", threads, group="oslo_messaging_rabbit")
     # A queue that outlives a restart of its broker. A quorum queue, which outlives a broker of a cluster too, writes
     # each message to disk, which none of ours needs: whoever sends one hears of no answer and sends it again.
     conf.set_default("amqp_durable_queues", default=True, group="oslo_messaging_rabbit")

@@ -30,10 +30,9 @@ def node(tmp_path: Path) -> Node:
 
 
 def ended(node: Node, uuid: str) -> JobStatus:
-    """The end of a job, as a new desk has it from disk."""
-    found = node.new_desk().run_job(order(uuid=uuid), PATIENCE_SECONDS)
-    assert found.is_ended
-    return found
+    """The end of a job."""
+    until(lambda: node.desk.run_job(order(uuid=uuid), PATIENCE_SECONDS).is_ended, patience_seconds=PATIENCE_SECONDS)
+    return node.desk.run_job(order(uuid=uuid), 0)
 
 
 def is_alive(pid: int) -> bool:
@@ -219,6 +218,7 @@ def test_an_agent_that_is_told_to_end_lets_acts_end_and_takes_up_what_waits_when
     node.desk.stop(PATIENCE_SECONDS)
     with pytest.raises(Unavailable, match="is ending"):
         node.desk.run_job(order("third"), 0)
+    node.desk = node.new_desk()
 
     assert ended(node, running.uuid).state is JobState.DONE
     assert ended(node, waiting.uuid).state is JobState.DONE
@@ -232,6 +232,7 @@ def test_what_does_not_end_with_the_agent_is_ended_and_its_device_is_in_doubt(no
         process = node.until_begun()
         node.desk.stop()
         assert not is_alive(process)
+        node.desk = node.new_desk()
         status = ended(node, running.uuid)
     assert (status.error_code, status.is_state_unknown) == ("accel.act_interrupted", True)
     assert node.parts() == ""
@@ -246,6 +247,7 @@ def test_an_agent_that_is_killed_finds_what_it_was_at_ends_what_is_left_of_it_an
             process = node.until_begun()
             until(lambda: is_kept(node, running, waiting), patience_seconds=PATIENCE_SECONDS)
             agent.send_signal(signal.SIGKILL)
+        node.desk = node.new_desk()
         status = ended(node, running)
         assert not is_alive(process)
     assert (status.state, status.error_code, status.is_state_unknown) == ("failed", "accel.act_interrupted", True)

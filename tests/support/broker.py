@@ -34,7 +34,7 @@ def broker_topic() -> Iterator[str]:
         pytest.skip(f"no RabbitMQ at {RABBITMQ_URL}: {error}")
     try:
         yield topic
-        for queue in (topic, f"{topic}.conductor-1", f"{topic}.conductor-2"):
+        for queue in (topic, f"{topic}.conductor-1", f"{topic}.conductor-2", f"{topic}.node-1"):
             broker.channel().queue_delete(queue)
     finally:
         broker.release()
