@@ -34,6 +34,7 @@ from accel.cmd.conductor import (
     make_notifier,
     make_periodic,
     make_reporter,
+    mend_attribute_texts,
     take_up_left_work,
 )
 from accel.conductor.nova import connect
@@ -150,6 +151,7 @@ class AllInOne:
         notifier = make_notifier(self._database, nova, conf, self._stop)
         claims = make_claims(self._database, conf, workers, nova, notifier, placement=placement)
         take_up_left_work(claims)
+        mend_attribute_texts(manager)
         app = make_app(self._database, conf, LocalClaims(claims), placing=start_placing(self._database, conf))
         server = EmbeddedServer(app, conf.api.host, self._settings.port)
         _start_listening(server)

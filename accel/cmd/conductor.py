@@ -77,6 +77,7 @@ def run(conf: cfg.ConfigOpts, stop: Event) -> int:
         notifier = make_notifier(database, nova, conf, stop)
         claims = make_claims(database, conf, workers, nova, notifier, placement=placement)
         take_up_left_work(claims)
+        mend_attribute_texts(manager)
         server = serve(transport_of(conf), manager, conf.host, topic=conf.rpc.topic, claims=claims)
         if not begin(server.start, stop, awaited=_brokers(conf)):
             return 0 if stop.is_set() else 1
@@ -187,6 +188,17 @@ def take_up_left_work(claims: Claims) -> None:
         claims.take_up_work(is_fresh=True)
     except DatabaseUnavailable as error:
         _LOG.warning("what this conductor was at work on when it ended is taken up later: %s", error)
+
+
+def mend_attribute_texts(manager: Manager) -> None:
+    """Make the texts of attributes right that a conductor of the release before has left wrong."""
+    try:
+        count = manager.mend_attribute_texts()
+    except DatabaseUnavailable as error:
+        _LOG.warning("texts of attributes are looked at when a conductor starts the next time: %s", error)
+    else:
+        if count:
+            _LOG.info("%d deployables have got a text of their attributes", count)
 
 
 def make_periodic(manager: Manager, claims: Claims, conf: cfg.ConfigOpts, stop: Event) -> list[Periodic]:

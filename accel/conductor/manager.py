@@ -8,8 +8,9 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
-from accel.db import expiry, heard
+from accel.db import attribute_texts, expiry, heard
 from accel.db.engine import Database
 from accel.model.report import Acknowledgement, Heartbeat, NodeReport, Verdict
 from accel.rpc.wire import content_hash
@@ -79,6 +80,19 @@ class Manager:
         names = self._database.read(lambda connection: expiry.nodes_with_expired(connection, unreported_before=limit))
         removed = [self._remove_expired_of(name, limit) for name in names]
         return expiry.Removed(*(sum(counts) for counts in zip(*removed, strict=True)))
+
+    def mend_attribute_texts(self) -> int:
+        """Make the texts of attributes right that somebody of the release before has left wrong; gives how many.
+
+        :raises DatabaseUnavailable: what was not mended is at the next start of a conductor
+        """
+        mended, after = 0, 0
+        while True:
+            count, last = self._database.write(partial(attribute_texts.mend, after=after))
+            mended += count
+            if last is None:
+                return mended
+            after = last
 
     def _remove_expired_of(self, node: str, limit: datetime) -> expiry.Removed:
         return self._database.write(

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, true
 
-from accel.db import history
+from accel.db import attribute_texts, history
 from accel.db.events import Origin
 from accel.db.history import Entry
 from accel.db.paging import AnySelect, Listing, ListQuery, Page, as_stored
@@ -74,9 +74,10 @@ def create(connection: Connection, deployable: int | str, *, key: str, value: st
     if deployable_id is None:
         raise NotFound("deployable", str(deployable))
     uuid = str(uuid4())
-    connection.execute(
-        insert(Attribute).values(uuid=uuid, deployable_id=deployable_id, key=key, value=value, created_at=origin.at)
-    )
+    with attribute_texts.kept(connection, [deployable_id]):
+        connection.execute(
+            insert(Attribute).values(uuid=uuid, deployable_id=deployable_id, key=key, value=value, created_at=origin.at)
+        )
     _record(connection, EventKind.ATTRIBUTE_ADDED, deployable_id, None, {key: value}, origin=origin)
     return get(connection, uuid)
 
@@ -87,7 +88,8 @@ def remove(connection: Connection, uuid: str, *, origin: Origin) -> None:
     :raises NotFound: there is no such attribute
     """
     row = get(connection, uuid)
-    connection.execute(delete(Attribute).where(Attribute.id == row.id))
+    with attribute_texts.kept(connection, [row.deployable_id]):
+        connection.execute(delete(Attribute).where(Attribute.id == row.id))
     _record(connection, EventKind.ATTRIBUTE_REMOVED, row.deployable_id, {row.key: row.value}, None, origin=origin)
 
 

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Connection, bindparam, exists, select
 from sqlalchemy.orm import aliased
 
-from accel.db.json_texts import ObjectsText
-from accel.db.paging import AnySelect, Listing, ListQuery, Page, as_stored, belonging_to, rows_of, span_of
+from accel.db import attribute_texts
+from accel.db.paging import AnySelect, Listing, ListQuery, Page, as_stored, belonging_to, rows_of
 from accel.db.refs import may_be_called
 from accel.db.tables import AttachHandle, Attribute, Deployable, Device, Holder, Node
 from accel.errors import NotFound
@@ -29,6 +29,8 @@ class DeployableRow(NamedTuple):
     rp_uuid: str | None
     driver_name: str
     bitstream_id: str | None
+    attributes: str
+    """A JSON text: a list of objects with one member each, in the order of their making."""
     created_at: datetime
     updated_at: datetime | None
 
@@ -56,6 +58,7 @@ class HandleRow(NamedTuple):
 
 _COLUMNS: dict[str, Any] = {
     "driver_name": Device.driver,
+    "attributes": Deployable.attributes_text,
     **{name: as_stored(getattr(Deployable, name)) for name in ("created_at", "updated_at")},
 }
 _SELECT: AnySelect = (
@@ -124,7 +127,8 @@ def find(connection: Connection, query: ListQuery) -> Page[DeployableRow]:
 
     :raises InvalidValue: marker or sort key are wrong
     """
-    return LISTING.read(connection, _SELECT, query, make=DeployableRow._make)
+    page = LISTING.read(connection, _SELECT, query, make=DeployableRow._make)
+    return Page(_whole(connection, page.rows), page.has_more)
 
 
 def get(connection: Connection, uuid: str) -> DeployableRow:
@@ -135,46 +139,22 @@ def get(connection: Connection, uuid: str) -> DeployableRow:
     row = connection.execute(_SELECT_ONE, {"wanted": uuid.lower()}).one_or_none()
     if row is None:
         raise NotFound("deployable", uuid)
-    return DeployableRow._make(row)
+    return _whole(connection, [DeployableRow._make(row)])[0]
+
+
+def _whole(connection: Connection, rows: list[DeployableRow]) -> list[DeployableRow]:
+    """The rows, each with the text of its attributes, which not all may have had."""
+    lacking = [row.id for row in rows if row.attributes is None]
+    if not lacking:
+        return rows
+    made = attribute_texts.make(connection, lacking)
+    return [row if row.attributes else row._replace(attributes=made.get(row.id, attribute_texts.NONE)) for row in rows]
 
 
 def places_of(connection: Connection, rows: Sequence[DeployableRow]) -> dict[int, PlaceRow]:
     """What deployables are and what they are parts of, by ``DeployableRow.id``."""
     statement = belonging_to([row.id for row in rows], _SELECT_PLACES, Deployable.id)
     return {row[0]: PlaceRow._make(row[1:]) for row in rows_of(connection, statement)}
-
-
-def attribute_texts(belongs: ColumnElement[bool]) -> AnySelect:
-    """The attributes of each deployable as one text; a statement that is made once, since making it takes longer than
-    running it for one deployable.
-
-    :param belongs: what is true of the attributes that are wanted
-    """
-    wanted = select(Attribute.deployable_id, Attribute.id, Attribute.key, Attribute.value).where(belongs)
-    ordered = wanted.order_by(Attribute.deployable_id, Attribute.id).subquery()
-    text = ObjectsText(ordered.c.key, ordered.c.value, ordered.c.id)
-    return select(ordered.c.deployable_id, text).group_by(ordered.c.deployable_id)
-
-
-_ATTRIBUTES_OF_SPAN = attribute_texts(Attribute.deployable_id.between(bindparam("first"), bindparam("last")))
-_ATTRIBUTES_OF_KEYS = attribute_texts(Attribute.deployable_id.in_(bindparam("keys", expanding=True)))
-
-
-def attributes_of(connection: Connection, rows: Sequence[DeployableRow]) -> dict[int, str]:
-    """The attributes of deployables, by ``DeployableRow.id``; a deployable without attributes is left out.
-
-    They are a JSON text, as the wire contract has them: a list of objects with one member each, in the order of their
-    making. Those of other deployables may be among them.
-    """
-    if not rows:
-        return {}
-    keys = [row.id for row in rows]
-    span = span_of(keys)
-    if span is None:
-        found = rows_of(connection, _ATTRIBUTES_OF_KEYS, {"keys": keys})
-    else:
-        found = rows_of(connection, _ATTRIBUTES_OF_SPAN, {"first": span[0], "last": span[1]})
-    return dict(found)
 
 
 def handles_of(connection: Connection, rows: Sequence[DeployableRow]) -> dict[int, list[HandleRow]]:

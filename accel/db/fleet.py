@@ -14,8 +14,7 @@ import orjson
 from sqlalchemy import ColumnElement, Connection, Text, bindparam, cast, select, true
 from sqlalchemy.orm import InstrumentedAttribute
 
-from accel.db import occupancy
-from accel.db.deployables import attribute_texts
+from accel.db import attribute_texts, occupancy
 from accel.db.occupancy import Occupancy
 from accel.db.paging import AnySelect, rows_of
 from accel.db.tables import AttachHandle, Attribute, Deployable, Device, Node
@@ -81,14 +80,14 @@ _ALL = _Statements(
         cast(Device.links, Text).label("links"),
     ).order_by(Device.id),
     deployables=select(*(getattr(Deployable, name) for name in _DEPLOYABLE_COLUMNS)).order_by(Deployable.id),
-    attributes=attribute_texts(true()),
+    attributes=attribute_texts.made(true()),
     handles=occupancy.HANDLES,
 )
 _SOME = _Statements(
     nodes=_ALL.nodes.where(_among(Node.name)),
     devices=_ALL.devices.where(_among(Device.node_id)),
     deployables=_ALL.deployables.where(_among(Deployable.device_id)),
-    attributes=attribute_texts(_among(Attribute.deployable_id)),
+    attributes=attribute_texts.made(_among(Attribute.deployable_id)),
     handles=_ALL.handles.where(_among(AttachHandle.deployable_id)),
 )
 """The same of things with some keys, down from the nodes of some names: by keys only, so that no database has a choice

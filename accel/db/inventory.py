@@ -14,7 +14,7 @@ from uuid import uuid4
 
 from sqlalchemy import Connection, bindparam, delete, insert, update
 
-from accel.db import rows
+from accel.db import attribute_texts, rows
 from accel.db.batches import batches
 from accel.db.rows import Values
 from accel.db.tables import AttachHandle, Attribute, Base, Deployable, Device, NodeDriver
@@ -223,11 +223,15 @@ def _add_deployables(writer: _Writer, new: Iterable[tuple[int, model.Deployable]
 
 def _add_level(writer: _Writer, level: Sequence[tuple[int, model.Deployable]]) -> None:
     new = [
-        writer.new_row({"device_id": device_id, "presence": Presence.PRESENT} | _deployable(writer, device_id, part))
-        for device_id, part in level
+        writer.new_row(_deployable(writer, device_id, part) | _new_part(device_id, part)) for device_id, part in level
     ]
     keys = writer.insert_and_tell_keys(Deployable, new)
     writer.trees.keys.update({(values["device_id"], values["name"]): keys[values["uuid"]] for values in new})
+
+
+def _new_part(device_id: int, part: model.Deployable) -> Values:
+    text = attribute_texts.text_of(_unique(part.attributes))
+    return {"device_id": device_id, "presence": Presence.PRESENT, "attributes_text": text}
 
 
 def _deployable(writer: _Writer, device_id: int, part: model.Deployable) -> Values:
@@ -250,10 +254,11 @@ def _remove_deployables(writer: _Writer, keys: Sequence[int]) -> None:
 
 def _write_attributes(writer: _Writer, changes: Sequence[AttributeChange]) -> None:
     added = [(c.deployable.id, c.after) for c in changes if c.before is None and c.after is not None]
-    writer.insert(Attribute, [_attribute(writer, key, attribute) for key, attribute in added])
     changed = [(c.before.id, c.after) for c in changes if c.before is not None and c.after is not None]
-    writer.update(Attribute, [{"row": key, "value": attribute.value} for key, attribute in changed])
-    _remove(writer, Attribute, [c.before.id for c in changes if c.before is not None and c.after is None])
+    with attribute_texts.kept(writer.connection, {change.deployable.id for change in changes}):
+        writer.insert(Attribute, [_attribute(writer, key, attribute) for key, attribute in added])
+        writer.update(Attribute, [{"row": key, "value": attribute.value} for key, attribute in changed])
+        _remove(writer, Attribute, [c.before.id for c in changes if c.before is not None and c.after is None])
 
 
 def _write_handles(writer: _Writer, changes: Sequence[HandleChange]) -> None:

@@ -25,6 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import mysql
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+_LongText = Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb")
 _BigId = BigInteger().with_variant(Integer(), "sqlite")  # SQLite gives row ids to INTEGER keys only
 
 
@@ -157,6 +158,7 @@ class Deployable(Base):
     rp_uuid: Mapped[str | None] = mapped_column(String(36), index=True)
     bitstream_id: Mapped[str | None] = mapped_column(String(36))
     presence: Mapped[str] = mapped_column(String(16))
+    attributes_text: Mapped[str | None] = mapped_column(_LongText)  # what accel.db.attribute_texts keeps
     created_at: Mapped[datetime] = mapped_column(index=True)
     updated_at: Mapped[datetime | None]
 

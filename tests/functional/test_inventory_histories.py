@@ -17,7 +17,7 @@ from support.snapshots import KeptSnapshot, free_in, free_in_database, whole
 from support.world import World
 
 from accel.conductor.manager import Limits, Manager
-from accel.db import counts, holders
+from accel.db import attribute_texts, counts, holders
 from accel.db.engine import Database
 from accel.db.tables import AttachHandle, Base, Deployable, Device, Holder, Node
 from accel.errors import Conflict
@@ -205,6 +205,8 @@ def check_rows(database: Database) -> None:
             while root.parent_id is not None:
                 root = parts[root.parent_id]
             assert row.root_id == (root.id if root is not row else None)
+        texts = attribute_texts.make(connection, list(parts))
+        assert {key: row.attributes_text for key, row in parts.items()} == {key: texts.get(key, "[]") for key in parts}
         columns = (AttachHandle.presence, Device.presence, Device.health, Device.node_id)
         handles = counts.joined_to_handles(select(*columns, AttachHandle.type, AttachHandle.info_key))
         for is_free in (counts.IS_FREE, counts.IS_FREE_OF_FEW):

@@ -45,14 +45,13 @@ def program(call: Call) -> NoReturn:
 
 
 def _bodies(connection: Connection, call: Call, rows: list[DeployableRow]) -> list[dict[str, Any]]:
-    attributes = deployables.attributes_of(connection, rows)
-    bodies = [views.render(row, attributes.get(row.id, views.NO_ATTRIBUTES), base_url=call.base_url) for row in rows]
+    bodies = [views.render(row, base_url=call.base_url) for row in rows]
     if not call.says_more:
         return bodies
     places = deployables.places_of(connection, rows)
     handles = deployables.handles_of(connection, rows)
     return [
-        body | views.render_more(places[row.id], attributes.get(row.id, views.NO_ATTRIBUTES), handles.get(row.id, ()))
+        body | views.render_more(row, places[row.id], handles.get(row.id, ()))
         for row, body in zip(rows, bodies, strict=True)
         if row.id in places  # a conductor may have removed it since the first statement
     ]

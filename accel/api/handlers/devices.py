@@ -6,6 +6,7 @@ from accel.api.call import Call
 from accel.api.views import collection
 from accel.api.views import devices as views
 from accel.db import devices
+from accel.db.devices import DeviceRow
 from accel.db.engine import Connection
 from accel.model.node import DeviceStatus
 
@@ -14,23 +15,26 @@ def index(call: Call) -> dict[str, Any]:
     """All devices that the query wants."""
 
     def read(connection: Connection) -> Any:
+        if not call.says_more:
+            brief = devices.find_brief(connection, call.list_query)
+            return brief, [views.render(row, version=call.version, base_url=call.base_url) for row in brief.rows]
         page = devices.find(connection, call.list_query)
-        return page, devices.handles_of(connection, page.rows) if call.says_more else {}
+        return page, _whole(connection, call, page.rows)
 
-    page, counts = call.database.read(read)
-    bodies = [views.render(row, counts.get(row.id), version=call.version, base_url=call.base_url) for row in page.rows]
+    page, bodies = call.database.read(read)
     return collection.render(call, "devices", page, bodies)
 
 
 def show(call: Call) -> dict[str, Any]:
     """One device."""
 
-    def read(connection: Connection) -> Any:
+    def read(connection: Connection) -> dict[str, Any]:
         row = devices.get(connection, call.arguments["uuid"])
-        return row, devices.handles_of(connection, [row]) if call.says_more else {}
+        if not call.says_more:
+            return views.render(row, version=call.version, base_url=call.base_url)
+        return _whole(connection, call, [row])[0]
 
-    row, counts = call.database.read(read)
-    return views.render(row, counts.get(row.id), version=call.version, base_url=call.base_url)
+    return call.database.read(read)
 
 
 def enable(call: Call) -> None:
@@ -47,3 +51,11 @@ def _set_status(call: Call, status: DeviceStatus) -> None:
     call.database.write(
         lambda connection: devices.set_status(connection, call.arguments["uuid"], status, origin=call.origin)
     )
+
+
+def _whole(connection: Connection, call: Call, rows: list[DeviceRow]) -> list[dict[str, Any]]:
+    counts = devices.handles_of(connection, rows)
+    return [
+        views.render(row, version=call.version, base_url=call.base_url, more=views.more(row, counts.get(row.id)))
+        for row in rows
+    ]

@@ -8,14 +8,9 @@ import orjson
 
 from accel.db.deployables import DeployableRow, HandleRow, PlaceRow
 
-NO_ATTRIBUTES = "[]"
 
-
-def render(row: DeployableRow, attributes: str, *, base_url: str) -> dict[str, Any]:
-    """A deployable as every version shows it.
-
-    :param attributes: a JSON text, a list of objects with one member each
-    """
+def render(row: DeployableRow, *, base_url: str) -> dict[str, Any]:
+    """A deployable as every version shows it."""
     return {
         "uuid": row.uuid,
         "parent_id": row.parent_id,
@@ -23,7 +18,7 @@ def render(row: DeployableRow, attributes: str, *, base_url: str) -> dict[str, A
         "name": row.name,
         "num_accelerators": row.num_accelerators,
         "device_id": row.device_id,
-        "attributes_list": attributes,
+        "attributes_list": row.attributes,
         "rp_uuid": row.rp_uuid,
         "driver_name": row.driver_name,
         "bitstream_id": row.bitstream_id,
@@ -36,17 +31,17 @@ def render(row: DeployableRow, attributes: str, *, base_url: str) -> dict[str, A
     }
 
 
-def render_more(place: PlaceRow, attributes: str, handles: Iterable[HandleRow]) -> dict[str, Any]:
-    """What 2.4 says beside it; ``attributes`` is that of ``render``."""
+def render_more(row: DeployableRow, place: PlaceRow, handles: Iterable[HandleRow]) -> dict[str, Any]:
+    """What 2.4 says beside it."""
     return {
         **place._asdict(),
-        "attributes": attributes_object(attributes),
+        "attributes": attributes_object(row.attributes),
         "handles": [handle._asdict() for handle in handles],
     }
 
 
 def attributes_object(attributes: str) -> dict[str, str | list[str]]:
-    """Attributes by their keys; a key that stands there more than once has a list of its values."""
+    """Attributes by their keys, of their text; a key that stands there more than once has a list of its values."""
     found: dict[str, str | list[str]] = {}
     for key, value in chain.from_iterable(map(dict.items, orjson.loads(attributes))):
         before = found.get(key)

@@ -1,20 +1,23 @@
 """The body of a device."""
 
+from collections.abc import Mapping
 from typing import Any
 
-from accel.api.microversion import SAYS_MORE, Version
+from accel.api.microversion import Version
 from accel.db.counts import HandleCounts
-from accel.db.devices import DeviceRow
+from accel.db.devices import BriefRow, DeviceRow
 
 SHOWS_STATUS = Version(2, 3)
 
 _NO_HANDLES = HandleCounts()
 
 
-def render(row: DeviceRow, counts: HandleCounts | None, *, version: Version, base_url: str) -> dict[str, Any]:
+def render(
+    row: BriefRow | DeviceRow, *, version: Version, base_url: str, more: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """A device as a version shows it.
 
-    :param counts: of its attach handles; None where it has none
+    :param more: what ``more`` gives, for the versions that say it
     """
     body: dict[str, Any] = {
         "uuid": row.uuid,
@@ -27,15 +30,20 @@ def render(row: DeviceRow, counts: HandleCounts | None, *, version: Version, bas
     }
     if version >= SHOWS_STATUS:
         body["status"] = row.status
-    if version >= SAYS_MORE:
-        body |= _more(row, counts or _NO_HANDLES)
+    if more is not None:
+        body |= more
     body["links"] = [{"href": f"{base_url}/v2/devices/{row.uuid}", "rel": "self"}]
     body["created_at"] = row.created_at
     body["updated_at"] = row.updated_at
     return body
 
 
-def _more(row: DeviceRow, counts: HandleCounts) -> dict[str, Any]:
+def more(row: DeviceRow, counts: HandleCounts | None) -> dict[str, Any]:
+    """What 2.4 says beside it.
+
+    :param counts: of its attach handles; None where it has none
+    """
+    counts = counts or _NO_HANDLES
     return {
         "node": row.node,
         "address": row.address,
