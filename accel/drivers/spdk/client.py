@@ -49,6 +49,8 @@ class SpdkClient:
         self._timeout_seconds = timeout_seconds
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._calls = 0
+        self.changes = 0
+        """How many calls may have changed something: those that were not refused."""
 
     def __enter__(self) -> Self:
         self._socket.settimeout(self._timeout_seconds)
@@ -92,6 +94,15 @@ class SpdkClient:
                 f"the SPDK application at {self._path} went away during {method}: {error.strerror or error}"
             ) from error
         return _result(method, answer, self._calls)
+
+    def change(self, method: str, **parameters: object) -> Any:
+        """Call a method that changes something; its result. See ``call``."""
+        self.changes += 1
+        try:
+            return self.call(method, **parameters)
+        except Refused:
+            self.changes -= 1
+            raise
 
     def _answer(self, deadline: float) -> Mapping[str, Any]:
         """The next text, when it is whole.

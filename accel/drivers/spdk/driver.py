@@ -5,18 +5,38 @@ itself, so there is nothing to be seen of one that does not answer.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import ClassVar
 
 from oslo_config import cfg
 
 from accel.drivers.base import Host
-from accel.drivers.spdk.client import SpdkClient
-from accel.drivers.spdk.parts import Export, Wishes, parts
-from accel.drivers.spdk.target import Listener, Target, read_target
-from accel.errors import DriverFailure, DriverUnavailable
-from accel.model.device import FUNCTIONS, Device, DeviceType, Health, Presence
+from accel.drivers.nvme import smart
+from accel.drivers.spdk import exports
+from accel.drivers.spdk.client import Refused, SpdkClient
+from accel.drivers.spdk.parts import Export, Part, Wishes, parts
+from accel.drivers.spdk.target import (
+    Bdev,
+    Listener,
+    Subsystem,
+    Target,
+    VhostController,
+    nvme_controllers,
+    read_target,
+)
+from accel.errors import DeviceGone, DriverFailure, DriverUnavailable
+from accel.model.device import (
+    FUNCTIONS,
+    AttachHandle,
+    Deployable,
+    Device,
+    DeviceType,
+    Health,
+    Presence,
+)
+from accel.model.health import Signal
 
 _IDENTITY_PREFIX = "spdk:"
 _VENDOR, _PRODUCT = "spdk", "target"
@@ -88,6 +108,46 @@ class SpdkDriver:
         devices += [_lost(path, str(error)) for path, error in away.items()]
         return tuple(sorted(devices, key=lambda device: device.identity))
 
+    def prepare(self, device: Device, deployable: Deployable, handle: AttachHandle, key: str) -> None:
+        """Let the holder of the handle in, and nobody else; make what the block device is handed out as.
+
+        :raises ActRefused: it cannot be, and nothing has been changed
+        :raises ActFailed: it went wrong on the way
+        """
+        with self._client(_path(device)) as client:
+            exports.prepare(client, handle, key, self._source(client, device, deployable))
+
+    def release(self, device: Device, deployable: Deployable, handle: AttachHandle, key: str) -> None:
+        """Let nobody in any more; remove what was made.
+
+        :raises ActRefused: it is in use
+        :raises ActFailed: it went wrong on the way
+        """
+        with self._client(_path(device)) as client:
+            source = self._source(client, device, deployable)
+            exports.release(client, handle, key, source, patience=self._options.timeout_seconds)
+
+    def examine(self, device: Device) -> Iterator[Signal]:
+        """Whether the application answers, and what the drives that it drives say of themselves."""
+        path, now = _path(device), datetime.now(UTC)
+        try:
+            with self._client(path) as client:
+                version = str(client.call("spdk_get_version").get("version", ""))
+                yield Signal(source="spdk", at=now, value=Health.HEALTHY, text=version)
+                yield from _drive_signals(client, now)
+        except DriverFailure as error:
+            yield Signal(source="spdk", at=now, value=Health.UNKNOWN, text=str(error))
+
+    def _source(self, client: SpdkClient, device: Device, deployable: Deployable) -> Bdev | Subsystem | VhostController:
+        """What a deployable is of.
+
+        :raises DeviceGone: there is no such thing any more, or it cannot be handed out alone
+        """
+        for part in self._parts(_path(device), read_target(client), self._wishes()):
+            if part.deployable.name == deployable.name and part.source is not None:
+                return part.source
+        raise DeviceGone(f"the SPDK application does not hand out {deployable.name}", "see bdev_get_bdevs")
+
     def _client(self, path: str) -> SpdkClient:
         socket = self._host.root / PurePosixPath(path).relative_to("/")
         return SpdkClient(socket, timeout_seconds=self._options.timeout_seconds)
@@ -113,8 +173,10 @@ class SpdkDriver:
             vhost_directory=PurePosixPath(self._options.vhost_directory),
         )
 
+    def _parts(self, path: str, target: Target, wishes: Wishes) -> tuple[Part, ...]:
+        return parts(target, node=self._host.name, root=f"{self._host.name}_{path}", wishes=wishes)
+
     def _device(self, path: str, target: Target, wishes: Wishes) -> Device:
-        root = f"{self._host.name}_{path}"
         functions = sorted({function for bdev in target.bdevs for function in bdev.functions})
         facts = {"version": target.version, FUNCTIONS: ", ".join(map(str, functions))}
         return Device(
@@ -124,9 +186,7 @@ class SpdkDriver:
             product=_PRODUCT,
             model="SPDK target",
             std_board_info={name: fact for name, fact in facts.items() if fact},
-            deployables=tuple(
-                part.deployable for part in parts(target, node=self._host.name, root=root, wishes=wishes)
-            ),
+            deployables=tuple(part.deployable for part in self._parts(path, target, wishes)),
         )
 
 
@@ -146,6 +206,22 @@ def _listener(text: str) -> Listener | None:
         address=match["six"] or match["four"],
         service=match["service"],
     )
+
+
+def _path(device: Device) -> str:
+    return device.identity.removeprefix(_IDENTITY_PREFIX)
+
+
+def _drive_signals(client: SpdkClient, now: datetime) -> Iterator[Signal]:
+    """What each NVMe drive says of itself; nothing of an application that drives none."""
+    for name in nvme_controllers(client):
+        source = f"spdk.smart.{name}"
+        try:
+            log = smart.from_spdk(client.call("bdev_nvme_get_controller_health_info", name=name))
+        except Refused as error:
+            yield Signal(source=source, at=now, value=Health.UNKNOWN, text=str(error))
+        else:
+            yield from smart.signals(log, source, now)
 
 
 def _lost(path: str, reason: str) -> Device:

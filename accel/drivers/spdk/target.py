@@ -108,6 +108,11 @@ def vhosts(client: SpdkClient) -> tuple[VhostController, ...]:
     return tuple(sorted(map(_vhost, _all(client, "vhost_get_controllers")), key=lambda one: one.name))
 
 
+def nvme_controllers(client: SpdkClient) -> tuple[str, ...]:
+    """The names of the NVMe controllers that the application drives."""
+    return tuple(sorted({_name(item, "name") for item in _all(client, "bdev_nvme_get_controllers")}))
+
+
 def _all(client: SpdkClient, method: str) -> list[_Item]:
     """What a method lists; nothing where the application has been built without it."""
     try:
