@@ -1,4 +1,4 @@
-"""What the spdk driver does to an application: who is let in, what is made and removed again, how fit its drives are."""
+"""What the spdk driver does to an application: who is let in, what is made and removed; and how fit its drives are."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -25,6 +25,7 @@ from accel.drivers.spdk.target import (
     VhostController,
     nvme_controllers,
     read_target,
+    version,
 )
 from accel.errors import DeviceGone, DriverFailure, DriverUnavailable
 from accel.model.device import (
@@ -132,8 +133,7 @@ class SpdkDriver:
         path, now = _path(device), datetime.now(UTC)
         try:
             with self._client(path) as client:
-                version = str(client.call("spdk_get_version").get("version", ""))
-                yield Signal(source="spdk", at=now, value=Health.HEALTHY, text=version)
+                yield Signal(source="spdk", at=now, value=Health.HEALTHY, text=version(client))
                 yield from _drive_signals(client, now)
         except DriverFailure as error:
             yield Signal(source="spdk", at=now, value=Health.UNKNOWN, text=str(error))

@@ -88,7 +88,7 @@ def read_target(client: SpdkClient) -> Target:
     """
     try:
         return Target(
-            version=_version(client),
+            version=version(client),
             bdevs=tuple(sorted(map(_bdev, _items(client.call("bdev_get_bdevs"))), key=lambda bdev: bdev.name)),
             subsystems=subsystems(client),
             vhosts=vhosts(client),
@@ -135,7 +135,8 @@ def _unavailable(error: Refused) -> DriverFailure:
     return error
 
 
-def _version(client: SpdkClient) -> str:
+def version(client: SpdkClient) -> str:
+    """What the application calls itself, with its release; empty when it does not say it."""
     return _text(_item(client.call("spdk_get_version")), "version")
 
 
