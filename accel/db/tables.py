@@ -62,14 +62,14 @@ class Base(DeclarativeBase):
     type_annotation_map: ClassVar[dict[Any, Any]] = {datetime: UtcDateTime()}
 
 
-_MARIADB = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin"}
+MARIADB = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin"}
 
 
 class Node(Base):
     """A host that an agent runs on."""
 
     __tablename__ = "nodes"
-    __table_args__ = (_MARIADB,)
+    __table_args__ = (MARIADB,)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     uuid: Mapped[str] = mapped_column(String(36), unique=True)
@@ -93,7 +93,7 @@ class NodeDriver(Base):
     """The newest word of one driver on one node: fine, or why it could not look."""
 
     __tablename__ = "node_drivers"
-    __table_args__ = (UniqueConstraint("node_id", "driver"), _MARIADB)
+    __table_args__ = (UniqueConstraint("node_id", "driver"), MARIADB)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     node_id: Mapped[int] = mapped_column(ForeignKey("nodes.id", ondelete="CASCADE"))
@@ -111,7 +111,7 @@ class Device(Base):
     __table_args__ = (
         UniqueConstraint("node_id", "identity"),
         Index("ix_devices_type_vendor_model", "type", "vendor", "model"),
-        _MARIADB,
+        MARIADB,
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -145,7 +145,7 @@ class Deployable(Base):
     """A part of a device that can be scheduled alone."""
 
     __tablename__ = "deployables"
-    __table_args__ = (UniqueConstraint("device_id", "name"), _MARIADB)
+    __table_args__ = (UniqueConstraint("device_id", "name"), MARIADB)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     uuid: Mapped[str] = mapped_column(String(36), unique=True)
@@ -171,7 +171,7 @@ class Attribute(Base):
     """
 
     __tablename__ = "attributes"
-    __table_args__ = (UniqueConstraint("deployable_id", "driver_key"), _MARIADB)
+    __table_args__ = (UniqueConstraint("deployable_id", "driver_key"), MARIADB)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     uuid: Mapped[str] = mapped_column(String(36), unique=True)
@@ -188,7 +188,7 @@ class AttachHandle(Base):
     """What is handed to a workload."""
 
     __tablename__ = "attach_handles"
-    __table_args__ = (UniqueConstraint("deployable_id", "info_key"), _MARIADB)
+    __table_args__ = (UniqueConstraint("deployable_id", "info_key"), MARIADB)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     uuid: Mapped[str] = mapped_column(String(36), unique=True)
@@ -205,7 +205,7 @@ class Holder(Base):
     """Who has an attach handle. That there is never a second one is the unique foreign key."""
 
     __tablename__ = "holders"
-    __table_args__ = (_MARIADB,)
+    __table_args__ = (MARIADB,)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     uuid: Mapped[str] = mapped_column(String(36), unique=True)
@@ -223,7 +223,7 @@ class DeviceProfile(Base):
     """A named description of what a workload needs."""
 
     __tablename__ = "device_profiles"
-    __table_args__ = (_MARIADB,)
+    __table_args__ = (MARIADB,)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     uuid: Mapped[str] = mapped_column(String(36), unique=True)
@@ -241,7 +241,7 @@ class AcceleratorRequest(Base):
     """One accelerator asked for, under a device profile of whose group it keeps a copy, or by a claim of placement."""
 
     __tablename__ = "accelerator_requests"
-    __table_args__ = (Index("ix_accelerator_requests_project_id_id", "project_id", "id"), _MARIADB)
+    __table_args__ = (Index("ix_accelerator_requests_project_id_id", "project_id", "id"), MARIADB)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     uuid: Mapped[str] = mapped_column(String(36), unique=True)
@@ -275,7 +275,7 @@ class PlacementClaim(Base):
     __table_args__ = (
         UniqueConstraint("project_id", "idempotency_key"),
         Index("ix_placement_claims_project_id_id", "project_id", "id"),
-        _MARIADB,
+        MARIADB,
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -296,7 +296,7 @@ class Quota(Base):
     """How many accelerators of a resource class a project may hold. Without a row there is no limit."""
 
     __tablename__ = "quotas"
-    __table_args__ = (UniqueConstraint("project_id", "resource_class"), _MARIADB)
+    __table_args__ = (UniqueConstraint("project_id", "resource_class"), MARIADB)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     project_id: Mapped[str] = mapped_column(String(255))
@@ -310,7 +310,7 @@ class Notification(Base):
     """What Nova is still to be told: written with the change itself, gone when Nova has taken it."""
 
     __tablename__ = "notifications"
-    __table_args__ = (_MARIADB,)
+    __table_args__ = (MARIADB,)
 
     id: Mapped[int] = mapped_column(_BigId, primary_key=True)
     request_uuid: Mapped[str] = mapped_column(String(36))
@@ -326,7 +326,7 @@ class PlacementNode(Base):
     """How far OpenStack Placement agrees with what is recorded of a node: ``accel.db.placement_nodes``."""
 
     __tablename__ = "placement_nodes"
-    __table_args__ = (_MARIADB,)
+    __table_args__ = (MARIADB,)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     node: Mapped[str] = mapped_column(String(255), unique=True)
@@ -349,7 +349,7 @@ class Event(Base):
     __table_args__ = (
         Index("ix_events_device_uuid_id", "device_uuid", "id"),
         Index("ix_events_node_id", "node", "id"),
-        _MARIADB,
+        MARIADB,
     )
 
     id: Mapped[int] = mapped_column(_BigId, primary_key=True)

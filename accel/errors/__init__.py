@@ -8,6 +8,7 @@
     │   ├── InvalidFleet        a fleet file with a mistake in it
     │   ├── InvalidTrace        a file of nodes or tasks to simulate, with a mistake in it
     │   ├── InvalidImage        a file with an image for an FPGA that is damaged
+    │   ├── ImageTooLarge       an image of more bytes than the service takes
     │   └── ReferenceFault      … which the first versions of the API answer as a fault of the server
     ├── ConfigurationError      the service cannot start as it is configured
     │   └── UnknownDriver       an enabled driver that is not installed
@@ -16,7 +17,14 @@
     │   ├── UuidInUse           a new thing cannot have the UUID of another one
     │   ├── StaleVersion        it has been changed since it was read
     │   ├── NoPlacement         what is wanted fits nowhere now
-    │   └── Overtaken           others have taken what was chosen
+    │   ├── Overtaken           others have taken what was chosen
+    │   └── ImageRefused        an image may not be loaded, or its bytes are others than announced
+    │       ├── ImageNotReady
+    │       ├── DigestMismatch
+    │       ├── SignatureMissing
+    │       ├── SignatureInvalid
+    │       ├── KeyRevoked      it is signed with a key that is good no more
+    │       └── KeyNotTrusted   … or with one that the node does not trust
     ├── Unavailable             a part we depend on is away: try again later
     │   ├── DatabaseUnavailable
     │   ├── ConductorUnavailable
@@ -93,6 +101,16 @@ from accel.errors.base import (
     UnknownDriver,
     UuidInUse,
 )
+from accel.errors.images import (
+    DigestMismatch,
+    ImageNotReady,
+    ImageRefused,
+    ImageTooLarge,
+    KeyNotTrusted,
+    KeyRevoked,
+    SignatureInvalid,
+    SignatureMissing,
+)
 from accel.errors.sockets import CallFailed, SocketUnavailable
 
 __all__ = [
@@ -114,15 +132,21 @@ __all__ = [
     "DatabaseUnavailable",
     "DeviceGone",
     "DeviceInUse",
+    "DigestMismatch",
     "DriverFailure",
     "DriverUnavailable",
     "ImageMismatch",
+    "ImageNotReady",
+    "ImageRefused",
+    "ImageTooLarge",
     "IncompatibleVersion",
     "InvalidAddress",
     "InvalidFleet",
     "InvalidImage",
     "InvalidTrace",
     "InvalidValue",
+    "KeyNotTrusted",
+    "KeyRevoked",
     "NoPlacement",
     "NotFound",
     "NotVerified",
@@ -130,6 +154,8 @@ __all__ = [
     "Overtaken",
     "PlacementUnavailable",
     "ReferenceFault",
+    "SignatureInvalid",
+    "SignatureMissing",
     "SocketUnavailable",
     "StaleVersion",
     "Superseded",

@@ -20,6 +20,7 @@ VALUES = {
     int: 1,
     bool: True,
     str: "{}",  # MariaDB's JSON columns look like text and check that it is JSON
+    bytes: b"\x00\xff",
     object: {"key": "value"},
     datetime: datetime(2026, 11, 21, 12, 0, 0, 1),  # noqa: DTZ001 - the columns hold UTC without a zone
 }

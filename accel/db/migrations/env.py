@@ -2,6 +2,7 @@
 
 from alembic import context
 
+from accel.db import image_tables  # noqa: F401 - its tables belong to the metadata
 from accel.db.tables import Base
 
 context.configure(
