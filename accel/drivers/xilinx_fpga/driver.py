@@ -5,20 +5,20 @@ images of its own with, the other to work with.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import groupby
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import ClassVar
 
 from oslo_config import cfg
 
+from accel.drivers.acts import Progress
 from accel.drivers.base import Host
 from accel.drivers.pci_board import FIT, Condition
 from accel.drivers.pci_card import NODES, UNREAD, Knowledge, card, card_name, device_nodes
 from accel.drivers.pci_kinds import Kind, kind_of
 from accel.drivers.pci_names import pci_names
-from accel.drivers.sysfs import pci_functions
-from accel.drivers.xilinx_fpga.functions import AlveoFunction, Role, is_alveo, read_function
+from accel.drivers.xilinx_fpga.boards import Board, boards
+from accel.drivers.xilinx_fpga.programming import OPTIONS, Programmer
 from accel.model.attribute import custom_trait, traits
 from accel.model.device import (
     FUNCTIONS,
@@ -37,19 +37,19 @@ _MANAGEMENT_SUFFIX = " management function"
 
 
 class XilinxFpgaDriver:
-    """Reports the Alveo cards of a host."""
+    """Reports the Alveo cards of a host, loads images into them and flashes them."""
 
-    options: ClassVar[Sequence[cfg.Opt]] = ()
+    options: ClassVar[Sequence[cfg.Opt]] = OPTIONS
 
     def __init__(self, host: Host, options: cfg.ConfigOpts.GroupAttr) -> None:
-        del options  # there are none
         self._host = host
+        self._programmer = Programmer(host, options)
 
     def discover(self) -> tuple[Device, ...]:
         """The cards, by address."""
-        boards = list(_boards(self._host))
-        serials = Counter(map(_serial, boards))
-        names = pci_names(self._host, [board.first.function.ids for board in boards])
+        found = list(boards(self._host))
+        serials = Counter(map(_serial, found))
+        names = pci_names(self._host, [board.first.function.ids for board in found])
         return tuple(
             _device(
                 self._host,
@@ -57,70 +57,23 @@ class XilinxFpgaDriver:
                 name=names.get(board.first.function.ids, ""),
                 serial=_serial(board) if serials[_serial(board)] == 1 else "",
             )
-            for board in boards
+            for board in found
         )
 
+    def program(self, device: Device, deployable: Deployable, image: Path, progress: Progress) -> None:
+        """Load an image into the user's region, or flash a shell into the card, after checking that it fits."""
+        self._programmer.program(device, deployable, image, progress)
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Board:
-    """One card."""
-
-    functions: Sequence[AlveoFunction]
-    """By address."""
-
-    @property
-    def first(self) -> AlveoFunction:
-        """The function that the card goes by."""
-        return self.functions[0]
-
-    @property
-    def management(self) -> AlveoFunction | None:
-        """The function that manages it; None where that is not seen, as in a guest."""
-        return self._of(Role.MANAGEMENT)
-
-    @property
-    def user(self) -> AlveoFunction | None:
-        """The function that uses it."""
-        return self._of(Role.USER)
-
-    def _of(self, role: Role) -> AlveoFunction | None:
-        return next((one for one in self.functions if one.role is role), None)
-
-    @property
-    def is_golden(self) -> bool:
-        """Whether it must be flashed before it is of use."""
-        return any(one.is_golden for one in self.functions)
-
-    def said(self, what: Callable[[AlveoFunction], str]) -> str:
-        """What its functions say; the user's is asked first."""
-        asked = sorted(self.functions, key=lambda one: one.role is not Role.USER)
-        return next(filter(None, map(what, asked)), "")
+    def blank(self, device: Device, deployable: Deployable, progress: Progress) -> None:
+        """Take out what is loaded in the user's region, by resetting it."""
+        self._programmer.blank(device, deployable, progress)
 
 
-def _boards(host: Host) -> Iterator[_Board]:
-    functions = [read_function(one) for one in pci_functions(host) if is_alveo(one)]
-    for _, members in groupby(functions, key=lambda one: one.function.address.slot):
-        yield _Board(functions=tuple(members))
-
-
-def _serial(board: _Board) -> str:
+def _serial(board: Board) -> str:
     return board.said(lambda one: one.serial)
 
 
-def _shell(board: _Board) -> str:
-    return board.said(lambda one: one.shell)
-
-
-def _image(board: _Board) -> str:
-    return board.said(lambda one: one.image_id)
-
-
-def _interfaces(board: _Board) -> tuple[str, ...]:
-    """What an image for the user's region must have been built for; the management function has the shell's own."""
-    return board.user.interface_ids if board.user else ()
-
-
-def _device(host: Host, board: _Board, *, name: str, serial: str) -> Device:
+def _device(host: Host, board: Board, *, name: str, serial: str) -> Device:
     function = board.first.function
     known = Knowledge(
         model=_model(board),
@@ -136,47 +89,47 @@ def _device(host: Host, board: _Board, *, name: str, serial: str) -> Device:
     return card(host, function, kind=kind, known=known, name=name, virtual_functions=())
 
 
-def _model(board: _Board) -> str:
+def _model(board: Board) -> str:
     named = (kind_of((board.user or board.first).function), kind_of(board.first.function))
     model = next((kind.model for kind in named if kind and kind.model), "")
     return model.removesuffix(_MANAGEMENT_SUFFIX)
 
 
-def _facts(board: _Board) -> dict[str, str]:
+def _facts(board: Board) -> dict[str, str]:
     functions = [str(one.function.address) for one in board.functions]
     nodes = (device_nodes(one.function, "xrt_mgmt", "drm") for one in board.functions)
     return {
         FUNCTIONS: ", ".join(functions) if len(functions) > 1 else "",
         NODES: ", ".join(filter(None, nodes)),
         UNREAD: "" if all(one.role for one in board.functions) else _UNDRIVEN,
-        "vbnv": _shell(board),
-        "timestamp": board.said(lambda one: one.shell_time),
+        "vbnv": board.shell,
+        "timestamp": board.shell_time,
         "fpga": board.said(lambda one: one.chip),
         "logic_uuid": board.said(lambda one: ", ".join(one.logic_ids)),
-        "interface_uuid": ", ".join(_interfaces(board)),
-        "xclbin_uuid": _image(board),
+        "interface_uuid": ", ".join(board.interface_ids),
+        "xclbin_uuid": board.image_id,
     }
 
 
-def _traits(board: _Board) -> Iterator[str]:
-    if shell := _shell(board):
+def _traits(board: Board) -> Iterator[str]:
+    if shell := board.shell:
         yield custom_trait("FPGA SHELL", shell)
     yield from _region_traits(board)
 
 
-def _region_traits(board: _Board) -> Iterator[str]:
-    if image := _image(board):
+def _region_traits(board: Board) -> Iterator[str]:
+    if image := board.image_id:
         yield custom_trait("FPGA FUNCTION ID XILINX", image)
-    yield from (custom_trait("FPGA REGION XILINX", interface) for interface in _interfaces(board))
+    yield from (custom_trait("FPGA REGION XILINX", interface) for interface in board.interface_ids)
 
 
-def _regions(whole: str, board: _Board) -> Iterator[Deployable]:
+def _regions(whole: str, board: Board) -> Iterator[Deployable]:
     """The one region that users load images into."""
     if board.user is None:
         return
     facts = {
-        "interface_id": ", ".join(_interfaces(board)),
-        "image_id": _image(board),
+        "interface_id": ", ".join(board.interface_ids),
+        "image_id": board.image_id,
         "device_node": device_nodes(board.user.function, "drm").rpartition(", ")[2],
     }
     yield Deployable(
@@ -191,7 +144,7 @@ def _regions(whole: str, board: _Board) -> Iterator[Deployable]:
     )
 
 
-def _condition(board: _Board) -> Condition:
+def _condition(board: Board) -> Condition:
     if board.is_golden:
         return _unfit("it runs the image of the factory: flash a shell into it, with xbmgmt program --base")
     if len(board.functions) == 1 and board.management:
