@@ -39,12 +39,23 @@ class Intervals:
 
 
 class Eye:
-    """Sees the node: the host itself and what its drivers say, merged."""
+    """Sees the node: the host itself and what its drivers say, merged.
 
-    def __init__(self, identity: Identity, runner: Runner, spool: Spool) -> None:
+    :param show: takes what was seen before anybody else does
+    """
+
+    def __init__(
+        self,
+        identity: Identity,
+        runner: Runner,
+        spool: Spool,
+        *,
+        show: Callable[[NodeReport], None] = lambda _: None,
+    ) -> None:
         self._identity = identity
         self._runner = runner
         self._spool = spool
+        self._show = show
         self._failing: dict[str, str] = {}
 
     def look(self) -> NodeReport:
@@ -55,7 +66,9 @@ class Eye:
             self._tell_of_failure(report)
         identity = self._identity
         node = node_info(identity.host, agent_version=identity.version, rack=identity.rack, labels=identity.labels)
-        return NodeReport(node=node, boot_id=boot_id(identity.host), sequence=0, drivers=merged.reports)
+        seen = NodeReport(node=node, boot_id=boot_id(identity.host), sequence=0, drivers=merged.reports)
+        self._show(seen)
+        return seen
 
     def _tell_of_failure(self, report: DriverReport) -> None:
         """One line when a driver begins to fail, fails in another way, or answers again."""

@@ -1,8 +1,8 @@
 """The agent as a service of its own, with the conductor behind a broker."""
 
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from threading import Thread
 
@@ -12,6 +12,7 @@ from oslo_log import log
 from accel.agent.bell import Bell, Call
 from accel.agent.jobs.desk import Desk
 from accel.cmd.agent_parts import make_agent, make_desk, make_player, make_runner, watch
+from accel.model.report import NodeReport
 from accel.rpc.agents import serve_agent
 from accel.rpc.client import ConductorClient
 from accel.rpc.messaging import oslo_messaging, transport_of
@@ -40,9 +41,9 @@ def serve(conf: cfg.ConfigOpts, *, fleet_file: str) -> int:
         runner.start()
         watch(bell)
         transport = transport_of(conf, threads=conf.rpc.agent_threads)
-        agent = make_agent(conf, make_client(conf, transport), bell, runner)
-        with _jobs(conf, transport, make_desk(conf, runner, bell)):
-            agent.run()
+        client = make_client(conf, transport)
+        with _shown(conf) as show, _jobs(conf, transport, make_desk(conf, runner, bell)):
+            make_agent(conf, client, bell, runner, show=show).run()
     return 0
 
 
@@ -50,6 +51,15 @@ def make_client(conf: cfg.ConfigOpts, transport: oslo_messaging.Transport) -> Co
     """The way to the conductor over the broker; nothing is connected yet."""
     rpc = conf.rpc
     return ConductorClient(transport, timeout_seconds=rpc.call_timeout_seconds, topic=rpc.topic)
+
+
+def _shown(conf: cfg.ConfigOpts) -> AbstractContextManager[Callable[[NodeReport], None]]:
+    """What takes what was seen: the node socket, where there is one."""
+    if not conf.node_socket.path:
+        return nullcontext(lambda _: None)
+    from accel.cmd.node_socket import served  # noqa: PLC0415  # an agent without a socket does without what it needs
+
+    return served(conf)
 
 
 @contextmanager

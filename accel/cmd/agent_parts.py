@@ -1,5 +1,6 @@
 """The parts of an agent, made as the configuration says; a service and the all-in-one put them together."""
 
+from collections.abc import Callable
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -24,6 +25,7 @@ from accel.drivers import registry
 from accel.drivers.base import Host
 from accel.drivers.fleet import FleetFile
 from accel.errors import DriverUnavailable
+from accel.model.report import NodeReport
 from accel.rpc.api import Conductor
 
 _LOG = log.getLogger(__name__)
@@ -64,8 +66,18 @@ def make_host(conf: cfg.ConfigOpts) -> Host:
     return Host(name=conf.host, root=Path(conf.agent.host_root))
 
 
-def make_agent(conf: cfg.ConfigOpts, conductor: Conductor, bell: Bell, runner: Runner) -> Agent:
-    """The agent's loop over a started runner."""
+def make_agent(
+    conf: cfg.ConfigOpts,
+    conductor: Conductor,
+    bell: Bell,
+    runner: Runner,
+    *,
+    show: Callable[[NodeReport], None] = lambda _: None,
+) -> Agent:
+    """The agent's loop over a started runner.
+
+    :param show: takes what was seen, before it is reported
+    """
     agent = conf.agent
     spool = Spool(spool_directory(conf))
     spool.open()
@@ -73,7 +85,7 @@ def make_agent(conf: cfg.ConfigOpts, conductor: Conductor, bell: Bell, runner: R
     intervals = Intervals(
         heartbeat_seconds=agent.heartbeat_interval_seconds, rediscovery_seconds=agent.rediscovery_interval_seconds
     )
-    eye = Eye(identity, runner, spool)
+    eye = Eye(identity, runner, spool, show=show)
     return Agent(eye, Reporter(conductor, spool), bell, intervals=intervals, notify=systemd.notify)
 
 

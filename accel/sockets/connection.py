@@ -150,6 +150,8 @@ class Connection:
             return found
         if not found:
             self.cancel(stream)
+        if self._is_over:
+            raise failed(Code.UNAVAILABLE, _GONE)
         raise failed(Code.CANCELLED, "the other end does not listen")
 
     # --- what comes ---

@@ -1,0 +1,95 @@
+"""Where everybody on the node sees what there is: the drivers' newest word, who has what, what is not to be had.
+
+Each source says all that it knows at once, and what another source says stays as it is. Who waits for a change gets
+the newest state, whatever came in between.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from threading import Condition
+
+from accel.agent.device_nodes import device_nodes
+from accel.drivers.base import Host
+from accel.model.identity import sightings
+from accel.model.offer import HandleState, Holder, Offer, handles_of
+from accel.model.report import NodeReport
+
+Holders = Mapping[str, tuple[Holder, ...]]
+"""By the id of the handle."""
+
+
+class Board:
+    """The state of the node, for any thread.
+
+    :param host: where device nodes are looked for
+    """
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._changed = Condition()
+        self._offer = Offer(node=host.name, boot_id="", revision=0)
+        self._nodes: dict[str, tuple[str, ...]] = {}
+        self._holders: dict[str, Holders] = {}
+        self._withdrawn: dict[str, Mapping[str, str]] = {}
+
+    @property
+    def offer(self) -> Offer:
+        """How everything is now; revision 0 before the drivers have looked."""
+        return self._offer
+
+    def show(self, report: NodeReport) -> None:
+        """The drivers have looked."""
+        devices = tuple(sorted((seen.device for seen in sightings(report)), key=lambda device: device.identity))
+        nodes = {
+            known_as: device_nodes(self._host, device, part, handle)
+            for device in devices
+            for known_as, part, handle in handles_of(device)
+        }
+        with self._changed:
+            before = self._offer
+            self._nodes = nodes
+            self._offer = replace(before, node=report.node.name, boot_id=report.boot_id, devices=devices)
+            self._renew(is_new=self._offer != before or not before.revision)
+
+    def hold(self, source: str, holders: Holders) -> None:
+        """A source says who has what, all of it."""
+        with self._changed:
+            self._holders[source] = {known_as: who for known_as, who in holders.items() if who}
+            self._renew()
+
+    def withdraw(self, source: str, reasons: Mapping[str, str]) -> None:
+        """A source says what nobody new is to get, and why, all of it."""
+        with self._changed:
+            self._withdrawn[source] = dict(reasons)
+            self._renew()
+
+    def holders(self, source: str) -> Holders | None:
+        """What a source has said; None where it has not said anything yet."""
+        return self._holders.get(source)
+
+    def next(self, after: int, is_over: Callable[[], bool]) -> Offer | None:
+        """The newest state once it is newer than a revision; None where nobody wants it any more."""
+        with self._changed:
+            self._changed.wait_for(lambda: is_over() or self._offer.revision > after)
+            return None if is_over() else self._offer
+
+    def wake(self) -> None:
+        """Let those who wait look whether they still want to."""
+        with self._changed:
+            self._changed.notify_all()
+
+    def _renew(self, *, is_new: bool = False) -> None:
+        """Put together what the sources say; a new revision where anything is another than before."""
+        before = self._offer
+        states = {known_as: state for known_as in self._nodes if (state := self._state(known_as)) != HandleState()}
+        if not is_new and states == before.states:
+            return
+        self._offer = replace(before, revision=before.revision + 1, states=states)
+        self._changed.notify_all()
+
+    def _state(self, known_as: str) -> HandleState:
+        return HandleState(
+            device_nodes=self._nodes[known_as],
+            holders=tuple(who for one in self._holders.values() for who in one.get(known_as, ())),
+            withdrawn="; ".join(one[known_as] for one in self._withdrawn.values() if known_as in one),
+        )
