@@ -17,8 +17,9 @@ from accel.agent.watcher import KernelEvents
 from accel.drivers import registry
 from accel.drivers.base import Host
 from accel.drivers.sysfs import names_in
-from accel.errors import AccelError
+from accel.errors import AccelError, PermissionMissing
 from accel.model.report import FailureKind
+from accel.privileged.base import Context
 
 _CONNECT_SECONDS = 3.0
 _NVML = "libnvidia-ml.so.1"
@@ -68,7 +69,17 @@ def user() -> Iterator[Finding]:
     name = str(number)
     with suppress(KeyError):
         name = pwd.getpwuid(number).pw_name
-    yield _ok("user", f"{name}; nothing the agent does yet needs root" if number == 0 else name)
+    yield _ok("user", name)
+
+
+def privileges(host: Host) -> Iterator[Finding]:
+    """What of that which takes privilege can be done; each context is started for it, and does nothing."""
+    for context in Context:
+        probe = f"privileged {context}"
+        try:
+            yield _ok(probe, host.privileged.check(context))
+        except PermissionMissing as error:
+            yield _warning(probe, f"{error.what}: what needs it is refused", error.hint)
 
 
 def host_tree(host: Host) -> Iterator[Finding]:

@@ -20,6 +20,7 @@ from accel.agent.probe import Outcome, Setup, failed, look
 from accel.drivers import registry
 from accel.drivers.sysfs import surveyed
 from accel.model.report import FailureKind
+from accel.privileged.capabilities import put_to_sleep
 from accel.rpc import wire
 
 _LOG = logging.getLogger(__name__)
@@ -135,6 +136,7 @@ def _prepared(setups: Sequence[Setup]) -> list[Setup]:
 
 def _look_and_send(setup: Setup, answer_to: Connection) -> None:
     """The life of a child."""
+    put_to_sleep()
     answer_to.send_bytes(wire.encode_bytes(look(setup)))
     answer_to.close()
 

@@ -13,6 +13,7 @@ from accel.agent.bell import Bell, Call
 from accel.agent.jobs.desk import Desk
 from accel.cmd.agent_parts import make_agent, make_desk, make_player, make_runner, watch
 from accel.model.report import NodeReport
+from accel.privileged.capabilities import put_to_sleep
 from accel.rpc.agents import serve_agent
 from accel.rpc.client import ConductorClient
 from accel.rpc.messaging import oslo_messaging, transport_of
@@ -31,6 +32,7 @@ def serve(conf: cfg.ConfigOpts, *, fleet_file: str) -> int:
     # The agent itself says when the conductor is away and when it is back, once; the library says it at every try.
     conf.set_default("default_log_levels", [*log.get_default_log_levels(), f"{_RABBIT_LOGGER}=CRITICAL"])
     log.setup(conf, PROG)
+    put_to_sleep()
     bell = Bell()
     for number, call in ((signal.SIGTERM, Call.STOP), (signal.SIGINT, Call.STOP), (signal.SIGHUP, Call.LOOK)):
         signal.signal(number, lambda *_, call=call: bell.ring(call))

@@ -72,6 +72,7 @@ def _probes(conf: cfg.ConfigOpts) -> list[Probe]:
     return [
         partial(probes.configuration, conf.config_file or [], host),
         probes.user,
+        partial(probes.privileges, host),
         partial(probes.host_tree, host),
         partial(probes.spool, spool_directory(conf)),
         probes.kernel_events,

@@ -1,6 +1,8 @@
 """The parts of an agent, made as the configuration says; a service and the all-in-one put them together."""
 
+import shlex
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -26,6 +28,7 @@ from accel.drivers.base import Host
 from accel.drivers.fleet import FleetFile
 from accel.errors import DriverUnavailable
 from accel.model.report import NodeReport
+from accel.privileged.separated import Separated
 from accel.rpc.api import Conductor
 
 _LOG = log.getLogger(__name__)
@@ -62,8 +65,9 @@ def _options(conf: cfg.ConfigOpts, name: str) -> dict[str, object]:
 
 
 def make_host(conf: cfg.ConfigOpts) -> Host:
-    """The machine that the drivers look at."""
-    return Host(name=conf.host, root=Path(conf.agent.host_root))
+    """The machine that the drivers look at and act on."""
+    host = Host(name=conf.host, root=Path(conf.agent.host_root), state=conf.state_path.lstrip("/"))
+    return replace(host, hands=Separated(tuple(shlex.split(conf.privileged.helper_command)))) if host.is_real else host
 
 
 def make_agent(

@@ -17,6 +17,7 @@ from accel.conf import (
     nova,
     placement,
     placement_engine,
+    privileged,
     rpc,
 )
 
@@ -26,6 +27,7 @@ MODULES: tuple[ModuleType, ...] = (
     http_basic,
     agent,
     node_socket,
+    privileged,
     database,
     conductor,
     placement_engine,

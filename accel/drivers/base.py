@@ -24,18 +24,28 @@ from oslo_config import cfg
 
 from accel.errors import DriverFailure, DriverUnavailable
 from accel.model.device import Device
+from accel.privileged.base import Privileged
+from accel.privileged.direct import Direct
+from accel.privileged.separated import Separated
 
 ENTRY_POINT_GROUP = "accel.drivers"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Host:
-    """The machine a driver looks at: three directories and a name. Picklable, so that a driver may run in a child."""
+    """The machine a driver looks at: directories, a name, and who acts on it.
+
+    Picklable, so that a driver may run in a child.
+    """
 
     name: str
     """The node's name; deployable names start with it."""
     root: Path = Path("/")
     """What stands for ``/``: the real root, or a directory with a captured tree below it."""
+    state: str = "var/lib/accel"
+    """Where acts remember what must outlive them, below the root."""
+    hands: Privileged | None = None
+    """Who acts with privilege; None: whoever suits the root."""
 
     @property
     def sysfs(self) -> Path:
@@ -51,6 +61,16 @@ class Host:
     def dev(self) -> Path:
         """Where ``/dev`` is."""
         return self.root / "dev"
+
+    @property
+    def privileged(self) -> Privileged:
+        """What takes privilege to do: writing attributes, running tools. Looking needs none of it."""
+        return self.hands or (Separated() if self.is_real else Direct(self.root))
+
+    @property
+    def memory(self) -> Path:
+        """Where acts remember what must outlive them; the directory need not be there yet."""
+        return self.root / self.state / "acts"
 
     @property
     def is_real(self) -> bool:

@@ -11,7 +11,7 @@ import errno
 import os
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from accel.drivers.base import Host
@@ -230,7 +230,8 @@ class SurveyedHost(Host):
 
 def surveyed(host: Host) -> SurveyedHost:
     """The host with its PCI functions as they are now."""
-    return SurveyedHost(name=host.name, root=host.root, functions=tuple(pci_functions(host)))
+    known = {one.name: getattr(host, one.name) for one in fields(Host)}
+    return SurveyedHost(**known, functions=tuple(pci_functions(host)))
 
 
 def pci_functions(host: Host) -> list[PciFunction]:

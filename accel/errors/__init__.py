@@ -44,6 +44,8 @@
     │   ├── ToolFailed          … a vendor's program ended with an error
     │   ├── NotVerified         … what is read back is not what was to be done
     │   └── ActRefused          … and the device is as it was
+    │       ├── ActNotAllowed       it is not among what may be done with privilege
+    │       ├── PermissionMissing   the agent has not the privilege that it takes
     │       ├── ActNotSupported     its driver cannot do that
     │       ├── DeviceGone          no driver sees the device, or the part of it
     │       ├── DeviceInUse         a process on the host has it open
@@ -62,6 +64,7 @@ from accel.errors.acts import (
     ActDied,
     ActFailed,
     ActInterrupted,
+    ActNotAllowed,
     ActNotSupported,
     ActRefused,
     ActTimedOut,
@@ -69,6 +72,7 @@ from accel.errors.acts import (
     DeviceInUse,
     ImageMismatch,
     NotVerified,
+    PermissionMissing,
     ToolFailed,
     ToolMissing,
 )
@@ -119,6 +123,7 @@ __all__ = [
     "ActDied",
     "ActFailed",
     "ActInterrupted",
+    "ActNotAllowed",
     "ActNotSupported",
     "ActRefused",
     "ActTimedOut",
@@ -152,6 +157,7 @@ __all__ = [
     "NotVerified",
     "NovaUnavailable",
     "Overtaken",
+    "PermissionMissing",
     "PlacementUnavailable",
     "ReferenceFault",
     "SignatureInvalid",

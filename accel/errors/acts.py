@@ -13,6 +13,7 @@ class ActFailed(AccelError):
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(f"{message}: {hint}" if hint else message)
+        self.what = message
         self.hint = hint
 
 
@@ -87,3 +88,15 @@ class ToolMissing(ActRefused):
     """The program of a vendor that does it is not installed."""
 
     code = "accel.tool_missing"
+
+
+class ActNotAllowed(ActRefused):
+    """It is not among what may be done with privilege."""
+
+    code = "accel.act_not_allowed"
+
+
+class PermissionMissing(ActRefused):
+    """The agent has not the privilege that it takes; ``accel-agent doctor`` says of each what there is."""
+
+    code = "accel.permission_missing"

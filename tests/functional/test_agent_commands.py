@@ -10,6 +10,7 @@ import pytest
 from support.faulty_drivers import FOLDER, faulty_drivers
 
 from accel.cmd.agent import main
+from accel.privileged.base import Context
 
 __all__ = ["faulty_drivers"]  # a fixture
 pytestmark = pytest.mark.usefixtures("faulty_drivers")
@@ -143,6 +144,7 @@ def test_the_doctor_says_of_everything_that_is_wrong_how_to_mend_it(
         "configuration": "ok",
         "node name": "ok",
         "user": "ok",
+        **{f"privileged {context}": "ok" for context in Context},
         "sysfs": "ok",
         "spool": "failed",
         "installed drivers": "ok",

@@ -1,13 +1,15 @@
 """The errors that accel names: whoever is told a code by another process finds the error by it."""
 
+import importlib
+import pkgutil
+
 from accel import errors
-from accel.errors import acts, base
 
 NAMED = [
     one
-    for module in (acts, base)
-    for one in vars(module).values()
-    if isinstance(one, type) and issubclass(one, errors.AccelError) and one.__module__ == module.__name__
+    for module in pkgutil.iter_modules(errors.__path__, f"{errors.__name__}.")
+    for one in vars(importlib.import_module(module.name)).values()
+    if isinstance(one, type) and issubclass(one, errors.AccelError) and one.__module__ == module.name
 ]
 
 

@@ -22,6 +22,7 @@ from accel.agent.probe import Setup
 from accel.drivers.acts import Progress
 from accel.errors import ActDied, ActInterrupted, ActNotSupported, ActTimedOut
 from accel.model.job import JobOrder
+from accel.privileged.capabilities import put_to_sleep
 from accel.rpc import wire
 
 _LOOK_SECONDS = 0.5
@@ -195,6 +196,7 @@ def _death(exit_code: int | None) -> str:
 def _live(setup: Setup, order: JobOrder, image: Path | None, answer_to: Connection) -> None:
     """The life of a child."""
     os.setsid()
+    put_to_sleep()
 
     def progress(message: str, fraction: float | None = None) -> None:
         answer_to.send_bytes(wire.encode_bytes(_Word(message=message, fraction=fraction)))
