@@ -18,3 +18,6 @@ class Signal:
     """What it says; what cannot be read is unknown, not healthy."""
     text: str = ""
     """The figures, and what they mean, for people."""
+    count: int | None = None
+    """How often what it tells of has happened since the host was started: that it grows is what matters, whatever the
+    value. None for what is not counted."""

@@ -5,6 +5,7 @@ others are the board's too, and so are the virtual functions of all.
 """
 
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar
 
@@ -13,6 +14,7 @@ from oslo_config import cfg
 from accel.drivers.acts import Progress
 from accel.drivers.base import Host
 from accel.drivers.intel_fpga.boards import Board, boards, is_virtual
+from accel.drivers.intel_fpga.examination import examine
 from accel.drivers.intel_fpga.programming import OPTIONS, Programmer
 from accel.drivers.pci_board import FIT, Condition
 from accel.drivers.pci_card import NODES, UNREAD, Knowledge, card, card_name
@@ -28,6 +30,7 @@ from accel.model.device import (
     DeviceType,
     Health,
 )
+from accel.model.health import Signal
 
 _FPGA = Kind(DeviceType.FPGA)
 _UNMANAGED = "its regions and what is loaded: bind the kernel's FPGA driver to it (dfl-pci)"
@@ -47,6 +50,13 @@ class IntelFpgaDriver:
         found = sorted(boards(self._host), key=lambda board: board.function.address)
         names = pci_names(self._host, [board.function.ids for board in found])
         return tuple(_device(self._host, board, names.get(board.function.ids, "")) for board in found)
+
+    def examine(self, device: Device) -> Iterator[Signal]:
+        """What the management engine and the ports tell of errors, and the sensors of temperatures."""
+        now = datetime.now(UTC)
+        for board in boards(self._host):
+            if board.function.address == device.address:
+                yield from examine(board, now)
 
     def program(self, device: Device, deployable: Deployable, image: Path, progress: Progress) -> None:
         """Load a green bitstream into a region, after checking that it was built for it; verified by the port's id."""

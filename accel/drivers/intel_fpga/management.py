@@ -42,6 +42,7 @@ class Port:
 
     name: str
     """The kernel's, which is also the name of its node: ``dfl-port.0``."""
+    path: Path
     number: int
     afu_id: str
     """The accelerator function that is loaded, in 32 hex digits of lower case; empty when the port does not say."""
@@ -52,6 +53,7 @@ class Engine:
     """The management engine of an FPGA. A text is empty when the host does not say it."""
 
     name: str
+    path: Path
     interface_ids: tuple[str, ...]
     """Of each region: what an image must have been built for to fit, in 32 hex digits of lower case."""
     facts: Mapping[str, str]
@@ -103,6 +105,7 @@ def _management(directory: Path, layout: Layout) -> Management:
 def _port(directory: Path) -> Port:
     return Port(
         name=directory.name,
+        path=directory,
         number=read_number(directory / "id") or 0,
         afu_id=normal_id(read_text(directory / "afu_id")),
     )
@@ -113,6 +116,7 @@ def _engine(directory: Path) -> Engine:
     facts = {name: read_text(directory / name) for name in names}
     return Engine(
         name=directory.name,
+        path=directory,
         interface_ids=tuple(filter(None, map(normal_id, _interface_ids(directory)))),
         facts={**facts, **dict(_bmc_versions(directory, _BMC_DEPTH))},
         fatal_errors=read_number(directory / "errors/catfatal_errors") or 0,

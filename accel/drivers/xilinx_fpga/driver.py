@@ -6,6 +6,7 @@ images of its own with, the other to work with.
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar
 
@@ -18,6 +19,7 @@ from accel.drivers.pci_card import NODES, UNREAD, Knowledge, card, card_name, de
 from accel.drivers.pci_kinds import Kind, kind_of
 from accel.drivers.pci_names import pci_names
 from accel.drivers.xilinx_fpga.boards import Board, boards
+from accel.drivers.xilinx_fpga.examination import examine
 from accel.drivers.xilinx_fpga.programming import OPTIONS, Programmer
 from accel.model.attribute import custom_trait, traits
 from accel.model.device import (
@@ -30,6 +32,7 @@ from accel.model.device import (
     Health,
     pci_handle,
 )
+from accel.model.health import Signal
 
 _FPGA = Kind(DeviceType.FPGA)
 _UNDRIVEN = "its shell and what is loaded: bind the drivers of Xilinx' runtime to its functions (xclmgmt, xocl)"
@@ -59,6 +62,13 @@ class XilinxFpgaDriver:
             )
             for board in found
         )
+
+    def examine(self, device: Device) -> Iterator[Signal]:
+        """What the card's firewall and the sensors of its functions tell."""
+        now = datetime.now(UTC)
+        for board in boards(self._host):
+            if board.first.function.address == device.address:
+                yield from examine(board, now)
 
     def program(self, device: Device, deployable: Deployable, image: Path, progress: Progress) -> None:
         """Load an image into the user's region, or flash a shell into the card, after checking that it fits."""
