@@ -26,9 +26,10 @@ from accel import conf as configuration
 from accel.agent.bell import Bell, Call
 from accel.api.app import make_app
 from accel.api.embedded import EmbeddedServer
-from accel.cmd.agent_parts import make_agent, make_player, make_runner, watch
+from accel.cmd.agent_parts import make_agent, make_desk, make_player, make_runner, watch
 from accel.cmd.api import check_access, relax_garbage_collection, start_placing
 from accel.cmd.conductor import (
+    Neighbours,
     make_claims,
     make_manager,
     make_notifier,
@@ -37,12 +38,15 @@ from accel.cmd.conductor import (
     mend_attribute_texts,
     take_up_left_work,
 )
+from accel.cmd.conductor_jobs import make_jobs
+from accel.conductor.jobs import Jobs
 from accel.conductor.nova import connect
 from accel.conductor.placement import connect as connect_placement
 from accel.db import migrate, nodes
 from accel.db.engine import Database
 from accel.drivers.fleet import FleetFile
 from accel.errors import ConfigurationError, InvalidValue
+from accel.rpc.agents import JobDesk, LocalAgents
 from accel.rpc.api import Conductor
 from accel.rpc.local import LocalClaims, LocalConductor
 
@@ -122,6 +126,7 @@ class AllInOne:
         self._stop = stop
         self._ends = ExitStack()
         self._bells: list[Bell] = []
+        self._desks: dict[str, JobDesk] = {}
         self._agents: list[Future[None]] = []
         self._loops: list[Callable[[], None]] = []
 
@@ -149,7 +154,9 @@ class AllInOne:
         workers = self._ends.enter_context(ThreadPoolExecutor(conf.conductor.work_threads, thread_name_prefix="work"))
         nova, placement = connect(conf), connect_placement(conf)
         notifier = make_notifier(self._database, nova, conf, self._stop)
-        claims = make_claims(self._database, conf, workers, nova, notifier, placement=placement)
+        jobs = self._make_jobs(conf)
+        neighbours = Neighbours(nova=nova, notifier=notifier, placement=placement, jobs=jobs)
+        claims = make_claims(self._database, conf, workers, neighbours)
         take_up_left_work(claims)
         mend_attribute_texts(manager)
         app = make_app(self._database, conf, LocalClaims(claims), placing=start_placing(self._database, conf))
@@ -158,7 +165,7 @@ class AllInOne:
         self._ends.callback(server.stop)
         reporter = make_reporter(self._database, placement, conf, self._stop)
         background = [
-            *make_periodic(manager, claims, conf, self._stop),
+            *make_periodic(manager, claims, jobs, conf, self._stop),
             *(each for each in (notifier, reporter) if each),
         ]
         for each in background:
@@ -174,6 +181,11 @@ class AllInOne:
             each.stop()
         return self._outcome(background_failed=any(each.has_failed for each in background))
 
+    def _make_jobs(self, conf: cfg.ConfigOpts) -> Jobs:
+        attendants = ThreadPoolExecutor(conf.conductor.job_threads, thread_name_prefix="job")
+        self._ends.enter_context(attendants)
+        return make_jobs(self._database, conf, LocalAgents(self._desks.get), attendants, self._stop)
+
     def _prepare_agents(self, conductor: Conductor, *, fleet: Path | None, looks_at_host: bool) -> None:
         """Make all of them before any of them works: the drivers' processes are forked from one that knows all."""
         if looks_at_host:
@@ -188,6 +200,9 @@ class AllInOne:
         runner = make_runner(conf)
         runner.start()
         self._loops.append(make_agent(conf, conductor, bell, runner).run)
+        desk = self._desks[conf.host] = make_desk(conf, runner, bell)
+        desk.open()
+        self._ends.callback(desk.stop)
         return bell
 
     def _new_bell(self) -> Bell:

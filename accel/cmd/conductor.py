@@ -2,9 +2,9 @@
 
 import signal
 import sys
-from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from dataclasses import replace
+from collections.abc import Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from threading import Event
@@ -14,7 +14,9 @@ from oslo_log import log
 
 from accel import conf as configuration
 from accel.cmd import systemd
+from accel.cmd.conductor_jobs import make_agents, make_jobs, submitter
 from accel.conductor.claims import Claims, Hooks
+from accel.conductor.jobs import Jobs
 from accel.conductor.manager import Limits, Manager
 from accel.conductor.notifier import Notifier, Patience
 from accel.conductor.nova import Nova, connect
@@ -73,16 +75,25 @@ def run(conf: cfg.ConfigOpts, stop: Event) -> int:
         return 0
     check_schema(database)
     manager = make_manager(database, conf)
-    with ThreadPoolExecutor(conf.conductor.work_threads, thread_name_prefix="work") as workers:
+    transport = transport_of(conf)
+    with (
+        ThreadPoolExecutor(conf.conductor.job_threads, thread_name_prefix="job") as attendants,
+        ThreadPoolExecutor(conf.conductor.work_threads, thread_name_prefix="work") as workers,
+    ):
         notifier = make_notifier(database, nova, conf, stop)
-        claims = make_claims(database, conf, workers, nova, notifier, placement=placement)
+        jobs = make_jobs(database, conf, make_agents(conf, transport), attendants, stop)
+        neighbours = Neighbours(nova=nova, notifier=notifier, placement=placement, jobs=jobs)
+        claims = make_claims(database, conf, workers, neighbours)
         take_up_left_work(claims)
         mend_attribute_texts(manager)
-        server = serve(transport_of(conf), manager, conf.host, topic=conf.rpc.topic, claims=claims)
+        server = serve(transport, manager, conf.host, topic=conf.rpc.topic, claims=claims)
         if not begin(server.start, stop, awaited=_brokers(conf)):
             return 0 if stop.is_set() else 1
         reporter = make_reporter(database, placement, conf, stop)
-        background = [*make_periodic(manager, claims, conf, stop), *(each for each in (notifier, reporter) if each)]
+        background = [
+            *make_periodic(manager, claims, jobs, conf, stop),
+            *(each for each in (notifier, reporter) if each),
+        ]
         for each in background:
             each.start()
         _LOG.info("conductor %s takes reports into %s", conf.host, database.name)
@@ -106,45 +117,34 @@ def make_manager(database: Database, conf: cfg.ConfigOpts) -> Manager:
     return Manager(database, lambda: datetime.now(UTC), limits)
 
 
-def make_claims(
-    database: Database,
-    conf: cfg.ConfigOpts,
-    workers: Executor,
-    nova: Nova | None,
-    notifier: Periodic | None,
-    *,
-    placement: Placement | None = None,
-) -> Claims:
-    """The conductor's work on accelerator requests, and its audits.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Neighbours:
+    """Whom the conductor's work on requests has to do with; None: there is none."""
 
-    :param nova: says which instances are gone; None: nobody does
-    :param notifier: tells Nova of requests; None: nobody does
-    :param placement: what audits compare with the record; None: there is none
-    """
+    nova: Nova | None = None
+    """Says which instances are gone."""
+    notifier: Periodic | None = None
+    """Tells Nova of requests."""
+    placement: Placement | None = None
+    """What audits compare with the record."""
+    jobs: Jobs | None = None
+    """The work on jobs on nodes."""
+
+
+def make_claims(database: Database, conf: cfg.ConfigOpts, workers: Executor, with_: Neighbours) -> Claims:
+    """The conductor's work on accelerator requests, and its audits."""
     terms = Terms.configured(conf, worker=conf.host)
-    hooks = Hooks(gone=nova.gone if nova else None)
-    if notifier is not None:
-        hooks = replace(hooks, wake_notifier=notifier.wake)
-    if placement is not None:
-        reporter = _reporter(database, placement, conf, Event())
-        auditor = PlacementAuditor(database, placement, reporter, lambda: datetime.now(UTC))
+    hooks = Hooks(gone=with_.nova.gone if with_.nova else None)
+    if with_.notifier is not None:
+        hooks = replace(hooks, wake_notifier=with_.notifier.wake)
+    if with_.placement is not None:
+        reporter = _reporter(database, with_.placement, conf, Event())
+        auditor = PlacementAuditor(database, with_.placement, reporter, lambda: datetime.now(UTC))
         hooks = replace(hooks, audit_placement=auditor.audit)
+    jobs = with_.jobs
+    if jobs is not None:
+        hooks = replace(hooks, take_up_jobs=lambda is_fresh: jobs.take_up_work(is_fresh=is_fresh))
     return Claims(database, lambda: datetime.now(UTC), terms, steps={}, submit=submitter(workers), hooks=hooks)
-
-
-def submitter(workers: Executor) -> Callable[[Callable[[], None]], None]:
-    """How work is given to threads: a mistake in the program that ends it is shown, not kept to the thread."""
-
-    def submit(work: Callable[[], None]) -> None:
-        workers.submit(work).add_done_callback(_show_mistake)
-
-    return submit
-
-
-def _show_mistake(done: "Future[None]") -> None:
-    error = done.exception() if not done.cancelled() else None
-    if error is not None:
-        _LOG.error("work on an accelerator request has ended by a mistake of ours", exc_info=error)
 
 
 def make_notifier(database: Database, nova: Nova | None, conf: cfg.ConfigOpts, stop: Event) -> Periodic | None:
@@ -201,13 +201,13 @@ def mend_attribute_texts(manager: Manager) -> None:
             _LOG.info("%d deployables have got a text of their attributes", count)
 
 
-def make_periodic(manager: Manager, claims: Claims, conf: cfg.ConfigOpts, stop: Event) -> list[Periodic]:
+def make_periodic(manager: Manager, claims: Claims, jobs: Jobs, conf: cfg.ConfigOpts, stop: Event) -> list[Periodic]:
     """The periodic work of a conductor that hears agents from now on, in loops that are not started yet.
 
     Leases have one of their own: whoever waits for what a lease holds waits for its end, and asking for it is cheap.
     """
     mark_offline_nodes = partial(manager.mark_offline_nodes, hears_since=datetime.now(UTC))
-    tasks = (claims.take_up_work, mark_offline_nodes, manager.remove_expired_devices)
+    tasks = (claims.take_up_work, mark_offline_nodes, manager.remove_expired_devices, jobs.forget_old)
     return [
         Periodic(tasks, interval_seconds=conf.conductor.periodic_interval_seconds, stop=stop),
         Periodic([claims.release_expired_claims], interval_seconds=_LOOK_SECONDS, stop=stop, name="ending leases"),

@@ -91,6 +91,8 @@ class Hooks:
     """Told of each of ``POINTS`` as it comes."""
     gone: Gone | None = None
     """Nova; None: there is none."""
+    take_up_jobs: Callable[[bool], None] = lambda _is_fresh: None
+    """Begins to attend to jobs that nobody attends to; told whether this conductor has just started."""
     audit_placement: Callable[[AuditWanted], Audit] | None = None
     """Compares what OpenStack Placement has; None: there is none."""
 
@@ -141,12 +143,14 @@ class Claims:
             self._submit(partial(self._begin, uuid, lease=self._terms.deadline(origin.at)))
 
     def take_up_work(self, *, is_fresh: bool = False) -> None:
-        """Begin the work on requests that nobody is at, or that somebody has not ended in time; Nova is told of others.
+        """Begin the work on requests that nobody is at, or that somebody has not ended in time. Jobs are taken up, too,
+        and Nova is told of others.
 
         :param is_fresh: this conductor has just started: what it was at before is to be taken up as well
         :raises DatabaseUnavailable: nothing was begun
         """
         self._hooks.wake_notifier()
+        self._hooks.take_up_jobs(is_fresh)
         worker = self._terms.worker if is_fresh else None
         for uuid in self._database.read(lambda connection: work.due(connection, worker=worker, now=self._clock())):
             taken = self._database.write(partial(self._take_over, uuid=uuid, is_fresh=is_fresh))

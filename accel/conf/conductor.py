@@ -48,4 +48,17 @@ OPTIONS: list[cfg.Opt] = [
         max=256,
         help="On how many accelerator requests each conductor works at once, where there is work to be done on a node.",
     ),
+    cfg.IntOpt(
+        "job_threads",
+        default=32,
+        min=1,
+        max=1024,
+        help="To how many jobs on devices each conductor attends at once. Most of the time it waits for their nodes.",
+    ),
+    cfg.IntOpt(
+        "job_history_days",
+        default=30,
+        min=1,
+        help="How long jobs that have ended are shown, in days. What they did stays in the history of events.",
+    ),
 ]

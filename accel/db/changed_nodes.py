@@ -21,7 +21,7 @@ _LONGEST_TRANSACTION = timedelta(minutes=1)
 _UNDER_WAY = 10_000
 """So many events at most are written by transactions that are under way at one time."""
 
-_OF_HOLDING = ("request.", "claim.", "holder.")
+_OF_HOLDING = ("request.", "claim.", "holder.", "job.")
 """How the kinds of events begin that tell of nothing else than who holds what."""
 
 _NEWER: AnySelect = select(Event.id, Event.node, Event.kind).where(Event.id >= bindparam("newest")).order_by(Event.id)

@@ -14,8 +14,13 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
+from accel.db import image_tables, job_tables, tables
 from accel.db.engine import Database
 from accel.errors import ConfigurationError
+
+_WITH_TABLES = (tables, image_tables, job_tables)
+METADATA = tables.Base.metadata
+"""All tables, for all modules that have some are imported here."""
 
 _LOCK_NUMBER = 0x61636365  # "acce": names our advisory lock on PostgreSQL
 _LOCK_WAIT_SECONDS = 600

@@ -44,6 +44,9 @@ class JobState(StrEnum):
     """Somebody has ended it before it began."""
 
 
+TOLD_BY_A_LOOK = frozenset({JobKind.PARTITION, JobKind.SET_VFS, JobKind.RESET, JobKind.PREPARE})
+"""The kinds after which a look tells what the device is like, however they ended: not what is left on it or in it."""
+
 ENDED = frozenset({JobState.DONE, JobState.FAILED, JobState.CANCELLED})
 """The states that a job never leaves."""
 
@@ -103,6 +106,31 @@ class JobOrder:
     """How long the act may take on the node once it has begun; then it is ended by force and counts as failed."""
     deadline: datetime | None = None
     """It is not begun any more from then on; None: whenever its turn comes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewJob:
+    """What somebody wants to be done; what else the node has to know is in the record of the device."""
+
+    kind: JobKind
+    device_uuid: str
+    deployable_uuid: str | None = None
+    """The part that it is about; None: the whole device."""
+    handle: HandleOrder | None = None
+    arguments: Mapping[str, str] = field(default_factory=dict)
+    image: ImageOrder | None = None
+    time_limit_seconds: float = 600
+    """How long the act may take on the node once it has begun."""
+    begins_within_seconds: float = 3600
+    """How long it may wait for its node and for its turn; then it counts as failed."""
+    project_id: str | None = None
+    """The project whose affair it is; None: the operators'."""
+    request_uuid: str | None = None
+    """The accelerator request that it serves. What that holds is not held by somebody else."""
+    fences: bool = True
+    """Whether nobody gets anything of the part, or of the device, from now on until it has ended well."""
+    key: str = ""
+    """What it is a part of, as whoever orders it calls that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

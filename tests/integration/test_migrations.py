@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ REVISIONS = [revision.name for revision in migrate.revisions()]
 VALUES = {
     int: 1,
     bool: True,
+    float: 0.5,
+    Decimal: Decimal("0.5"),
     str: "{}",  # MariaDB's JSON columns look like text and check that it is JSON
     bytes: b"\x00\xff",
     object: {"key": "value"},

@@ -18,7 +18,7 @@ from support.stand_in_glance import stand_in_glance
 
 from accel import conf as configuration
 from accel.api.app import make_app
-from accel.cmd.conductor import make_claims, make_notifier
+from accel.cmd.conductor import Neighbours, make_claims, make_notifier
 from accel.conductor.nova import connect
 from accel.db.engine import Database
 from accel.rpc.local import LocalClaims
@@ -108,7 +108,7 @@ def _served(database: Database, conf: cfg.ConfigOpts) -> Iterator[str]:
         nova = connect(conf)
         notifier = make_notifier(database, nova, conf, stop)
         assert notifier is not None
-        claims = make_claims(database, conf, workers, nova, notifier)
+        claims = make_claims(database, conf, workers, Neighbours(nova=nova, notifier=notifier))
         with served_application(make_app(database, conf, LocalClaims(claims))) as url:
             notifier.start()
             try:

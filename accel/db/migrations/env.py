@@ -2,12 +2,11 @@
 
 from alembic import context
 
-from accel.db import image_tables  # noqa: F401 - its tables belong to the metadata
-from accel.db.tables import Base
+from accel.db.migrate import METADATA
 
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=Base.metadata,
+    target_metadata=METADATA,
     render_as_batch=True,  # SQLite changes a table by writing it anew
     transaction_per_migration=False,
 )

@@ -1,0 +1,147 @@
+"""Fences: attach handles that nobody gets, because of a job on their device.
+
+A fence is a holder like all others, of a kind of its own and named after the job, so whoever looks for what is free
+needs to know nothing of it. What is done while a job runs, and what nobody knows the state of after one, is fenced.
+Every function is a part of a transaction that has locked the node.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
+
+from accel.db import history
+from accel.db.events import Origin
+from accel.db.history import Entry
+from accel.db.job_tables import Job
+from accel.db.paging import AnySelect
+from accel.db.tables import AcceleratorRequest, AttachHandle, Deployable, Device, Holder, Node
+from accel.errors import Conflict
+from accel.model.device import Presence
+from accel.model.event import EventKind
+from accel.model.job import ENDED
+
+FENCE = "fence"
+"""The kind of holder that a fence is."""
+
+_HANDLES: AnySelect = (
+    select(
+        AttachHandle.id,
+        AttachHandle.uuid,
+        AttachHandle.info,
+        AttachHandle.presence,
+        Deployable.uuid.label("deployable"),
+        Device.uuid.label("device"),
+        Node.name.label("node"),
+        Holder.id.label("holder_id"),
+        Holder.uuid.label("holder"),
+        Holder.kind,
+        Holder.name.label("holder_name"),
+        AcceleratorRequest.uuid.label("request"),
+        Job.state.label("job_state"),
+    )
+    .join_from(AttachHandle, Deployable, Deployable.id == AttachHandle.deployable_id)
+    .join(Device, Device.id == Deployable.device_id)
+    .join(Node, Node.id == Device.node_id)
+    .outerjoin(Holder, Holder.attach_handle_id == AttachHandle.id)
+    .outerjoin(AcceleratorRequest, AcceleratorRequest.id == Holder.request_id)
+    .outerjoin(Job, Job.uuid == Holder.name)
+    .order_by(AttachHandle.id)
+)
+_OF_DEVICE = _HANDLES.where(Device.uuid == bindparam("wanted"))
+_OF_JOB = _HANDLES.where(Holder.kind == FENCE, Holder.name == bindparam("wanted"))
+_OF_REQUEST = _HANDLES.where(Holder.request_id == bindparam("wanted"))
+
+
+def put_up(
+    connection: Connection,
+    job: str,
+    *,
+    device: str,
+    deployable: str | None,
+    request: str | None,
+    origin: Origin,
+) -> None:
+    """Fence all that is free of a device, or of a part of it; what ended jobs have left fenced is taken over.
+
+    :param job: its UUID
+    :param request: the request that the job serves; what that holds it keeps
+    :raises Conflict: somebody holds something of it, or another job is at it
+    """
+    rows = [
+        row
+        for row in connection.execute(_OF_DEVICE, {"wanted": device})
+        if row.presence == Presence.PRESENT and deployable in (None, row.deployable)
+    ]
+    for row in rows:
+        if row.kind == FENCE and row.job_state is not None and row.job_state not in ENDED:
+            raise Conflict(f"device {device}: job {row.holder_name} is at it; wait until it has ended")
+        if row.holder is not None and row.kind != FENCE and (request is None or row.request != request):
+            raise Conflict(
+                f"device {device}: its attach handle {row.uuid} is held ({row.kind}); it is touched only when nobody "
+                "has anything of it"
+            )
+    taken_over = [row.holder_id for row in rows if row.kind == FENCE]
+    if taken_over:
+        connection.execute(update(Holder).where(Holder.id.in_(taken_over)).values(name=job, created_at=origin.at))
+    _add(connection, job, [row for row in rows if row.holder is None], origin)
+
+
+def take_down(connection: Connection, job: str, origin: Origin, *, keeps_present: bool = False) -> int:
+    """End the fences of a job; gives how many there were.
+
+    :param keeps_present: only those of handles that are lost
+    """
+    rows = [
+        row
+        for row in connection.execute(_OF_JOB, {"wanted": job})
+        if not keeps_present or row.presence != Presence.PRESENT
+    ]
+    if rows:
+        connection.execute(delete(Holder).where(Holder.id.in_([row.holder_id for row in rows])))
+        history.write(connection, _entries(rows, job, origin, is_over=True), origin.at)
+    return len(rows)
+
+
+def inherit(connection: Connection, request_id: int, job: str, origin: Origin) -> None:
+    """Let a fence hold what a request has held, which is about to be over."""
+    rows = connection.execute(_OF_REQUEST, {"wanted": request_id}).all()
+    if rows:
+        keys = [row.holder_id for row in rows]
+        values = {"kind": FENCE, "name": job, "project_id": None, "request_id": None, "created_at": origin.at}
+        connection.execute(update(Holder).where(Holder.id.in_(keys)).values(values))
+        history.write(connection, _entries(rows, job, origin, is_over=False), origin.at)
+
+
+def _add(connection: Connection, job: str, free: Sequence[Any], origin: Origin) -> None:
+    if not free:
+        return
+    new = [
+        {"uuid": str(uuid4()), "attach_handle_id": row.id, "kind": FENCE, "name": job, "created_at": origin.at}
+        for row in free
+    ]
+    connection.execute(insert(Holder), new)
+    uuids = {row.id: values["uuid"] for row, values in zip(free, new, strict=True)}
+    history.write(connection, _entries(free, job, origin, is_over=False, uuids=uuids), origin.at)
+
+
+def _entries(
+    rows: Iterable[Any], job: str, origin: Origin, *, is_over: bool, uuids: dict[int, str] | None = None
+) -> list[Entry]:
+    found = []
+    for row in rows:
+        told = {"kind": FENCE, "name": job, "handle": row.uuid, "info": row.info}
+        found.append(
+            Entry(
+                kind=EventKind.HOLDER_RELEASED if is_over else EventKind.HOLDER_ADDED,
+                subject=(uuids or {}).get(row.id) or row.holder,
+                source=origin.source,
+                node=row.node,
+                device_uuid=row.device,
+                before=told if is_over else None,
+                after=None if is_over else told,
+                request_id=origin.request_id,
+            )
+        )
+    return found

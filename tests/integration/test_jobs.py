@@ -1,0 +1,346 @@
+"""Jobs from the order to the end: attended to by conductors that come and go; on every database we support."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+from support.site import Site
+from support.steps import Later
+
+from accel.conductor.jobs import Jobs, JobTerms
+from accel.db import jobs
+from accel.db.engine import Connection, Database
+from accel.db.jobs import JobRow
+from accel.db.scope import Scope
+from accel.errors import AgentUnavailable, Conflict, NotFound
+from accel.model.event import EventKind
+from accel.model.job import JobKind, JobOrder, JobState, JobStatus, NewJob
+from accel.model.request import RequestState
+
+
+@dataclass
+class PretendAgents:
+    """Agents whose answers a test has written: the last one is given again and again."""
+
+    answers: list[JobStatus | AgentUnavailable | JobState]
+    orders: list[JobOrder] = field(default_factory=list)
+    cancelled: list[str] = field(default_factory=list)
+
+    def run_job(self, order: JobOrder, wait_seconds: float) -> JobStatus:
+        """Answer."""
+        assert wait_seconds > 0
+        self.orders.append(order)
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, AgentUnavailable):
+            raise answer
+        return (
+            JobStatus(uuid=order.uuid, state=answer)
+            if isinstance(answer, JobState)
+            else replace(answer, uuid=order.uuid)
+        )
+
+    def cancel_job(self, node: str, uuid: str) -> JobStatus | None:
+        """Cancel it: nothing has begun here."""
+        assert node
+        self.cancelled.append(uuid)
+        return JobStatus(uuid=uuid, state=JobState.CANCELLED)
+
+
+AWAY = AgentUnavailable("the agent is away")
+BROKEN = JobStatus(
+    uuid="", state=JobState.FAILED, error_code="accel.act_died", error_text="it died", is_state_unknown=True
+)
+REFUSED = JobStatus(uuid="", state=JobState.FAILED, error_code="accel.act_refused", error_text="it does not fit")
+
+
+@pytest.fixture
+def site(shared_database: Database) -> Iterator[Site]:
+    site = Site(shared_database)
+    site.report(site.gpu(handles=2))
+    yield site
+    site.clear()
+
+
+def conductor(site: Site, *answers: Any, name: str = "conductor-1", submit: Any = lambda work: work()) -> Jobs:
+    agents = PretendAgents(list(answers))
+    return Jobs(site.database, site.clock, JobTerms(worker=name), agents=agents, submit=submit)
+
+
+def ordered(site: Site, kind: JobKind = JobKind.SCRUB, **changed: Any) -> str:
+    new = NewJob(kind=kind, device_uuid=site.device(), **changed)
+    return site.database.write(lambda connection: jobs.order_job(connection, new, origin=site.origin))
+
+
+def job(site: Site, uuid: str) -> JobRow:
+    return site.database.read(lambda connection: jobs.get(connection, uuid))
+
+
+def kinds(site: Site, uuid: str) -> list[str]:
+    return [event.kind for event in site.events(uuid)]
+
+
+def write(site: Site, act: Any, uuid: str, **given: Any) -> Any:
+    def transaction(connection: Connection) -> Any:
+        return act(connection, uuid, origin=site.origin, **({"scope": Scope(sees_all=True)} | given))
+
+    return site.database.write(transaction)
+
+
+# --- as it should be ---
+
+
+def test_a_job_is_ordered_at_its_node_and_its_device_is_nobodys_until_it_is_done(site: Site) -> None:
+    uuid = ordered(site, arguments={"method": "zero"})
+    assert (job(site, uuid).state, site.held()) == ("queued", 2)
+    working = JobStatus(uuid="", state=JobState.RUNNING, message="half", fraction=0.5)
+    attending = conductor(site, working, JobState.DONE)
+    attending.take_up_work()
+
+    done = job(site, uuid)
+    assert (done.state, done.worker, done.lease_until, site.held()) == ("done", None, None, 0)
+    order = attending._agents.orders[0]  # type: ignore[attr-defined]  # the pretended one
+    assert (order.node, order.device, order.driver) == (site.node, f"GPU-{site.name}_1", "nvidia")
+    assert order.arguments == {"method": "zero"}
+    assert kinds(site, uuid) == [EventKind.JOB_ORDERED, EventKind.JOB_STARTED, EventKind.JOB_FINISHED]
+
+
+def test_how_far_it_is_is_written_down_as_the_agent_tells_it(site: Site) -> None:
+    uuid = ordered(site)
+    half = JobStatus(uuid="", state=JobState.RUNNING, message="half", fraction=0.5)
+    attending = conductor(site, half, AWAY)
+    attending.take_up_work()
+
+    waiting = job(site, uuid)
+    assert (waiting.state, waiting.fraction, waiting.started_at) == ("running", 0.5, site.clock())
+
+
+# --- what must not be touched ---
+
+
+def test_nothing_is_done_to_a_device_of_which_somebody_has_something(site: Site) -> None:
+    [request] = site.make()
+    site.conductor().change_requests(site.binds([request]))
+
+    with pytest.raises(Conflict, match=r"is held \(instance\)"):
+        ordered(site)
+    assert site.held() == 1
+
+
+def test_a_request_is_served_on_what_it_holds_itself_and_the_rest_is_fenced(site: Site) -> None:
+    [request] = site.make()
+    site.conductor().change_requests(site.binds([request]))
+
+    uuid = ordered(site, request_uuid=request)
+
+    assert site.held() == 2
+    conductor(site, JobState.DONE).take_up_work()
+    assert (job(site, uuid).state, site.held(), site.states(request)) == ("done", 1, [RequestState.BOUND])
+
+
+def test_two_jobs_are_not_ordered_for_one_device_at_once(site: Site) -> None:
+    first = ordered(site)
+
+    with pytest.raises(Conflict, match=f"job {first} is at it"):
+        ordered(site)
+
+
+def test_nobody_is_given_what_a_job_is_at(site: Site) -> None:
+    ordered(site)
+    [request] = site.make()
+
+    with pytest.raises(Conflict, match="0 free of 2"):
+        site.conductor().change_requests(site.binds([request]))
+
+
+def test_a_device_that_is_not_there_or_lost_is_named(site: Site) -> None:
+    device = site.device()
+    site.report()
+    with pytest.raises(Conflict, match="is lost: nothing can be done to it"):
+        ordered_for(site, device)
+    with pytest.raises(NotFound, match="Device not found: nowhere"):
+        ordered_for(site, "nowhere")
+    site.report(site.gpu(handles=2))
+    with pytest.raises(NotFound, match="Deployable not found"):
+        ordered(site, deployable_uuid="nothing")
+
+
+def ordered_for(site: Site, device: str) -> None:
+    new = NewJob(kind=JobKind.RESET, device_uuid=device)
+    site.database.write(lambda connection: jobs.order_job(connection, new, origin=site.origin))
+
+
+# --- failures ---
+
+
+def test_what_was_refused_leaves_the_device_as_it_was_and_free(site: Site) -> None:
+    uuid = ordered(site)
+    conductor(site, REFUSED).take_up_work()
+
+    assert (job(site, uuid).state, job(site, uuid).error_text, site.held()) == ("failed", "it does not fit", 0)
+    assert kinds(site, uuid)[-1] == EventKind.JOB_FAILED
+
+
+def test_what_is_in_doubt_stays_fenced_until_it_is_done_again(site: Site) -> None:
+    uuid = ordered(site)
+    conductor(site, BROKEN).take_up_work()
+    assert (job(site, uuid).state, job(site, uuid).is_state_unknown, site.held()) == ("failed", True, 2)
+
+    again = write(site, jobs.retry, uuid)
+    assert (site.held(), {row.name for row in site.holders()}) == (2, {again})
+    conductor(site, JobState.DONE).take_up_work()
+    assert (job(site, again).state, site.held()) == ("done", 0)
+
+
+def test_what_is_in_doubt_an_operator_can_lift(site: Site) -> None:
+    uuid = ordered(site)
+    with pytest.raises(Conflict, match="is queued"):
+        write(site, jobs.lift, uuid)
+    conductor(site, BROKEN).take_up_work()
+
+    assert write(site, jobs.lift, uuid) == 2
+    assert (site.held(), write(site, jobs.lift, uuid)) == (0, 0)
+
+
+@pytest.mark.parametrize("kind", [JobKind.PARTITION, JobKind.SET_VFS, JobKind.RESET])
+def test_what_a_look_tells_is_not_in_doubt_once_the_drivers_have_looked_again(kind: JobKind, site: Site) -> None:
+    uuid = ordered(site, kind)
+    conductor(site, BROKEN).take_up_work()
+
+    assert (job(site, uuid).state, site.held()) == ("failed", 0)
+
+
+def test_only_what_has_not_gone_well_can_be_done_again(site: Site) -> None:
+    uuid = ordered(site)
+    conductor(site, JobState.DONE).take_up_work()
+
+    with pytest.raises(Conflict, match="is done"):
+        write(site, jobs.retry, uuid)
+
+
+# --- agents that do not answer ---
+
+
+def test_an_agent_that_is_away_is_waited_for_and_people_are_told_why(site: Site) -> None:
+    uuid = ordered(site)
+    conductor(site, AWAY).take_up_work()
+    waiting = job(site, uuid)
+    assert (waiting.state, waiting.worker, waiting.message) == (
+        "queued",
+        None,
+        "waiting for its node: the agent is away",
+    )
+
+    conductor(site, JobState.DONE).take_up_work()
+    assert job(site, uuid).state == "queued"
+    site.clock.pass_(seconds=60)
+    conductor(site, JobState.DONE).take_up_work()
+    assert job(site, uuid).state == "done"
+
+
+def test_what_could_not_be_under_way_any_more_has_failed_and_its_device_is_in_doubt(site: Site) -> None:
+    uuid = ordered(site, time_limit_seconds=10, begins_within_seconds=100)
+    for _ in range(3):
+        conductor(site, AWAY).take_up_work()
+        assert job(site, uuid).state == "queued"
+        site.clock.pass_(seconds=55)
+    site.clock.pass_(seconds=10)
+    conductor(site, AWAY).take_up_work()
+
+    failed = job(site, uuid)
+    assert (failed.state, failed.error_code, site.held()) == ("failed", "accel.act_interrupted", 2)
+    assert "nobody has heard of it in time" in failed.error_text
+
+
+# --- conductors that die ---
+
+
+def test_a_conductor_that_dies_leaves_what_another_one_goes_on_with(site: Site) -> None:
+    uuid = ordered(site)
+    conductor(site, JobState.DONE, submit=Later()).take_up_work()
+    other = conductor(site, JobState.DONE, name="conductor-2")
+    other.take_up_work()
+    assert job(site, uuid).worker == "conductor-1"
+
+    site.clock.pass_(seconds=120)
+    other.take_up_work()
+    assert job(site, uuid).state == "done"
+
+
+def test_a_conductor_that_starts_again_goes_on_at_once(site: Site) -> None:
+    uuid = ordered(site)
+    conductor(site, JobState.DONE, submit=Later()).take_up_work()
+
+    conductor(site, JobState.DONE).take_up_work(is_fresh=True)
+
+    assert job(site, uuid).state == "done"
+
+
+def test_whoever_was_late_neither_ends_a_job_nor_says_how_it_goes(site: Site) -> None:
+    uuid, late = ordered(site), Later()
+    conductor(site, BROKEN, submit=late).take_up_work()
+    site.clock.pass_(seconds=120)
+    other = conductor(site, JobState.DONE, name="conductor-2")
+    other.take_up_work()
+    late.run()
+
+    assert (job(site, uuid).state, kinds(site, uuid)[-1]) == ("done", EventKind.JOB_FINISHED)
+
+
+# --- cancelled ---
+
+
+def test_what_nobody_attends_to_is_cancelled_at_once(site: Site) -> None:
+    uuid = ordered(site)
+
+    assert write(site, jobs.cancel, uuid).state == "cancelled"
+    assert (site.held(), kinds(site, uuid)[-1]) == (0, EventKind.JOB_CANCELLED)
+    with pytest.raises(Conflict, match="is cancelled"):
+        write(site, jobs.cancel, uuid)
+
+
+def test_what_waits_at_its_node_is_cancelled_there(site: Site) -> None:
+    uuid, later = ordered(site), Later()
+    attending = conductor(site, JobState.QUEUED, submit=later)
+    attending.take_up_work()
+    assert write(site, jobs.cancel, uuid).state == "queued"
+    later.run()
+
+    assert (job(site, uuid).state, site.held()) == ("cancelled", 0)
+
+
+def test_what_has_begun_goes_on(site: Site) -> None:
+    uuid = ordered(site)
+    attending = conductor(site, JobState.RUNNING, AWAY)
+    attending.take_up_work()
+
+    with pytest.raises(Conflict, match="has begun on node"):
+        write(site, jobs.cancel, uuid)
+
+
+# --- who sees what ---
+
+
+def test_a_project_sees_its_jobs_and_nobody_elses(site: Site) -> None:
+    mine = ordered(site, project_id=site.project, fences=False)
+    ordered(site, fences=False)
+    scope = Scope(project_id=site.project)
+
+    page = site.database.read(lambda connection: jobs.find(connection, jobs.ListQuery(), scope=scope))
+
+    assert [row.uuid for row in page.rows] == [mine]
+    with pytest.raises(NotFound):
+        site.database.read(lambda connection: jobs.get(connection, mine, scope=Scope(project_id="other")))
+
+
+def test_ended_jobs_are_forgotten_after_a_while_unless_they_fence_something(site: Site) -> None:
+    done, doubtful = ordered(site, fences=False), ordered(site)
+    conductor(site, JobState.DONE, BROKEN).take_up_work()
+    site.clock.pass_(seconds=31 * 86400)
+
+    conductor(site, AWAY).forget_old()
+
+    assert job(site, doubtful).state == "failed"
+    with pytest.raises(NotFound):
+        job(site, done)
+    write(site, jobs.lift, doubtful)
