@@ -13,6 +13,7 @@ from accel.api.controller import Application, RootController
 from accel.api.faults import Boundary
 from accel.api.fleet_index import FleetIndex
 from accel.api.identity import Layer
+from accel.api.imaging import Imaging
 from accel.api.layers import BehindProxy, HealthCheck, Options, Reading, ReferenceMount, RequestId
 from accel.api.metrics import Metrics
 from accel.api.placing import Placing
@@ -55,6 +56,7 @@ def make_app(
             database=database,
             claiming=Claiming(terms=terms or Terms.configured(conf), conductors=claims),
             placing=placing or _placing(database, conf),
+            imaging=Imaging.configured(conf),
             pod_resources=configured_resources(conf),
         ),
         policy=Policy(make_enforcer(conf)),
@@ -82,6 +84,6 @@ def _layers(conf: cfg.ConfigOpts, database: Database, router: Router) -> list[La
         ReferenceMount,
         Boundary,  # errors of everything below become answers
         identity.layer(conf, router),  # who is asking
-        partial(Reading, max_body_bytes=conf.api.max_request_body_bytes),
+        partial(Reading, router=router, max_body_bytes=conf.api.max_request_body_bytes),
         partial(Options, router=router),
     ]

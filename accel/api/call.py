@@ -1,6 +1,6 @@
 """A request as a handler sees it: everything read and checked, nothing of HTTP left."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, NamedTuple
@@ -9,6 +9,8 @@ from urllib.parse import urlencode
 from oslo_context.context import RequestContext
 
 from accel.api.claiming import Claiming
+from accel.api.environment import Stream
+from accel.api.imaging import Imaging
 from accel.api.microversion import SAYS_MORE, Version
 from accel.api.placing import Placing
 from accel.db.engine import Database
@@ -27,6 +29,13 @@ class Reply(NamedTuple):
     status: HTTPStatus
 
 
+class Bytes(NamedTuple):
+    """What a handler returns where the answer is bytes: they are sent as they come."""
+
+    parts: Iterable[bytes]
+    size_bytes: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
     """One call of the API."""
@@ -34,6 +43,7 @@ class Call:
     database: Database
     claiming: Claiming
     placing: Placing
+    imaging: Imaging
     pod_resources: Meanings
     """What the resources are that pods of Kubernetes ask for."""
     version: Version
@@ -47,6 +57,8 @@ class Call:
     query_text: Sequence[tuple[str, str]] = ()
     """The query as it came, for links."""
     body: Any = None
+    content: Stream | None = None
+    """The body of a route that takes bytes."""
     context: RequestContext
     """Who is asking, for which project, with which roles."""
     origin: Origin

@@ -9,9 +9,9 @@ import pecan
 from pecan.core import ExplicitPecan, RoutingState
 
 from accel.api import environment, identity, microversion, old_filters, validation
-from accel.api.call import Call, Reply
-from accel.api.environment import Input
-from accel.api.refusals import MethodNotAllowed, NoSuchRoute, NotAcceptable
+from accel.api.call import Bytes, Call, Reply
+from accel.api.environment import Input, Stream
+from accel.api.refusals import MethodNotAllowed, NoSuchRoute, NotAcceptable, UnsupportedMediaType
 from accel.api.route import Route
 from accel.api.routing import Place, Router
 from accel.api.services import Services
@@ -19,6 +19,7 @@ from accel.db.events import Origin
 from accel.policies.enforcer import Policy
 
 _JSON = "application/json"
+_BYTES = "application/octet-stream"
 _ANYTHING = "*/*"
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -55,10 +56,12 @@ class RootController:
         """
         request.context["place"] = place = self._router.find(request.path_info)
         request.environ[environment.ROUTE] = place.template
-        request.context["route"] = place.route(request.method)
+        request.context["route"] = route = place.route(request.method)
         accepted = request.environ.get("HTTP_ACCEPT", _ANYTHING)
-        if accepted not in {_JSON, _ANYTHING} and not request.accept.acceptable_offers([_JSON]):
-            raise NotAcceptable(f"Answers are {_JSON}; the request does not accept that")
+        offered = _BYTES if route.gives_bytes else _JSON
+        if accepted not in {offered, _ANYTHING} and not request.accept.acceptable_offers([offered]):
+            raise NotAcceptable(f"The answer is {offered}; the request does not accept that")
+        request.environ["HTTP_ACCEPT"] = _JSON  # Pecan, which asks again, knows of nothing else
 
     @_exposed
     def answer(self, request: pecan.Request, _response: pecan.Response) -> pecan.Response:
@@ -67,6 +70,9 @@ class RootController:
         headers = _agree_on_version(route, place, request.environ) if route.has_version else []
         identity.require(self._policy, route.policy, environment.context(request.environ))
         result = route.handler(self._call(route, place, request))
+        if isinstance(result, Bytes):
+            headers += [("Content-Type", _BYTES), ("Content-Length", str(result.size_bytes))]
+            return pecan.Response(status=route.success, app_iter=result.parts, headerlist=headers)
         if route.answer is None:
             return pecan.Response(status=route.success, content_type=None, headerlist=headers)
         headers += [("Content-Type", _JSON)]
@@ -81,6 +87,7 @@ class RootController:
             database=self._services.database,
             claiming=self._services.claiming,
             placing=self._services.placing,
+            imaging=self._services.imaging,
             pod_resources=self._services.pod_resources,
             version=environment.version(request.environ) or microversion.OLDEST,
             base_url=(self._public_endpoint or request.application_url).rstrip("/"),
@@ -89,6 +96,7 @@ class RootController:
             query=validation.read_query(pairs, route.query),
             query_text=pairs,
             body=_body(route, given),
+            content=_content(route, given),
             context=context,
             origin=Origin(
                 at=self._clock(), request_id=environment.request_id(request.environ), user_id=context.user_id
@@ -140,3 +148,15 @@ def _agree_on_version(route: Route, place: Place, environ: dict[str, Any]) -> li
 
 def _body(route: Route, given: Input) -> Any:
     return None if route.body is None else validation.read_body(given.body, given.media_type, route.body)
+
+
+def _content(route: Route, given: Input) -> Stream | None:
+    """The body of a route that takes bytes.
+
+    :raises UnsupportedMediaType: it is something else by its sender's word
+    """
+    if not route.takes_bytes:
+        return None
+    if given.media_type.partition(";")[0].strip().lower() != _BYTES:
+        raise UnsupportedMediaType(f"The body needs the header Content-Type: {_BYTES}")
+    return given.stream

@@ -1,7 +1,8 @@
 """What the layers of the API tell one another about a request, in its WSGI environment: the keys and their types."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import cast
+from typing import Protocol, cast
 from wsgiref.types import WSGIEnvironment
 
 from oslo_context.context import RequestContext
@@ -16,6 +17,33 @@ ROUTE = "accel.route"
 CONTEXT = "accel.context"
 
 
+class Readable(Protocol):
+    """What bytes are read from."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """The next bytes; empty at their end."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stream:
+    """A body that is read by whoever wants it, because it may be larger than memory."""
+
+    source: Readable
+    size_bytes: int | None
+    """What its sender announces; None: nothing, and it goes on until it ends."""
+
+    def parts(self, part_bytes: int) -> Iterator[bytes]:
+        """The bytes, in parts of so many at most. They are fewer than announced where the sender is gone."""
+        left = self.size_bytes
+        while left is None or left > 0:
+            data = self.source.read(part_bytes if left is None else min(left, part_bytes))
+            if not data:
+                return
+            left = None if left is None else left - len(data)
+            yield data
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Input:
     """What came with a request, read once and known to be text where it must be."""
@@ -24,6 +52,8 @@ class Input:
     body: bytes
     media_type: str
     """What the body is by its sender's word; empty when there is none."""
+    stream: Stream | None = None
+    """The body, where the route reads it itself."""
 
 
 def request_id(environ: WSGIEnvironment) -> str:

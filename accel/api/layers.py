@@ -11,7 +11,7 @@ from oslo_context.context import generate_request_id
 from oslo_middleware import Healthcheck, HTTPProxyToWSGI
 
 from accel.api import environment
-from accel.api.environment import Input
+from accel.api.environment import Input, Stream
 from accel.api.refusals import BadRequest, BodyTooLarge
 from accel.api.routing import Router
 
@@ -107,11 +107,14 @@ class Options:
 class Reading:
     """Reads query and body, and refuses what cannot be read, before anything looks at the request.
 
-    :param max_body_bytes: the largest body that is read
+    A body of bytes is left for whoever answers.
+
+    :param max_body_bytes: the largest other body that is read
     """
 
-    def __init__(self, application: WSGIApplication, *, max_body_bytes: int) -> None:
+    def __init__(self, application: WSGIApplication, *, router: Router, max_body_bytes: int) -> None:
         self._application = application
+        self._router = router
         self._max_body_bytes = max_body_bytes
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -122,25 +125,44 @@ class Reading:
         """
         query = _read_query(environ.get("QUERY_STRING", ""))
         _check_path(environ.get("PATH_INFO", ""))
+        takes_bytes = self._router.takes_bytes(environ["REQUEST_METHOD"], environ.get("PATH_INFO", ""))
         environ[environment.INPUT] = Input(
-            query=query, body=self._read_body(environ), media_type=environ.get("CONTENT_TYPE", "")
+            query=query,
+            body=b"" if takes_bytes else self._read_body(environ),
+            media_type=environ.get("CONTENT_TYPE", ""),
+            stream=_stream(environ) if takes_bytes else None,
         )
         environ["CONTENT_LENGTH"] = "0"
         environ["CONTENT_TYPE"] = "application/octet-stream"  # of a form Pecan would read the fields
         return self._application(environ, start_response)
 
     def _read_body(self, environ: WSGIEnvironment) -> bytes:
-        length = environ.get("CONTENT_LENGTH") or ""
-        if not length and not environ.get("wsgi.input_terminated"):
+        length = _length(environ)
+        if length is None and not environ.get("wsgi.input_terminated"):
             return b""
-        if length and not (length.isascii() and length.isdecimal()):
-            raise BadRequest("Content-Length is no number")
-        if length and int(length[:20]) > self._max_body_bytes:
+        if length is not None and length > self._max_body_bytes:
             raise BodyTooLarge(f"The body has more than {self._max_body_bytes} bytes")
-        body: bytes = environ["wsgi.input"].read(int(length) if length else self._max_body_bytes + 1)
+        body: bytes = environ["wsgi.input"].read(self._max_body_bytes + 1 if length is None else length)
         if len(body) > self._max_body_bytes:
             raise BodyTooLarge(f"The body has more than {self._max_body_bytes} bytes")
         return body
+
+
+def _stream(environ: WSGIEnvironment) -> Stream:
+    length = _length(environ)
+    ends = length is not None or environ.get("wsgi.input_terminated")
+    return Stream(source=environ["wsgi.input"], size_bytes=length if ends else 0)
+
+
+def _length(environ: WSGIEnvironment) -> int | None:
+    """How long the body is by its sender's word; None where there is none.
+
+    :raises BadRequest: it is no number
+    """
+    length = environ.get("CONTENT_LENGTH") or ""
+    if length and not (length.isascii() and length.isdecimal()):
+        raise BadRequest("Content-Length is no number")
+    return int(length[:20]) if length else None
 
 
 def _read_query(text: str) -> tuple[tuple[str, str], ...]:

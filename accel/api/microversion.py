@@ -33,7 +33,7 @@ VERSIONS: Mapping[Version, str] = {
     Version(
         2, 4
     ): "Nodes, topology, events and summary; attach handles, quotas and audits; placement; device profiles can be "
-    "changed; answers say more.",
+    "changed; images and keys that sign them; answers say more.",
 }
 OLDEST = min(VERSIONS)
 NEWEST = max(VERSIONS)

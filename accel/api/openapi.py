@@ -11,6 +11,8 @@ from accel.api.schemas.common import Schema
 from accel.api.schemas.errors import ERROR
 
 _JSON = "application/json"
+_BYTES = "application/octet-stream"
+_ANY_BYTES: Schema = {"type": "string", "format": "binary"}
 _VERSION_PARAMETER = {"$ref": "#/components/parameters/version"}
 _ERROR_ANSWER = {"$ref": "#/components/responses/error"}
 _SECURITY_SCHEMES = {
@@ -68,6 +70,8 @@ def _operation(route: Route) -> dict[str, Any]:
         operation["security"] = []
     if route.body is not None:
         operation["requestBody"] = {"required": True, "content": {_JSON: {"schema": route.body}}}
+    if route.takes_bytes:
+        operation["requestBody"] = {"required": True, "content": {_BYTES: {"schema": _ANY_BYTES}}}
     if route.since > OLDEST:
         operation["description"] = f"From version {route.since}."
     return operation
@@ -98,6 +102,8 @@ def _header_parameters(route: Route) -> Iterator[Mapping[str, Any]]:
 
 
 def _success(route: Route, status: HTTPStatus) -> dict[str, Any]:
+    if route.gives_bytes:
+        return {"description": status.phrase, "content": {_BYTES: {"schema": _ANY_BYTES}}}
     if route.answer is None:
         return {"description": status.phrase}
     return {"description": status.phrase, "content": {_JSON: {"schema": route.answer}}}

@@ -31,5 +31,9 @@ class Route:
     """Further ones, with the same answer."""
     has_version: bool = True
     """Whether the version header is looked at."""
+    takes_bytes: bool = False
+    """Whether the body is bytes, of any number, which the handler reads from ``Call.content``."""
+    gives_bytes: bool = False
+    """Whether the answer is bytes, which the handler returns as ``Bytes``."""
     old_filters: tuple[str, ...] | None = None
     """What ``filters.field`` may name and acts here; None: there is no such parameter."""

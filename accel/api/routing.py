@@ -38,7 +38,10 @@ class Router:
 
     def __init__(self, routes: Iterable[Route]) -> None:
         self._templates: dict[tuple[str, ...], dict[str, Route]] = {}
+        self._methods_with_bytes: set[str] = set()
         for route in routes:
+            if route.takes_bytes:
+                self._methods_with_bytes.add(route.method)
             self._templates.setdefault(tuple(_segments(route.path)), {})[route.method] = route
 
     def find(self, path: str) -> Place:
@@ -58,6 +61,15 @@ class Router:
                         routes=routes,
                     )
         raise NoSuchRoute(f"Nothing is at {path[:100]}")
+
+    def takes_bytes(self, method: str, path: str) -> bool:
+        """Whether the route of a request takes bytes."""
+        if method not in self._methods_with_bytes:
+            return False
+        try:
+            return self.find(path).route(method).takes_bytes
+        except (NoSuchRoute, MethodNotAllowed):
+            return False
 
     def is_open(self, path: str) -> bool:
         """Whether what is at a path is for everybody who can reach the service."""

@@ -11,7 +11,9 @@ from accel.conf import (
     conductor,
     database,
     default,
+    glance,
     http_basic,
+    images,
     kubernetes,
     node_socket,
     nova,
@@ -34,6 +36,8 @@ MODULES: tuple[ModuleType, ...] = (
     nova,
     placement,
     kubernetes,
+    images,
+    glance,
     rpc,
 )
 

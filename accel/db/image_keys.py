@@ -68,9 +68,9 @@ def get(connection: Connection, uuid: str, *, scope: Scope) -> KeyRow:
     return KeyRow._make(found)
 
 
-def usable(connection: Connection, project_id: str) -> Sequence[KeyRow]:
-    """The keys of a project that are not revoked; none of them is before the transaction ends."""
-    statement = _SELECT.where(ImageKey.project_id == project_id, ImageKey.revoked_at.is_(None))
+def of_project(connection: Connection, project_id: str) -> Sequence[KeyRow]:
+    """The keys of a project, the revoked ones among them; none is revoked before the transaction ends."""
+    statement = _SELECT.where(ImageKey.project_id == project_id)
     return [KeyRow._make(row) for row in connection.execute(statement.order_by(ImageKey.id).with_for_update())]
 
 

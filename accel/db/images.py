@@ -136,13 +136,21 @@ def get(connection: Connection, uuid: str, *, scope: Scope) -> ImageRow:
     return _one(connection, uuid, _visible(scope))
 
 
+def get_own(connection: Connection, uuid: str, *, scope: Scope) -> ImageRow:
+    """One image of the caller's own.
+
+    :raises NotFound: there is none that is the caller's
+    """
+    return _one(connection, uuid, scope.owns(Image.project_id))
+
+
 def get_to_change(connection: Connection, uuid: str, *, scope: Scope) -> ImageRow:
     """One image of the caller's own; nobody else changes or deletes it before the end of the transaction.
 
     :raises NotFound: there is none that is the caller's
     """
     connection.execute(select(Image.id).where(Image.uuid == uuid.lower()).with_for_update()).all()
-    return _one(connection, uuid, scope.owns(Image.project_id))
+    return get_own(connection, uuid, scope=scope)
 
 
 def lists_of(connection: Connection, rows: Iterable[ImageRow]) -> dict[int, Lists]:

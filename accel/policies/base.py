@@ -12,6 +12,7 @@ SCOPES = ["project"]
 ADMIN = "rule:admin"
 PROJECT_READER_OR_ADMIN = "rule:project_reader or rule:admin"
 ADMIN_OR_SERVICE = "rule:admin or rule:service"
+PROJECT_MEMBER_OR_ADMIN = "rule:project_member or rule:admin"
 PROJECT_MEMBER_OR_SERVICE = "rule:project_member or rule:service"
 PROJECT_MANAGER_OR_ADMIN = "rule:project_manager or rule:admin"
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from support.databases import MARIADB, POSTGRESQL, SQLITE, migrated
 from support.populated import populate
+from support.registered import add_images
 from support.served import served
 
 SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")
@@ -30,6 +31,7 @@ def test_no_request_is_answered_with_a_fault_or_otherwise_than_described(
 ) -> None:
     with migrated(kind, tmp_path) as database, served(database) as url:
         populate(database)
+        add_images(database)
         done = _fuzz(url, version, tmp_path)
 
     assert done.returncode == 0, done.stdout[-20_000:] + done.stderr

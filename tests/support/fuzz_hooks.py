@@ -14,6 +14,7 @@ import yaml
 from hypothesis import strategies
 from schemathesis.openapi.checks import EnsureResourceAvailability, UseAfterFree
 from support.populated import uuid
+from support.registered import IMAGE, KEY, WAITING_IMAGE
 
 from accel.api.microversion import Version, requested
 
@@ -27,6 +28,8 @@ KNOWN = {
     "deployables": [uuid(2, number) for number in range(1, 6)],
     "device_profiles": [uuid(7, 1), uuid(7, 2), "gold", "secret"],
     "devices": [uuid(1, number) for number in range(1, 6)],
+    "image_keys": [KEY],
+    "images": [IMAGE, WAITING_IMAGE],
     "nodes": ["alpha", "beta"],
     "quotas": ["red", "blue"],
 }

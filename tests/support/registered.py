@@ -2,17 +2,20 @@
 
 import hashlib
 from collections.abc import Callable, Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-from accel.db import image_contents, images
+from accel.db import image_contents, image_keys, images
 from accel.db.arrival import Arrival, Limits
 from accel.db.engine import Database
 from accel.db.events import Origin
 from accel.db.images import ImageRow
 from accel.db.scope import EVERYTHING
-from accel.model.registry import Facts, ImageSource, NewImage, Visibility
+from accel.model.registry import Facts, ImageSource, NewImage, NewKey, Visibility
+
+IMAGE, WAITING_IMAGE, KEY = (f"{kind}0000000-0000-4000-8000-000000000001" for kind in "def")
+"""What ``add_images`` adds."""
 
 LIMITS = Limits(size_bytes=16 << 20, duration=timedelta(minutes=5))
 
@@ -60,3 +63,15 @@ def bytes_of(database: Database, row: ImageRow) -> bytes:
 def sha256(data: bytes) -> str:
     """The digest of some bytes."""
     return hashlib.sha256(data).hexdigest()
+
+
+def add_images(database: Database) -> None:
+    """An image with its bytes, one that waits for them, and a key."""
+    send(database, announce(database, _now, uuid=IMAGE), [b"hello"], _now)
+    announce(database, _now, name="waiting", uuid=WAITING_IMAGE, digest=sha256(b"hello"), size_bytes=5)
+    new = NewKey(uuid=KEY, project_id="own", name="release", public_key="iojj3XQJ8ZX9UtstPLpdcspnCb8dlBIb83SIAbQPb1w=")
+    database.write(lambda connection: image_keys.create(connection, new, origin=Origin(at=_now())))
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
