@@ -134,11 +134,12 @@ class Board:
             kind=kind,
             parent=None if is_card else self.name,
             num_accelerators=min(len(offered), 1) if is_card else len(offered),
-            attributes=(*attributes, *_in_use_by_host(self.host_uses)),
+            attributes=(*attributes, *in_use_by_host(self.host_uses)),
             handles=offered,
         )
 
 
-def _in_use_by_host(uses: Sequence[str]) -> tuple[Attribute, ...]:
+def in_use_by_host(uses: Sequence[str]) -> tuple[Attribute, ...]:
+    """What the host itself needs a part for, as an attribute; none where it needs it for nothing."""
     value = ", ".join(uses)[:_MAX_ATTRIBUTE_LENGTH]
     return (Attribute(key="in_use_by_host", value=value),) if uses else ()

@@ -75,6 +75,7 @@ ADMIN_OPCODES: frozenset[int] = frozenset(
 """The commands that an NVMe controller may be sent; loading firmware or vendors' own commands are not among them."""
 
 _NVME_NODE = re.compile(r"nvme\d+")
+_NAMESPACE_NODE = re.compile(r"nvme\d+n\d+")
 _VFIO_NODE = re.compile(r"vfio/\d+")
 
 
@@ -124,6 +125,16 @@ def check_admin(dev: Path, node: Path, opcode: int) -> None:
     if opcode not in ADMIN_OPCODES:
         known = ", ".join(f"{one:#04x}" for one in sorted(ADMIN_OPCODES))
         raise ActNotAllowed(f"NVMe command {opcode:#04x} is not among those that may be sent: {known}")
+
+
+def check_namespace(dev: Path, node: Path) -> None:
+    """Whether a node may be read and written: the whole of a namespace, no partition and no other disk.
+
+    :param dev: where ``/dev`` is
+    :raises ActNotAllowed: it may not
+    """
+    if node.parent != dev or not _NAMESPACE_NODE.fullmatch(node.name):
+        raise ActNotAllowed(f"{node} is no NVMe namespace, such as {dev}/nvme0n1")
 
 
 def check_vfio_node(dev: Path, node: Path) -> None:

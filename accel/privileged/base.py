@@ -92,6 +92,21 @@ class Privileged(Protocol):
         """
         ...
 
+    def read_blocks(self, node: Path, offset: int, length: int, *, timeout_seconds: float = 60) -> bytes:
+        """Read a piece of an NVMe namespace, from the drive itself; at most 1 MiB.
+
+        :param node: ``/dev/nvme0n1``
+        :raises ActNotAllowed: it is no namespace
+        :raises PermissionMissing: we have no such privilege
+        :raises ActTimedOut: the drive did not answer in time
+        :raises OSError: it cannot be read
+        """
+        ...
+
+    def zero_blocks(self, node: Path, offset: int, length: int, *, timeout_seconds: float = 600) -> None:
+        """Write zeros to a piece of an NVMe namespace that nobody has mounted or holds. Raises as ``read_blocks``."""
+        ...
+
     def nvml(self, call: str, *arguments: str | int, timeout_seconds: float = 60) -> str:
         """Have NVIDIA's library do something.
 

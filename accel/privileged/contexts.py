@@ -15,7 +15,7 @@ from oslo_privsep.comm import PrivsepTimeout  # noqa: E402  # with the others
 from oslo_privsep.daemon import FailedToDropPrivileges  # noqa: E402  # with the others
 from oslo_privsep.priv_context import Method, PrivContext  # noqa: E402  # with the others
 
-from accel.privileged import files, nvme, tools  # noqa: E402  # with the others
+from accel.privileged import blocks, files, nvme, tools  # noqa: E402  # with the others
 from accel.privileged.base import AdminCommand, Context, NodeAccess  # noqa: E402  # with the others
 from accel.privileged.capabilities import NEEDED, pass_on  # noqa: E402  # with the others
 
@@ -87,6 +87,18 @@ def nvme_admin(  # noqa: PLR0913, PLR0917  # what crosses to the other process i
     command = AdminCommand(opcode=opcode, namespace=namespace, dwords=dwords, data=data, answer_bytes=answer_bytes)
     answer = nvme.send(_DEV, Path(node), command, timeout_seconds=timeout_seconds)
     return answer.status, answer.result, answer.data
+
+
+@NVME.entrypoint
+def read_blocks(node: str, offset: int, length: int) -> bytes:
+    """See ``base.Privileged.read_blocks``."""
+    return blocks.read(_DEV, Path(node), offset, length)
+
+
+@NVME.entrypoint
+def zero_blocks(node: str, offset: int, length: int) -> None:
+    """See ``base.Privileged.zero_blocks``."""
+    blocks.zero(_DEV, Path(node), offset, length)
 
 
 @NVML.entrypoint

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from accel.privileged import files, nvme, tools
+from accel.privileged import blocks, files, nvme, tools
 from accel.privileged.allowed import context_of
 from accel.privileged.base import AdminAnswer, AdminCommand, Context, NodeAccess
 from accel.privileged.files import named_errors
@@ -41,6 +41,18 @@ class Direct:
         """See ``base.Privileged.nvme_admin``."""
         with named_errors(node):
             return nvme.send(self._dev, node, command, timeout_seconds=timeout_seconds)
+
+    def read_blocks(self, node: Path, offset: int, length: int, *, timeout_seconds: float = 60) -> bytes:
+        """See ``base.Privileged.read_blocks``; there is no time limit."""
+        del timeout_seconds
+        with named_errors(node):
+            return blocks.read(self._dev, node, offset, length)
+
+    def zero_blocks(self, node: Path, offset: int, length: int, *, timeout_seconds: float = 600) -> None:
+        """See ``base.Privileged.zero_blocks``; there is no time limit."""
+        del timeout_seconds
+        with named_errors(node):
+            blocks.zero(self._dev, node, offset, length)
 
     def nvml(self, call: str, *arguments: str | int, timeout_seconds: float = 60) -> str:
         """See ``base.Privileged.nvml``; the library tells of the machine we run on, and there is no time limit."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from accel.errors import ActTimedOut, PermissionMissing
-from accel.privileged.allowed import check_admin, check_tool, check_vfio_node, context_of
+from accel.privileged.allowed import check_admin, check_namespace, check_tool, check_vfio_node, context_of
 from accel.privileged.base import AdminAnswer, AdminCommand, Context, NodeAccess
 from accel.privileged.capabilities import missing
 from accel.privileged.files import named_errors
@@ -61,6 +61,21 @@ class Separated:
             answer = self._call(Context.NVME, "nvme_admin", *arguments, timeout_seconds=timeout_seconds)
         status, result, data = answer
         return AdminAnswer(status=status, result=result, data=data)
+
+    def read_blocks(self, node: Path, offset: int, length: int, *, timeout_seconds: float = 60) -> bytes:
+        """See ``base.Privileged.read_blocks``."""
+        check_namespace(_DEV, node)
+        with named_errors(node):
+            values = (str(node), offset, length)
+            content: bytes = self._call(Context.NVME, "read_blocks", *values, timeout_seconds=timeout_seconds)
+        return content
+
+    def zero_blocks(self, node: Path, offset: int, length: int, *, timeout_seconds: float = 600) -> None:
+        """See ``base.Privileged.zero_blocks``."""
+        check_namespace(_DEV, node)
+        with named_errors(node):
+            values = (str(node), offset, length)
+            self._call(Context.NVME, "zero_blocks", *values, timeout_seconds=timeout_seconds)
 
     def nvml(self, call: str, *arguments: str | int, timeout_seconds: float = 60) -> str:
         """See ``base.Privileged.nvml``."""

@@ -17,6 +17,9 @@ from accel.testing import HostTree, NvmeRow, PciRow, unpack
 PROGRAM = """
 import json, os, sys
 from pathlib import Path
+from accel.drivers.base import Host
+from accel.drivers.nvme import NvmeDriver
+from accel.testing.driver_contract import options
 from support.discovery import devices
 from support.seen_by_udev import seen
 
@@ -27,7 +30,11 @@ if os.geteuid() == 0:
     os.setgid(NOBODY)
     os.setuid(NOBODY)
 assert os.geteuid() != 0
-print(json.dumps([seen(device) for device in devices(root)]))
+if len(sys.argv) == 2:
+    print(json.dumps([seen(device) for device in devices(root)]))
+else:
+    driver = NvmeDriver(Host(name="node-1", root=root), options(NvmeDriver))
+    print(json.dumps([[signal.value, signal.text] for one in driver.discover() for signal in driver.examine(one)]))
 """
 
 
@@ -42,12 +49,17 @@ def open_directory(tmp_path: Path) -> Path:
 
 def seen_by_nobody(root: Path) -> list[dict[str, object]]:
     """What the drivers see of a host, run by a user who owns nothing; by ourselves where we are no root."""
+    found: list[dict[str, object]] = json.loads(said_by_nobody(str(root)))
+    return found
+
+
+def said_by_nobody(*arguments: str) -> str:
+    """What the program says, run by a user who owns nothing."""
     path = os.pathsep.join([str(Path(__file__).parents[1]), *sys.path])
-    command = [sys.executable, "-c", PROGRAM, str(root)]
+    command = [sys.executable, "-c", PROGRAM, *arguments]
     done = subprocess.run(command, env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    found: list[dict[str, object]] = json.loads(done.stdout)
-    return found
+    return done.stdout
 
 
 @pytest.mark.parametrize("tree", ["fpga-xilinx-alveo", "fpga-n6000-sku0", "intel-gpu-fake", "qemu-2numa-boot"])
@@ -70,3 +82,16 @@ def test_what_nobody_may_read_is_told_with_the_reason(open_directory: Path) -> N
 
     assert gpu["health"] == [Health.UNKNOWN, "sysfs cannot be read: device: Permission denied"]
     assert disk["health"] == [Health.UNKNOWN, "its controller nvme0 is in no known state"]
+
+
+def test_a_drive_that_nobody_may_ask_is_of_unknown_health_and_says_why(open_directory: Path) -> None:
+    tree = HostTree(open_directory)
+    tree.pci_function(PciRow(address="0000:82:00.0", vendor="144d", product="a80a", class_code=0x010802))
+    tree.nvme_controller(NvmeRow(name="nvme0", address="0000:82:00.0", serial="S1"))
+    node = tree.write("dev/nvme0", "")
+    node.chmod(0)
+
+    ((health, text),) = json.loads(said_by_nobody(str(open_directory), "health"))
+
+    assert health == Health.UNKNOWN
+    assert f"{node}: Permission denied" in text

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from accel.errors import ActNotAllowed
-from accel.privileged.allowed import check_admin, check_tool, check_vfio_node, context_of
+from accel.privileged.allowed import check_admin, check_namespace, check_tool, check_vfio_node, context_of
 from accel.privileged.base import Context
 from accel.testing import HostTree, PciRow
 
@@ -115,3 +115,10 @@ def test_the_node_of_a_vfio_group_is_all_that_is_given_to_others(node: str) -> N
     check_vfio_node(Path("/dev"), Path("/dev/vfio/12"))
     with pytest.raises(ActNotAllowed, match="no node of a vfio group"):
         check_vfio_node(Path("/dev"), Path(node))
+
+
+@pytest.mark.parametrize("node", ["nvme0", "nvme0n1p1", "nvme0c0n1", "sda", "disk/by-id/nvme0n1", "../nvme0n1"])
+def test_zeros_are_written_to_whole_namespaces_only(node: str) -> None:
+    check_namespace(Path("/dev"), Path("/dev/nvme0n1"))
+    with pytest.raises(ActNotAllowed, match="is no NVMe namespace"):
+        check_namespace(Path("/dev"), Path("/dev") / node)

@@ -117,3 +117,24 @@ def test_a_file_that_is_no_controller_takes_no_command(tree: HostTree) -> None:
 
 def test_on_a_host_made_of_files_every_context_can_work(tree: HostTree) -> None:
     assert all(tree.host().privileged.check(context) for context in Context)
+
+
+def test_a_piece_of_a_namespace_is_read_and_zeroed_and_nothing_beside_it(tree: HostTree) -> None:
+    disk, hands = tree.write("dev/nvme0n1", "x" * 4096), tree.host().privileged
+
+    hands.zero_blocks(disk, 512, 1024)
+
+    assert hands.read_blocks(disk, 512, 1024) == bytes(1024)
+    assert disk.read_bytes() == b"x" * 512 + bytes(1024) + b"x" * 2560
+
+
+def test_a_namespace_does_not_grow_and_is_not_made(tree: HostTree) -> None:
+    disk, hands = tree.write("dev/nvme0n1", "x" * 4096), tree.host().privileged
+
+    with pytest.raises(OSError, match=str(disk)):
+        hands.zero_blocks(disk, 4096, 512)
+    with pytest.raises(FileNotFoundError, match="nvme0n2"):
+        hands.read_blocks(disk.with_name("nvme0n2"), 0, 512)
+    with pytest.raises(ActNotAllowed, match="at most 1048576 can be read at once"):
+        hands.read_blocks(disk, 0, 2 << 20)
+    assert disk.read_text() == "x" * 4096

@@ -9,22 +9,29 @@ but its ids; it is reported by its address, by which it is known again.
 
 A drive that the host itself uses is reported and not offered, nor are its virtual functions.
 
-SMART wants privileges that discovery does not have: a drive whose controllers are live counts as healthy here.
+What a drive says of its own health (SMART) takes privilege to read: discovery does without, ``examine`` asks.
 """
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import ClassVar
 
 from oslo_config import cfg
 
+from accel.drivers.acts import Progress
 from accel.drivers.base import Host
 from accel.drivers.host_use import HostUse
+from accel.drivers.nvme import smart
+from accel.drivers.nvme.commands import Method
+from accel.drivers.nvme.controller import AdminController
+from accel.drivers.nvme.scrub import BEST, Scrub
 from accel.drivers.nvme.subsystems import NOWHERE, Controller, Drive, Namespace, drives
-from accel.drivers.pci_board import UNKNOWN_ID, Board, Condition, condition, pci_device
+from accel.drivers.pci_board import UNKNOWN_ID, Board, Condition, condition, in_use_by_host, pci_device
 from accel.drivers.pci_names import pci_names
 from accel.drivers.sysfs import PciFunction, pci_functions
+from accel.errors import ActFailed, ActNotSupported, DeviceGone, DriverFailure
 from accel.model.address import PciAddress
 from accel.model.attribute import custom_trait, resource_class, traits
 from accel.model.device import (
@@ -41,22 +48,45 @@ from accel.model.device import (
     pci_handle,
     weak_identity,
 )
+from accel.model.health import Signal
 
 RESOURCE_CLASS = "CUSTOM_NVME"
 
 _NVME_CLASS = 0x0108
 _LIVE, _DEAD = "live", "dead"
 
+_SMART = "nvme.smart"
+
 _Functions = Mapping[PciAddress, PciFunction]
+_Driven = tuple[Drive, tuple[Controller, ...]]
+"""A drive with its controllers that are no virtual functions."""
+_Uses = Mapping[str, Sequence[str]]
+"""What the host uses each namespace for, by the kernel's name of it."""
 
 
 class NvmeDriver:
     """Reports the NVMe drives of a host."""
 
-    options: ClassVar[Sequence[cfg.Opt]] = ()
+    options: ClassVar[Sequence[cfg.Opt]] = (
+        cfg.StrOpt(
+            "smart_tool",
+            default="",
+            help="The absolute path of nvme (nvme-cli), or of what runs it, which reads the health of drives where the "
+            "agent may not ask them itself; empty: the agent asks.",
+        ),
+        cfg.FloatOpt(
+            "look_every_seconds",
+            default=2,
+            min=0.01,
+            max=600,
+            help="How often a drive that erases itself is asked how far it is, in seconds.",
+        ),
+    )
+    scrub_methods: ClassVar[Sequence[str]] = (BEST, *Method)
 
-    def __init__(self, host: Host, options: cfg.ConfigOpts.GroupAttr) -> None:  # noqa: ARG002 - all drivers are made alike
+    def __init__(self, host: Host, options: cfg.ConfigOpts.GroupAttr) -> None:
         self._host = host
+        self._options = options
 
     def discover(self) -> tuple[Device, ...]:
         """The drives by address, those that are not on PCI last."""
@@ -65,12 +95,66 @@ class NvmeDriver:
         driven = {controller.address for drive in found for controller in drive.controllers}
         return tuple(sorted((*self._driven(found, functions), *self._silent(functions, driven)), key=_order))
 
+    def scrub(self, device: Device, deployable: Deployable, method: str, progress: Progress) -> None:
+        """Erase a drive or a namespace; see ``scrub``.
+
+        :raises ActRefused: somebody uses it, or it cannot be done in this way; nothing has been changed
+        :raises ActFailed: it went wrong on the way, or is not verified
+        """
+        functions = {function.address: function for function in pci_functions(self._host)}
+        drive, ports = self._drive(device, functions)
+        is_whole = deployable.kind is DeployableKind.CARD
+        namespaces = _distinct(drive.namespaces)
+        if not is_whole:
+            namespaces = [one for one in namespaces if deployable.name.endswith(f"_ns{one.number}")]
+        if deployable.kind not in {DeployableKind.CARD, DeployableKind.NAMESPACE} or not (is_whole or namespaces):
+            raise ActNotSupported(f"{deployable.name} is nothing that can be erased", "erase the drive or a namespace")
+        Scrub(
+            host=self._host,
+            drive=drive,
+            ports=ports,
+            virtual_functions=_virtual_functions(ports, functions),
+            namespaces=tuple(namespaces),
+            is_whole=is_whole,
+            look_every_seconds=self._options.look_every_seconds,
+        ).run(method, progress)
+
+    def examine(self, device: Device) -> Iterator[Signal]:
+        """What the drive says of its own health."""
+        now = datetime.now(UTC)
+        try:
+            functions = {function.address: function for function in pci_functions(self._host)}
+            _, ports = self._drive(device, functions)
+            log = self._smart_log(ports[0].name)
+        except (ActFailed, DriverFailure, OSError) as error:
+            yield Signal(source=_SMART, at=now, value=Health.UNKNOWN, text=f"it cannot be asked: {error}")
+            return
+        if log is None:
+            yield Signal(source=_SMART, at=now, value=Health.UNKNOWN, text="its health log makes no sense")
+        else:
+            yield from smart.signals(log, _SMART, now)
+
+    def _smart_log(self, name: str) -> smart.SmartLog | None:
+        tool, node = self._options.smart_tool, self._host.dev / name
+        if tool:
+            return smart.from_nvme_cli(self._host.run(tool, "smart-log", str(node), "--output-format=json"))
+        return smart.from_log_page(AdminController(self._host, name).smart_log())
+
+    def _drive(self, device: Device, functions: _Functions) -> _Driven:
+        """The drive that a device is, with its controllers.
+
+        :raises DeviceGone: the kernel's driver does not drive it
+        """
+        for drive, ports, identity in _identified(drives(self._host), functions):
+            if identity == device.identity:
+                return drive, ports
+        raise DeviceGone(f"the kernel's nvme driver does not drive {device.identity}", "bind it to nvme first")
+
     def _driven(self, found: Sequence[Drive], functions: _Functions) -> Iterator[Device]:
         use = HostUse(self._host)
-        whole = [(drive, ports) for drive in found if (ports := _ports(drive, functions))]
-        for (drive, ports), identity in zip(whole, _identities(whole), strict=True):
-            uses = {name for namespace in drive.namespaces for name in use.of_disk(namespace.directory)}
-            yield _DriveReport(self._host, drive, ports, functions=functions).device(identity, sorted(uses))
+        for drive, ports, identity in _identified(found, functions):
+            uses = {namespace.name: use.of_disk(namespace.directory) for namespace in drive.namespaces}
+            yield _DriveReport(self._host, drive, ports, functions=functions).device(identity, uses)
 
     def _silent(self, functions: _Functions, driven: set[PciAddress | None]) -> Iterator[Device]:
         silent = [
@@ -100,7 +184,19 @@ def _ports(drive: Drive, functions: _Functions) -> tuple[Controller, ...]:
     return tuple(port for port in drive.controllers if not _is_virtual(port.address, functions))
 
 
-def _identities(whole: Sequence[tuple[Drive, Sequence[Controller]]]) -> Iterator[str]:
+def _virtual_functions(ports: Sequence[Controller], functions: _Functions) -> tuple[PciAddress, ...]:
+    mine = [functions[port.address] for port in ports if port.address and port.address in functions]
+    return tuple(address for function in mine for address in function.virtual_functions)
+
+
+def _identified(found: Sequence[Drive], functions: _Functions) -> Iterator[tuple[Drive, tuple[Controller, ...], str]]:
+    """The drives with their controllers, and what each is known by."""
+    whole = [(drive, ports) for drive in found if (ports := _ports(drive, functions))]
+    for (drive, ports), identity in zip(whole, _identities(whole), strict=True):
+        yield drive, ports, identity
+
+
+def _identities(whole: Sequence[_Driven]) -> Iterator[str]:
     """The serial number of each drive where no two have the same, else its qualified name, else where it sits."""
     serials = Counter(drive.serial for drive, _ in whole)
     qualified_names = Counter(drive.qualified_name for drive, _ in whole)
@@ -125,7 +221,7 @@ class _DriveReport:
         self._function = functions.get(self._first.address) if self._first.address else None
         self._name = f"{host.name}_{self._first.address or drive.serial or self._first.name}"
 
-    def device(self, identity: str, host_uses: Sequence[str]) -> Device:
+    def device(self, identity: str, uses: _Uses) -> Device:
         state = self._condition()
         seen = self._seen_on_bus()
         return replace(
@@ -138,7 +234,7 @@ class _DriveReport:
             health=state.health,
             reason=state.reason,
             std_board_info={**seen.std_board_info, **self._facts()},
-            deployables=tuple(self._deployables(host_uses)),
+            deployables=tuple(self._deployables(uses)),
         )
 
     def _seen_on_bus(self) -> Device:
@@ -181,7 +277,7 @@ class _DriveReport:
         health = Health.UNHEALTHY if port.state == _DEAD else Health.UNKNOWN
         return Condition(health=health, reason=f"its controller {port.name} is {port.state or 'in no known state'}")
 
-    def _deployables(self, host_uses: Sequence[str]) -> Iterator[Deployable]:
+    def _deployables(self, uses: _Uses) -> Iterator[Deployable]:
         attributes = _attributes(self._function.vendor if self._function else "")
         namespaces = _distinct(self._drive.namespaces)
         board = Board(
@@ -190,11 +286,11 @@ class _DriveReport:
             attributes=(*attributes, *_capacity(namespaces)),
             virtual_functions=self._function.virtual_functions if self._function else (),
             pool_attributes=attributes,
-            host_uses=host_uses,
+            host_uses=sorted({use for found in uses.values() for use in found}),
         )
         yield from board.deployables()
         for namespace in namespaces:
-            yield _namespace_part(namespace, card_name=board.name)
+            yield _namespace_part(namespace, card_name=board.name, uses=uses[namespace.name])
 
     def _handle(self) -> AttachHandle:
         if self._first.address:
@@ -221,13 +317,19 @@ def _capacity(namespaces: Sequence[Namespace]) -> tuple[Attribute, ...]:
     return (Attribute(key="capacity_bytes", value=str(sum(known))),) if known and len(known) == len(sizes) else ()
 
 
-def _namespace_part(namespace: Namespace, *, card_name: str) -> Deployable:
+def _namespace_part(namespace: Namespace, *, card_name: str, uses: Sequence[str]) -> Deployable:
+    block = namespace.block_bytes
     return Deployable(
         name=f"{card_name}_ns{namespace.number}",
         kind=DeployableKind.NAMESPACE,
         parent=card_name,
         num_accelerators=0,
-        attributes=(Attribute(key="device_node", value=f"/dev/{namespace.name}"), *_capacity([namespace])),
+        attributes=(
+            Attribute(key="device_node", value=f"/dev/{namespace.name}"),
+            *_capacity([namespace]),
+            *(() if block is None else (Attribute(key="block_bytes", value=str(block)),)),
+            *in_use_by_host(uses),
+        ),
     )
 
 

@@ -36,6 +36,8 @@ class Controller:
     """None when it is not on PCI."""
     state: str
     """``live``, ``resetting``, ``connecting``, ``deleting``, ``dead`` …"""
+    number: int | None
+    """What the drive calls it, its controller id; None when the host does not say it."""
     numa_node: int | None
 
 
@@ -48,6 +50,7 @@ class Namespace:
     """What the drive calls it, its namespace id."""
     directory: Path
     capacity_bytes: int | None
+    block_bytes: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +112,7 @@ def _controller(path: Path) -> Controller:
         transport=read_text(path / "transport"),
         address=_address(path),
         state=read_text(path / "state"),
+        number=read_number(path / "cntlid"),
         numa_node=read_numa_node(path / "numa_node"),
     )
 
@@ -128,6 +132,7 @@ def _namespaces(places: list[Path]) -> Iterator[Namespace]:
             number=_number(name, directory),
             directory=directory,
             capacity_bytes=None if sectors is None else sectors * _SECTOR_BYTES,
+            block_bytes=read_number(directory / "queue/logical_block_size"),
         )
 
 

@@ -1,0 +1,184 @@
+"""An NVMe drive as its controller shows it: what it answers to admin commands, and what they do to its namespaces.
+
+It stands behind the seam through which drivers act with privilege. The data of each namespace is a file below ``/dev``
+of the host's tree, which is read and written like any. Where things stand in an answer is as the NVM Express base
+specification has it.
+"""
+
+import errno
+import os
+import struct
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from accel.drivers.base import Host
+from accel.privileged.base import AdminAnswer, AdminCommand
+from accel.privileged.direct import Direct
+from accel.testing.host_tree import HostTree, NvmeRow, PciRow
+
+_ANOTHER_KEY = bytes(byte ^ 0x5A for byte in range(256))
+ADDRESS = "0000:81:00.0"
+_GET_LOG_PAGE, _IDENTIFY, _FORMAT, _SANITIZE = 0x02, 0x06, 0x80, 0x84
+CHANGING = frozenset({_FORMAT, _SANITIZE})
+BLOCK, OVERWRITE, CRYPTO = 2, 3, 4
+NEVER, DONE, RUNNING, FAILED = 0, 1, 2, 3
+ALL_SANITIZES, ALL_FORMATS = 0b111, 0b100
+"""What SANICAP says of a drive that sanitizes in all ways, FNA of one that formats with crypto erase, each namespace
+alone."""
+
+
+@dataclass
+class EmulatedDrive:
+    """A drive with one controller. A test may change all of it at any time."""
+
+    files: dict[int, Path]
+    """What its namespaces hold."""
+    sanicap: int = ALL_SANITIZES
+    oacs: int = 0b1010
+    """Format and namespace management."""
+    fna: int = ALL_FORMATS
+    hidden: list[int] = field(default_factory=list)
+    """Namespaces that are not attached to this host."""
+    controllers: list[int] = field(default_factory=lambda: [0])
+    secondaries: list[int] = field(default_factory=list)
+    smart: bytes = bytes(512)
+    statuses: dict[int, int] = field(default_factory=dict)
+    """What it answers commands of an opcode with, instead of doing them."""
+    refused_namespace: int = 0
+    """The namespace that it does not format."""
+    looks_until_done: int = 3
+    """How often it says that it is not done yet."""
+    fails: bool = False
+    """Whether it finds at the end of a sanitize that it has failed."""
+    lies: bool = False
+    """Whether it says that it erases and does not."""
+    vanishes: bool = False
+    """Whether it is gone from the bus as soon as a sanitize has begun."""
+    state: int = NEVER
+    action: int = 0
+    looks: int = 0
+    sent: list[AdminCommand] = field(default_factory=list)
+
+    @property
+    def changes(self) -> list[int]:
+        """The opcodes of the commands that change something, in the order in which they came."""
+        return [command.opcode for command in self.sent if command.opcode in CHANGING]
+
+    def answer(self, command: AdminCommand) -> AdminAnswer:
+        """What it answers, once it has done what it is told."""
+        self.sent.append(command)
+        if command.opcode in self.statuses:
+            return AdminAnswer(status=self.statuses[command.opcode] | 0x4000)
+        if self.vanishes and self.state == RUNNING:
+            raise OSError(errno.ENODEV, os.strerror(errno.ENODEV))
+        if command.opcode == _GET_LOG_PAGE:
+            return AdminAnswer(status=0, data=self._log(command.dwords[0]))
+        if command.opcode == _IDENTIFY:
+            return AdminAnswer(status=0, data=self._identify(command.dwords[0] & 0xFF))
+        return AdminAnswer(status=self._erase(command))
+
+    # --- what it tells ---
+
+    def _log(self, dword: int) -> bytes:
+        length = ((dword >> 16) + 1) * 4
+        page = self.smart if dword & 0xFF == 0x02 else self._sanitize_log()
+        return page.ljust(length, b"\0")
+
+    def _sanitize_log(self) -> bytes:
+        if self.state == RUNNING:
+            self.looks += 1
+            if self.looks > self.looks_until_done:
+                self._finish()
+        done = 0xFFFF if self.state != RUNNING else 0x10000 * self.looks // (self.looks_until_done + 1)
+        return struct.pack("<HHI", done, self.state | 1 << 8, self.action | 1 << 3)
+
+    def _finish(self) -> None:
+        self.state = FAILED if self.fails else DONE
+        if not self.fails:
+            for number in self.files:
+                self._scramble(number, keeps_zeros=self.action != CRYPTO)
+
+    def _identify(self, what: int) -> bytes:
+        data = bytearray(4096)
+        if what == 0:
+            data[26], data[29] = 0x01, 0x00
+        elif what == 1:
+            struct.pack_into("<H", data, 256, self.oacs)
+            struct.pack_into("<I", data, 328, self.sanicap)
+            data[524] = self.fna
+        elif what == 0x10:
+            there = sorted([*self.files, *self.hidden])
+            struct.pack_into(f"<{len(there)}I", data, 0, *there)
+        elif what == 0x13:
+            struct.pack_into(f"<H{len(self.controllers)}H", data, 0, len(self.controllers), *self.controllers)
+        elif what == 0x15:
+            data[0] = len(self.secondaries)
+            for index, number in enumerate(self.secondaries):
+                struct.pack_into("<HH", data, 32 * (index + 1), number, 0)
+        return bytes(data)
+
+    # --- what it does ---
+
+    def _erase(self, command: AdminCommand) -> int:
+        dword = command.dwords[0]
+        if command.opcode == _SANITIZE:
+            action = dword & 0b111
+            if self.state == RUNNING:
+                return 0x1D
+            if action not in (BLOCK, OVERWRITE, CRYPTO) or (action == OVERWRITE and dword >> 4 & 0xF != 1):
+                return 0x02
+            self.state, self.action, self.looks = RUNNING, action, 0
+            return 0
+        if command.namespace == self.refused_namespace or command.namespace not in self.files:
+            return 0x0B
+        if dword & 0xF != 1 or dword >> 9 & 0b111 not in (1, 2):
+            return 0x10A
+        for number in self.files if self.fna & 0b11 else [command.namespace]:
+            self._scramble(number, keeps_zeros=dword >> 9 & 0b111 == 1)
+        return 0
+
+    def _scramble(self, number: int, *, keeps_zeros: bool) -> None:
+        """Zeros, or what another key makes of what is there."""
+        if self.lies:
+            return
+        file = self.files[number]
+        content = file.read_bytes()
+        file.write_bytes(bytes(len(content)) if keeps_zeros else content.translate(_ANOTHER_KEY))
+
+
+@dataclass(frozen=True)
+class Hands(Direct):
+    """Acts on a host made of files, whose NVMe controller is an emulated one."""
+
+    drive: EmulatedDrive
+
+    def nvme_admin(self, node: Path, command: AdminCommand, *, timeout_seconds: float = 60) -> AdminAnswer:
+        """See ``accel.privileged.base.Privileged``."""
+        del timeout_seconds
+        assert node == self.root / "dev/nvme0"
+        return self.drive.answer(command)
+
+
+def drive_in(tree: HostTree, *namespaces: int, kib: int = 512) -> EmulatedDrive:
+    """A drive whose namespaces are full of data, as controller ``nvme0`` of the host."""
+    tree.pci_function(PciRow(address=ADDRESS, vendor="144d", product="a80a", class_code=0x010802, driver="nvme"))
+    sizes = dict.fromkeys(namespaces, kib << 10)
+    directory = tree.nvme_controller(
+        NvmeRow(name="nvme0", address=ADDRESS, subsystem="nvme-subsys0", serial="S1", namespaces=sizes)
+    )
+    (directory / "cntlid").write_text("0\n")
+    tree.write("dev/nvme0", "")
+    files = {number: tree.root / f"dev/nvme0n{number}" for number in namespaces}
+    for number, file in files.items():
+        fill(file, number, kib << 10)
+    return EmulatedDrive(files=files)
+
+
+def fill(file: Path, seed: int, size: int) -> None:
+    """Put data into a namespace that is different in each of its blocks."""
+    file.write_bytes(b"".join(struct.pack("<QQ", seed, number) * 256 for number in range(size // 4096)))
+
+
+def host_of(tree: HostTree, drive: EmulatedDrive) -> Host:
+    """The host, as a driver is given it."""
+    return Host(name="node-1", root=tree.root, hands=Hands(tree.root, drive))
