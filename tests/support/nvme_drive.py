@@ -6,10 +6,12 @@ specification has it.
 """
 
 import errno
+import json
 import os
 import struct
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from accel.drivers.base import Host
 from accel.privileged.base import AdminAnswer, AdminCommand
@@ -54,10 +56,17 @@ class EmulatedDrive:
     """Whether it says that it erases and does not."""
     vanishes: bool = False
     """Whether it is gone from the bus as soon as a sanitize has begun."""
+    memory: Path | None = None
+    """Where it keeps what outlives the process that it is emulated in; a second file, ``.closed``, holds it up."""
     state: int = NEVER
     action: int = 0
     looks: int = 0
     sent: list[AdminCommand] = field(default_factory=list)
+
+    @property
+    def sanitizes(self) -> int:
+        """How many sanitizes it has begun, whoever told it to."""
+        return len(self._remembered()["begun"])
 
     @property
     def changes(self) -> list[int]:
@@ -66,6 +75,27 @@ class EmulatedDrive:
 
     def answer(self, command: AdminCommand) -> AdminAnswer:
         """What it answers, once it has done what it is told."""
+        known = self._remembered()
+        self.state, self.action, self.looks = known["state"], known["action"], known["looks"]
+        answer = self._answer(command)
+        if self.memory and command.opcode == _SANITIZE:
+            known["begun"].append(self.action)
+        self._remember({**known, "state": self.state, "action": self.action, "looks": self.looks})
+        return answer
+
+    def _remembered(self) -> dict[str, Any]:
+        if self.memory and self.memory.exists():
+            known: dict[str, Any] = json.loads(self.memory.read_text())
+            return known
+        return {"state": self.state, "action": self.action, "looks": self.looks, "begun": []}
+
+    def _remember(self, known: dict[str, Any]) -> None:
+        if self.memory:
+            new = self.memory.with_suffix(".new")
+            new.write_text(json.dumps(known))
+            new.rename(self.memory)
+
+    def _answer(self, command: AdminCommand) -> AdminAnswer:
         self.sent.append(command)
         if command.opcode in self.statuses:
             return AdminAnswer(status=self.statuses[command.opcode] | 0x4000)
@@ -85,7 +115,7 @@ class EmulatedDrive:
         return page.ljust(length, b"\0")
 
     def _sanitize_log(self) -> bytes:
-        if self.state == RUNNING:
+        if self.state == RUNNING and not (self.memory and self.memory.with_suffix(".closed").exists()):
             self.looks += 1
             if self.looks > self.looks_until_done:
                 self._finish()
