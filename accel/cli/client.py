@@ -6,8 +6,9 @@ Every foreign failure becomes one of ``accel.cli.errors`` here, so that a comman
 
 import ipaddress
 import json
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import urlsplit
 
 from accel.cli.credentials import HINT, SERVICE_HINT, Credentials, Nobody
@@ -29,6 +30,8 @@ DEFAULT_ENDPOINT = "http://127.0.0.1:6666"
 ENDPOINT_VARIABLE = "ACCEL_ENDPOINT"
 MICROVERSION = "2.4"
 PAGE_SIZE = 1000
+_BYTES = "application/octet-stream"
+_PART_BYTES = 1 << 20
 
 _COLLECTIONS: Mapping[str, str] = {"accelerator_requests": "arqs"}
 """What the things of a path are called in the answer, where that is not the last part of the path."""
@@ -38,6 +41,7 @@ _FAILURES: Mapping[int, type[CommandFailed]] = {
     403: NotAuthorised,
     404: NothingFound,
     409: WrongState,
+    413: WrongUse,
     504: NoAnswerInTime,
 }
 
@@ -78,6 +82,30 @@ class Client:
         """Change what is at a path below ``/v2``; what it is now."""
         return self._request("PATCH", path, {}, body)
 
+    def upload(self, path: str, file: Path, progress: Callable[[int, int], None]) -> Item:
+        """Send a file to a path below ``/v2``; what is there now.
+
+        :param progress: is told how much is sent of how much
+        """
+        try:
+            with file.open("rb") as opened:
+                told = _Told(opened, file.stat().st_size, progress)
+                return self._read(self._send("PUT", path, {}, data=told, headers={"Content-Type": _BYTES}))
+        except OSError as error:
+            raise WrongUse(f"{file}: cannot be read: {error.strerror}") from error
+
+    def download(self, path: str) -> Iterator[bytes]:
+        """Read the bytes at a path below ``/v2``."""
+        import requests  # noqa: PLC0415 - imported with the first request: see the module's docstring
+
+        with self._send("GET", path, {}, headers={"Accept": _BYTES}, stream=True) as answer:
+            if answer.status_code >= 400:
+                self._read(answer)
+            try:
+                yield from answer.iter_content(_PART_BYTES)
+            except requests.exceptions.RequestException as error:
+                raise CommandFailed(f"{self.endpoint}: the answer ended before its end: {error}") from error
+
     def delete(self, path: str, query: Mapping[str, Any]) -> None:
         """Remove what a query names below a path below ``/v2``."""
         self._request("DELETE", path, query)
@@ -107,11 +135,14 @@ class Client:
             asked["marker"] = page[-1][key]
 
     def _request(self, method: str, path: str, query: Mapping[str, Any], body: Any = None) -> Item:
+        return self._read(self._send(method, path, query, json=body))
+
+    def _send(self, method: str, path: str, query: Mapping[str, Any], **more: Any) -> "requests.Response":
         import requests  # noqa: PLC0415 - imported with the first request: see the module's docstring
 
         try:
-            answer = self._opened().request(
-                method, f"{self.endpoint}/v2{path}", params=query, json=body, timeout=self._timeout_seconds
+            return self._opened().request(
+                method, f"{self.endpoint}/v2{path}", params=query, timeout=self._timeout_seconds, **more
             )
         except requests.exceptions.ReadTimeout as error:
             raise NoAnswerInTime(f"{self.endpoint} did not answer within {self._timeout_seconds:g} s") from error
@@ -126,7 +157,6 @@ class Client:
             raise WrongUse(f"--endpoint {self.endpoint}: not an address such as {DEFAULT_ENDPOINT}") from error
         except requests.exceptions.RequestException as error:
             raise CommandFailed(f"{self.endpoint}: the answer cannot be read: {error}") from error
-        return self._read(answer)
 
     def _opened(self) -> "requests.Session":
         if self._session is None:
@@ -159,6 +189,24 @@ class Client:
 
     def _said(self, answer: "requests.Response", body: Item | None) -> str:
         return _sentence(body) or f"{self.endpoint} answered {answer.status_code} {answer.reason}"
+
+
+class _Told:
+    """A file that tells how much of it has been read."""
+
+    def __init__(self, file: BinaryIO, size: int, progress: Callable[[int, int], None]) -> None:
+        self._file = file
+        self._size = size
+        self._progress = progress
+
+    def __len__(self) -> int:
+        return self._size
+
+    def read(self, size: int = -1) -> bytes:
+        """Read on."""
+        data = self._file.read(size)
+        self._progress(self._file.tell(), self._size)
+        return data
 
 
 def _is_loopback(endpoint: str) -> bool:

@@ -87,6 +87,29 @@ def claim(client: Client, text: str) -> Item:
     return _only(list(client.items("/placements/claims", {"ref": text}, limit=_SHOWN_CANDIDATES + 1)), "claim", text)
 
 
+def image(client: Client, text: str) -> Item:
+    """The image that a name, ``name:version``, a UUID or the beginning of one means; a name goes first.
+
+    :raises NothingFound: there is none
+    :raises WrongUse: there are several
+    """
+    name, colon, version = text.partition(":")
+    asked = {"name": name, "version": version} if colon else {"ref": text}
+    found = list(client.items("/images", asked, limit=_SHOWN_CANDIDATES + 1))
+    named = [item for item in found if item["name"] == name]
+    return _only(named or found, "image", text)
+
+
+def image_key(client: Client, text: str) -> Item:
+    """The key of images that a name, a UUID or the beginning of one means; a name goes first.
+
+    :raises NothingFound: there is none
+    :raises WrongUse: there are several
+    """
+    found = list(client.items("/image_keys", {"ref": text}, limit=_SHOWN_CANDIDATES + 1))
+    return _only([item for item in found if item["name"] == text] or found, "key", text)
+
+
 def _one(client: Client, collection: str, text: str) -> Item:
     found = list(client.items(f"/{collection}", {"ref": text}, limit=_SHOWN_CANDIDATES + 1))
     return _only(found, collection.removesuffix("s"), text)
@@ -117,4 +140,6 @@ def _described(item: Item) -> str:
     if "address" in item:
         where = "/".join(part for part in (item["node"], item["address"]) if part)
         return f"{where}  {item['model']}"
+    if "signature_state" in item:
+        return f"{item['name']}:{item['version']}"
     return str(item["name"])
