@@ -16,6 +16,7 @@
     ├── Conflict                the thing is there, in a state that does not allow the act
     │   ├── UuidInUse           a new thing cannot have the UUID of another one
     │   ├── StaleVersion        it has been changed since it was read
+    │   ├── LayoutImpossible    a device cannot be cut into the parts that are wanted
     │   ├── NoPlacement         what is wanted fits nowhere now
     │   ├── Overtaken           others have taken what was chosen
     │   └── ImageRefused        an image may not be loaded, or its bytes are others than announced
@@ -93,6 +94,7 @@ from accel.errors.base import (
     InvalidImage,
     InvalidTrace,
     InvalidValue,
+    LayoutImpossible,
     NoPlacement,
     NotFound,
     NovaUnavailable,
@@ -152,6 +154,7 @@ __all__ = [
     "InvalidValue",
     "KeyNotTrusted",
     "KeyRevoked",
+    "LayoutImpossible",
     "NoPlacement",
     "NotFound",
     "NotVerified",

@@ -126,6 +126,19 @@ class NoPlacement(Conflict):
     code = "accel.no_placement"
 
 
+class LayoutImpossible(Conflict):
+    """A device cannot be cut into the parts that are wanted; the text says why.
+
+    :param rule: see ``accel.model.layout.Rule``
+    """
+
+    code = "accel.layout_impossible"
+
+    def __init__(self, message: str, rule: str = "") -> None:
+        super().__init__(message)
+        self.rule = rule
+
+
 class Overtaken(Conflict):
     """Others have taken what was chosen."""
 

@@ -6,9 +6,11 @@ has eight, and one with four has four. Where a GPU is in MIG mode, what NVML say
 Models whose places are not published are not among them: they are planned for once their mode is on.
 """
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import NamedTuple
 
 from accel.model.partition import Profile, Scheme
@@ -96,6 +98,8 @@ _RTX_PRO_6000 = (
 class _Model:
     """GPUs of one size."""
 
+    table: str
+    """What the table is called."""
     name: str
     """What their names match."""
     gib: int
@@ -118,20 +122,23 @@ def _sizes(one: int, two: int, four: int, eight: int) -> Mapping[int, int]:
 
 
 _MODELS = (
-    _Model(name=r"A[18]00", gib=40, kinds=_AMPERE, gigabytes=_sizes(5, 10, 20, 40)),
-    _Model(name=r"A[18]00", gib=80, kinds=_AMPERE, gigabytes=_sizes(10, 20, 40, 80)),
-    _Model(name=r"A30", gib=24, kinds=_A30, gigabytes={1: 6, 2: 12, 4: 24}),
-    _Model(name=r"H[18]00", gib=80, kinds=_HOPPER, gigabytes=_sizes(10, 20, 40, 80)),
-    _Model(name=r"H[18]00", gib=94, kinds=_HOPPER, gigabytes=_sizes(12, 24, 47, 94)),
-    _Model(name=r"H100|GH200|H20", gib=96, kinds=_HOPPER, gigabytes=_sizes(12, 24, 48, 96)),
-    _Model(name=r"H200|GH200|H20", gib=141, kinds=_HOPPER, gigabytes=_sizes(18, 35, 71, 141)),
-    _Model(name=r"B200", gib=180, kinds=_BLACKWELL, gigabytes=_sizes(23, 45, 90, 180)),
-    _Model(name=r"GB200", gib=186, kinds=_BLACKWELL, gigabytes=_sizes(23, 47, 93, 186)),
-    _Model(name=r"G?B300", gib=269, kinds=_BLACKWELL, gigabytes=_sizes(34, 67, 135, 269)),
-    _Model(name=r"RTX PRO 6000.*", gib=96, kinds=_RTX_PRO_6000, gigabytes={1: 24, 2: 48, 4: 96}),
+    _Model(table="a100-40gb", name=r"A[18]00", gib=40, kinds=_AMPERE, gigabytes=_sizes(5, 10, 20, 40)),
+    _Model(table="a100-80gb", name=r"A[18]00", gib=80, kinds=_AMPERE, gigabytes=_sizes(10, 20, 40, 80)),
+    _Model(table="a30-24gb", name=r"A30", gib=24, kinds=_A30, gigabytes={1: 6, 2: 12, 4: 24}),
+    _Model(table="h100-80gb", name=r"H[18]00", gib=80, kinds=_HOPPER, gigabytes=_sizes(10, 20, 40, 80)),
+    _Model(table="h100-94gb", name=r"H[18]00", gib=94, kinds=_HOPPER, gigabytes=_sizes(12, 24, 47, 94)),
+    _Model(table="h100-96gb", name=r"H100|GH200|H20", gib=96, kinds=_HOPPER, gigabytes=_sizes(12, 24, 48, 96)),
+    _Model(table="h200-141gb", name=r"H200|GH200|H20", gib=141, kinds=_HOPPER, gigabytes=_sizes(18, 35, 71, 141)),
+    _Model(table="b200-180gb", name=r"B200", gib=180, kinds=_BLACKWELL, gigabytes=_sizes(23, 45, 90, 180)),
+    _Model(table="gb200-186gb", name=r"GB200", gib=186, kinds=_BLACKWELL, gigabytes=_sizes(23, 47, 93, 186)),
+    _Model(table="b300-269gb", name=r"G?B300", gib=269, kinds=_BLACKWELL, gigabytes=_sizes(34, 67, 135, 269)),
+    _Model(
+        table="rtx-pro-6000-96gb", name=r"RTX PRO 6000.*", gib=96, kinds=_RTX_PRO_6000, gigabytes={1: 24, 2: 48, 4: 96}
+    ),
 )
 
 
+@cache
 def mig_scheme(model: str, memory_bytes: int) -> Scheme | None:
     """The MIG profiles of a GPU; None for one that has none, or that the tables do not know.
 
@@ -139,11 +146,36 @@ def mig_scheme(model: str, memory_bytes: int) -> Scheme | None:
     :param memory_bytes: the memory that it reports
     """
     gib = memory_bytes / _GIB
-    nearest = min(_named(model), key=lambda found: abs(found.gib - gib), default=None)
+    named = (found for found in _MODELS if re.search(rf"\b({found.name})\b", model))
+    nearest = min(named, key=lambda found: abs(found.gib - gib), default=None)
     if nearest is None or abs(nearest.gib - gib) > _NEAR * nearest.gib:
         return None
-    return nearest.scheme
+    return tabled(nearest.table)
 
 
-def _named(model: str) -> list[_Model]:
-    return [found for found in _MODELS if re.search(rf"\b({found.name})\b", model)]
+@cache
+def tabled(table: str) -> Scheme | None:
+    """The profiles of a table; None for one that there is not, as when whoever names it is of a later version."""
+    return next((found.scheme for found in _MODELS if found.table == table), None)
+
+
+def table_of(scheme: Scheme) -> str:
+    """The table that has exactly the profiles of a scheme; empty where none has."""
+    return _TABLES.get(_key(scheme), "")
+
+
+def gigabytes_of(memory_bytes: int, card_memory_bytes: int) -> int:
+    """The gigabytes that NVIDIA's name of a part says.
+
+    A part has so many eighths of its card's memory, some of it reserved; the name gives the eighths of the card's
+    nominal gigabytes, which the size of the part alone would not round to.
+    """
+    eighths = math.ceil(8 * memory_bytes / card_memory_bytes)
+    return math.floor(eighths * math.ceil(card_memory_bytes / _GIB) / 8 + 0.5)  # round() would make 22.5 to 22
+
+
+def _key(scheme: Scheme) -> tuple[str, ...]:
+    return scheme.name, *sorted(map(str, scheme.profiles))
+
+
+_TABLES = {_key(found.scheme): found.table for found in _MODELS}

@@ -3,16 +3,8 @@
 A device is a row of slices. A part of a profile takes some slices side by side, at places that the maker fixed; and it
 takes of what the device has in small numbers, such as its optical flow engine. Which parts can be there at once follows
 from these two: ``accel.model.layout`` works it out, for every scheme alike.
-
-A driver tells the scheme of a device and what it is cut into as two facts of the device, in words that a person can
-read, so that the control plane can plan without asking the node::
-
-    partition_scheme    mig
-    partition_profiles  1g.5gb 7x 0,1,2,3,4,5,6:1 compute=1; 3g.20gb 2x 0,4:4 compute=3 decoders=2; …
-    partition_layout    1=3g.20gb@0; 7=1g.5gb@4
 """
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -20,17 +12,11 @@ from typing import NamedTuple
 
 from accel.errors import InvalidValue
 
-SCHEME_FACT = "partition_scheme"
-PROFILES_FACT = "partition_profiles"
-LAYOUT_FACT = "partition_layout"
 WHOLE = "whole"
 """The layout of a device that is not cut: it is offered as one."""
 
 Layout = Mapping[str, int]
 """How many parts of which profile; nothing: the device is whole."""
-
-_PROFILE = re.compile(r"(?P<name>\S+) (?P<most>\d+)x (?P<starts>\d+(,\d+)*):(?P<size>\d+)(?P<takes>( \w+=\d+)*)")
-_PART = re.compile(r"(?P<id>[^=\s]+)=(?P<profile>[^@\s]+)@(?P<start>\d+)")
 
 
 class Place(NamedTuple):
@@ -125,27 +111,6 @@ class Cut:
         return Counter(part.profile for part in self.parts or ())
 
 
-def facts(cut: Cut) -> Mapping[str, str]:
-    """What a device tells of itself, for its ``std_board_info``."""
-    layout = WHOLE if cut.parts is None else "; ".join(map(str, cut.parts))
-    return {
-        SCHEME_FACT: cut.scheme.name + (" uniform" if cut.scheme.is_uniform else ""),
-        PROFILES_FACT: "; ".join(map(str, cut.scheme.profiles)),
-        LAYOUT_FACT: layout,
-    }
-
-
-def read_facts(told: Mapping[str, str]) -> Cut | None:
-    """What a device told of itself; None when it told nothing, or what nobody understands."""
-    name, _, more = told.get(SCHEME_FACT, "").partition(" ")
-    profiles = tuple(_profiles(told.get(PROFILES_FACT, "")))
-    if not name or not profiles:
-        return None
-    layout = told.get(LAYOUT_FACT, WHOLE)
-    scheme = Scheme(name=name, profiles=profiles, is_uniform=more == "uniform")
-    return Cut(scheme=scheme, parts=None if layout == WHOLE else tuple(_parts(layout)))
-
-
 def layout_text(layout: Layout) -> str:
     """``1g.5gb=2, 3g.20gb=1``; ``whole`` for a device that is not cut."""
     return ", ".join(f"{name}={count}" for name, count in sorted(layout.items()) if count) or WHOLE
@@ -175,23 +140,3 @@ _MOST_PARTS = 4096
 
 def _pairs(takes: Mapping[str, int]) -> Iterator[str]:
     return (f"{what}={count}" for what, count in sorted(takes.items()))
-
-
-def _profiles(text: str) -> Iterator[Profile]:
-    for item in text.split("; "):
-        found = _PROFILE.fullmatch(item)
-        if found:
-            yield Profile(
-                name=found["name"],
-                most=int(found["most"]),
-                starts=tuple(map(int, found["starts"].split(","))),
-                size=int(found["size"]),
-                takes={what: int(count) for what, _, count in (pair.partition("=") for pair in found["takes"].split())},
-            )
-
-
-def _parts(text: str) -> Iterator[Part]:
-    for item in text.split("; "):
-        found = _PART.fullmatch(item)
-        if found:
-            yield Part(id=found["id"], profile=found["profile"], start=int(found["start"]))

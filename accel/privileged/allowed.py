@@ -56,7 +56,7 @@ TOOLS: Mapping[str, frozenset[str] | None] = {
     "xrt-smi": frozenset({"program", "reset", "examine", "validate"}),
     "xbutil": frozenset({"program", "reset", "examine", "validate"}),
     "nvme": frozenset({"format", "sanitize", "sanitize-log", "smart-log", "create-ns", "delete-ns", "attach-ns"}),
-    "nvidia-smi": None,
+    "nvidia-smi": frozenset({"--gpu-reset"}),
 }
 """The programs that may be run, by name, with the first arguments that they may be given; None: any."""
 

@@ -11,6 +11,7 @@ from typing import Any
 import pynvml
 
 from accel.errors import ActFailed, ActNotAllowed, DriverUnavailable, PermissionMissing
+from accel.privileged import mig
 
 _NO_LIBRARY = (pynvml.NVMLError_LibraryNotFound, pynvml.NVMLError_DriverNotLoaded)
 
@@ -60,5 +61,9 @@ def _set_compute_mode(library: ModuleType, uuid: str, mode: int) -> str:
 
 CALLS: Mapping[str, Callable[..., Any]] = {
     "set_compute_mode": _set_compute_mode,
+    "mig": mig.told,
+    "mig_mode": mig.set_mode,
+    "mig_make": mig.make,
+    "mig_destroy": mig.destroy,
 }
 """What can be asked for, by name; each takes the library and plain values, and gives a text."""

@@ -146,7 +146,8 @@ def test_nvml_tells_what_a_card_is_and_sysfs_where(host_nvml: Nvml, sample: Host
 
     assert (first.model, first.product, first.serial) == ("NVIDIA A100-SXM4-40GB", "20b0", "1324821083812")
     assert (third.model, third.product, third.serial) == ("Tesla P100-SXM2-16GB", "15f9", None)
-    assert first.std_board_info == {
+    told = {name: text for name, text in first.std_board_info.items() if not name.startswith("partition_")}
+    assert told == {
         "product_id": "0x20b0",
         "class": "0x030200",
         "driver_version": "550.54.15",

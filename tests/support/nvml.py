@@ -16,7 +16,7 @@ import pynvml
 
 from accel.drivers.base import Host
 from accel.drivers.nvidia import NvidiaDriver
-from accel.errors import DriverFailure
+from accel.errors import AccelError, DriverFailure
 from accel.model.device import Device
 from accel.testing.driver_contract import options
 
@@ -59,6 +59,22 @@ class Nvml:
         answers: list[Answer] = pickle.loads(done.stdout)  # noqa: S301  # written by our own child
         return answers
 
+    def act(self, root: Path, configuration: str, *acts: tuple[str, ...]) -> "Acted":
+        """Do something with the first card, one act after the other, each found anew as the agent does it.
+
+        :param acts: the name of a method of the driver and what it takes: ``("partition", {"3g.20gb": 1})``
+        """
+        file = self.directory / "nvml-acts.conf"
+        file.write_text(configuration)
+        done = subprocess.run(
+            [sys.executable, __file__, "--act", root, file],
+            env={**os.environ, "LD_LIBRARY_PATH": str(self.library)},
+            input=pickle.dumps(acts),
+            stdout=subprocess.PIPE,
+            check=True,
+        )
+        return Acted(*pickle.loads(done.stdout))  # noqa: S301  # written by our own child
+
     def devices(self, root: Path, configuration: str) -> tuple[Device, ...]:
         """The devices it reports; fails where the driver does."""
         (answer,) = self.look(root, configuration)
@@ -66,8 +82,45 @@ class Nvml:
         return answer
 
 
+@dataclass(frozen=True, slots=True)
+class Acted:
+    """What acts came to."""
+
+    errors: tuple[AccelError | None, ...]
+    """What each of them raised."""
+    progress: tuple[str, ...]
+    """What they said meanwhile."""
+    devices: tuple[Device, ...]
+    """What there is afterwards."""
+    configuration: str
+    """What the stand-in for the driver remembers afterwards."""
+
+
+def _acting(root: str, configuration: str, acts: Sequence[tuple[str, ...]]) -> tuple[object, ...]:
+    os.environ["NVML_STUB_CONF"] = configuration
+    said: list[str] = []
+    errors = [_error(root, act, said) for act in acts]
+    devices = _driver(root).discover()
+    return tuple(errors), tuple(said), devices, Path(configuration).read_text()
+
+
+def _error(root: str, act: tuple[str, ...], said: list[str]) -> AccelError | None:
+    name, *arguments = act
+    driver = _driver(root)
+    device, *_ = driver.discover()
+    try:
+        getattr(driver, name)(device, *arguments, lambda message, _fraction=None: said.append(message))
+    except AccelError as error:
+        return error
+    return None
+
+
+def _driver(root: str) -> NvidiaDriver:
+    return NvidiaDriver(Host(name="node-1", root=Path(root)), options(NvidiaDriver), library=pynvml)
+
+
 def _child(root: str, configurations: Sequence[str]) -> list[Answer]:
-    driver = NvidiaDriver(Host(name="node-1", root=Path(root)), options(NvidiaDriver), library=pynvml)
+    driver = _driver(root)
     return [_answer(driver, configuration) for configuration in configurations]
 
 
@@ -79,5 +132,7 @@ def _answer(driver: NvidiaDriver, configuration: str) -> Answer:
         return error
 
 
-if __name__ == "__main__":
+if __name__ == "__main__" and sys.argv[1] == "--act":
+    sys.stdout.buffer.write(pickle.dumps(_acting(*sys.argv[2:], pickle.load(sys.stdin.buffer))))  # noqa: S301  # from our own parent
+elif __name__ == "__main__":
     sys.stdout.buffer.write(pickle.dumps(_child(sys.argv[1], sys.argv[2:])))

@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 
 from accel.drivers.fleet import Fleet, FleetFile, load
-from accel.drivers.fleet.catalogue import MIG_COMPUTE_SLICES, MIG_MEMORY_SLICES, MODELS
+from accel.drivers.fleet.catalogue import MODELS
 from accel.errors import InvalidFleet
 from accel.model.device import DeployableKind, Device, DeviceType, HandleType, Health, LinkKind, Presence
+from accel.model.partition import Cut
+from accel.model.partition_facts import read_facts
 from accel.model.topology import matrix
 from accel.model.validate import problems
 
@@ -223,11 +225,20 @@ def test_every_model_of_the_catalogue_gives_a_right_device(tmp_path: Path) -> No
     assert problems(devices, node="n1") == []
 
 
-@pytest.mark.parametrize("name", [name for name, model in MODELS.items() if model.mig])
-def test_each_mig_profile_of_the_catalogue_fits_its_card(name: str) -> None:
-    shapes = (MODELS[name].mig or {}).values()
+@pytest.mark.parametrize("name", [name for name, model in MODELS.items() if model.scheme])
+def test_a_card_that_can_be_cut_tells_so(name: str, tmp_path: Path) -> None:
+    (whole,) = _devices(tmp_path, f"{{model: {name}}}")
 
-    assert all(shape.compute <= MIG_COMPUTE_SLICES and shape.memory <= MIG_MEMORY_SLICES for shape in shapes)
+    scheme = MODELS[name].scheme
+    assert scheme is not None
+    assert read_facts(whole.std_board_info) == Cut(scheme=scheme, parts=None)
+
+
+def test_a_card_with_parts_tells_where_they_are(tmp_path: Path) -> None:
+    (card,) = _devices(tmp_path, "{model: A100-SXM4-40GB, mig: [1g.5gb, 3g.20gb, 1g.5gb]}")
+
+    assert card.std_board_info["partition_scheme"] == "mig a100-40gb"
+    assert card.std_board_info["partition_layout"] == "1=1g.5gb@0; 2=3g.20gb@4; 3=1g.5gb@1"
 
 
 # --- a file that changes ---
@@ -364,7 +375,7 @@ MISTAKES = {
     ),
     "MIG profiles that do not fit": (
         "nodes: [{name: a, cards: [{model: A100-SXM4-40GB, mig: [4g.20gb, 4g.20gb]}]}]",
-        "mig: this list is not possible on one card: the profiles take 8 compute slices of 7 and 8 memory slices of 8",
+        "mig: this list is not possible on one card. It can have 1 of 4g.20gb at most, and 2 are wanted.",
     ),
     "MIG and virtual functions": (
         "nodes: [{name: a, cards: [{model: A100-SXM4-40GB, mig: [1g.5gb], vfs: 2}]}]",

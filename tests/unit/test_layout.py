@@ -20,11 +20,10 @@ from accel.model.partition import (
     Place,
     Profile,
     Scheme,
-    facts,
     layout_text,
-    read_facts,
     read_layout,
 )
+from accel.model.partition_facts import facts, read_facts
 
 GIB = 1 << 30
 
@@ -312,8 +311,21 @@ def test_what_a_device_tells_is_read_as_it_was_meant(before: Cut) -> None:
     assert read_facts(facts(before)) == before
 
 
+def test_profiles_are_named_by_their_table_where_one_has_them() -> None:
+    fewer = Scheme(name="mig", profiles=A100.profiles[1:])
+
+    assert facts(Cut(scheme=A100, parts=None)) == {"partition_scheme": "mig a100-40gb", "partition_layout": "whole"}
+    assert facts(cut(fewer, "3g.20gb@0"))["partition_profiles"].startswith("1g.5gb+me 1x 0,1,2,3,4,5,6:1 compute=1 ")
+
+
 @pytest.mark.parametrize(
-    "told", [{}, {"partition_scheme": "mig"}, {"partition_scheme": "mig", "partition_profiles": "of a later version"}]
+    "told",
+    [
+        {},
+        {"partition_scheme": "mig"},
+        {"partition_scheme": "mig of-tomorrow"},
+        {"partition_scheme": "mig", "partition_profiles": "of a later version"},
+    ],
 )
 def test_what_nobody_understands_is_nothing_told(told: dict[str, str]) -> None:
     assert read_facts(told) is None

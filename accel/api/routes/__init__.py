@@ -10,7 +10,7 @@ from accel.api import openapi
 from accel.api.call import Call
 from accel.api.handlers import versions
 from accel.api.route import Route
-from accel.api.routes import images, inventory, kubernetes, placements, requests
+from accel.api.routes import images, inventory, kubernetes, partition, placements, requests
 from accel.api.schemas import versions as version_schemas
 
 
@@ -27,5 +27,6 @@ ROUTES: tuple[Route, ...] = (
     *requests.ROUTES,
     *placements.ROUTES,
     *images.ROUTES,
+    *partition.ROUTES,
     *kubernetes.ROUTES,
 )

@@ -7,32 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from accel.model.device import DeviceType, LinkKind
+from accel.model.mig import mig_scheme
+from accel.model.partition import Scheme
 
 _GIB = 2**30
 _GB = 10**9
-
-
-@dataclass(frozen=True, slots=True)
-class MigShape:
-    """The share of a GPU that a MIG profile takes: of 7 compute slices and of 8 memory slices."""
-
-    compute: int
-    memory: int
-
-
-MIG_COMPUTE_SLICES = 7
-MIG_MEMORY_SLICES = 8
-_MIG_SHAPES = (MigShape(1, 1), MigShape(1, 2), MigShape(2, 2), MigShape(3, 4), MigShape(4, 4), MigShape(7, 8))
-
-
-def _mig(*profiles: str) -> Mapping[str, MigShape]:
-    return dict(zip(profiles, _MIG_SHAPES, strict=True))
-
-
-_MIG_40 = _mig("1g.5gb", "1g.10gb", "2g.10gb", "3g.20gb", "4g.20gb", "7g.40gb")
-_MIG_80 = _mig("1g.10gb", "1g.20gb", "2g.20gb", "3g.40gb", "4g.40gb", "7g.80gb")
-_MIG_141 = _mig("1g.18gb", "1g.35gb", "2g.35gb", "3g.71gb", "4g.71gb", "7g.141gb")
-_MIG_180 = _mig("1g.23gb", "1g.45gb", "2g.45gb", "3g.90gb", "4g.90gb", "7g.180gb")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,10 +37,13 @@ class CardModel:
     """How many links connect two neighbours."""
     is_linked_to_all: bool = False
     """Whether the board it sits on connects every card with every other one."""
-    mig: Mapping[str, MigShape] | None = None
-    """The MIG profiles that it can be cut into; None where it cannot be cut."""
     handed_function: int = 0
     """The PCI function that is handed to a workload."""
+
+    @property
+    def scheme(self) -> Scheme | None:
+        """What it can be cut into; None where it cannot be cut."""
+        return mig_scheme(self.name, self.memory_bytes)
 
 
 def _nvidia(product: str, name: str, memory_gib: int, **more: object) -> CardModel:
@@ -137,13 +119,13 @@ MODELS: Mapping[str, CardModel] = {
     "T4": _nvidia("1eb8", "Tesla T4", 16),
     "L4": _nvidia("27b8", "NVIDIA L4", 24),
     "L40S": _nvidia("26b9", "NVIDIA L40S", 48),
-    "A100-PCIE-40GB": _nvidia("20f1", "NVIDIA A100-PCIE-40GB", 40, mig=_MIG_40, **_nvlink(12, to_all=False)),
-    "A100-SXM4-40GB": _nvidia("20b0", "NVIDIA A100-SXM4-40GB", 40, mig=_MIG_40, **_nvlink(12, to_all=True)),
-    "A100-SXM4-80GB": _nvidia("20b2", "NVIDIA A100-SXM4-80GB", 80, mig=_MIG_80, **_nvlink(12, to_all=True)),
-    "H100-PCIE-80GB": _nvidia("2331", "NVIDIA H100 PCIe", 80, mig=_MIG_80, **_nvlink(12, to_all=False)),
-    "H100-SXM5-80GB": _nvidia("2330", "NVIDIA H100 80GB HBM3", 80, mig=_MIG_80, **_nvlink(18, to_all=True)),
-    "H200-SXM5-141GB": _nvidia("2335", "NVIDIA H200", 141, mig=_MIG_141, **_nvlink(18, to_all=True)),
-    "B200-SXM6-180GB": _nvidia("2901", "NVIDIA B200", 180, mig=_MIG_180, **_nvlink(18, to_all=True)),
+    "A100-PCIE-40GB": _nvidia("20f1", "NVIDIA A100-PCIE-40GB", 40, **_nvlink(12, to_all=False)),
+    "A100-SXM4-40GB": _nvidia("20b0", "NVIDIA A100-SXM4-40GB", 40, **_nvlink(12, to_all=True)),
+    "A100-SXM4-80GB": _nvidia("20b2", "NVIDIA A100-SXM4-80GB", 80, **_nvlink(12, to_all=True)),
+    "H100-PCIE-80GB": _nvidia("2331", "NVIDIA H100 PCIe", 80, **_nvlink(12, to_all=False)),
+    "H100-SXM5-80GB": _nvidia("2330", "NVIDIA H100 80GB HBM3", 80, **_nvlink(18, to_all=True)),
+    "H200-SXM5-141GB": _nvidia("2335", "NVIDIA H200", 141, **_nvlink(18, to_all=True)),
+    "B200-SXM6-180GB": _nvidia("2901", "NVIDIA B200", 180, **_nvlink(18, to_all=True)),
     # The two dies of an MI250X are two PCI functions, each with half of the memory: this is one of them.
     "MI250X": _amd("7408", "AMD Instinct MI250X", 64, pci_class="038000", is_linked_to_all=False),
     "MI210": _amd("740f", "AMD Instinct MI210", 64, pci_class="038000", is_linked_to_all=False),

@@ -1,10 +1,12 @@
 """A node of a simulated fleet, as its agent would report it."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from accel.drivers.fleet.catalogue import MIG_MEMORY_SLICES, CardModel
+from accel.drivers.fleet.catalogue import CardModel
 from accel.drivers.fleet.layout import Place
 from accel.drivers.fleet.schema import Fault, State
 from accel.drivers.pci_kinds import RESOURCE_CLASSES, VENDOR_WORDS
@@ -23,6 +25,9 @@ from accel.model.device import (
     Presence,
     pci_handle,
 )
+from accel.model.layout import Change, change
+from accel.model.partition import Cut, Part
+from accel.model.partition_facts import facts
 from accel.model.report import NodeInfo, NumaNode
 
 _NAMESPACE = uuid5(NAMESPACE_URL, "accel:simulated-fleet")
@@ -82,7 +87,7 @@ class SimulatedNode:
             presence=Presence.LOST if fault and fault.state is State.LOST else Presence.PRESENT,
             health=_health(fault),
             reason=fault.reason if fault else "",
-            std_board_info={"product_id": f"0x{model.product}", "class": f"0x{model.pci_class}"},
+            std_board_info={"product_id": f"0x{model.product}", "class": f"0x{model.pci_class}", **_partition(place)},
             deployables=_deployables(f"{self.name}_{place.address}", place, uuid),
         )
 
@@ -140,24 +145,55 @@ def _card(name: str, place: Place, *, handles: tuple[AttachHandle, ...]) -> Depl
     )
 
 
+def _cut(place: Place) -> Cut | None:
+    """What the card can be cut into, and what it is; a card with virtual functions is not cut besides."""
+    scheme = None if place.vfs else place.model.scheme
+    if scheme is None:
+        return None
+    return Cut(scheme=scheme, parts=_parts(place.model, place.mig) if place.mig else None)
+
+
+def _partition(place: Place) -> Mapping[str, str]:
+    """What the card tells of being cut into parts."""
+    cut = _cut(place)
+    return facts(cut) if cut else {}
+
+
+@cache
+def _parts(model: CardModel, profiles: tuple[str, ...]) -> tuple[Part, ...]:
+    """The parts of these profiles, numbered in this order, at the places where they would be made."""
+    found = change(Cut(scheme=model.scheme, parts=None), Counter(profiles)) if model.scheme else None
+    if not isinstance(found, Change):
+        return ()  # a fleet file that wants this is refused
+    starts: dict[str, list[int]] = {}
+    for new in found.made:
+        starts.setdefault(new.profile, []).append(new.place.start)
+    return tuple(
+        Part(id=str(number), profile=name, start=starts[name].pop(0)) for number, name in enumerate(profiles, start=1)
+    )
+
+
 def _mig_instances(card: str, place: Place, uuid: UUID) -> Iterator[Deployable]:
-    for number, profile in enumerate(place.mig, start=1):
-        instance = f"MIG-{_uuid(str(uuid), 'mig', number)}"
-        shape = (place.model.mig or {})[profile]
-        memory_bytes = place.model.memory_bytes * shape.memory // MIG_MEMORY_SLICES
+    cut = _cut(place)
+    if cut is None:
+        return
+    for part in cut.parts or ():
+        instance = f"MIG-{_uuid(str(uuid), 'mig', part.id)}"
+        profile = cut.scheme.profile(part.profile)
         info = {
             "uuid": instance,
             "parent": f"GPU-{uuid}",
-            "gpu_instance_id": str(number),
+            "gpu_instance_id": part.id,
             "compute_instance_id": "0",
-            "profile": profile,
+            "profile": part.profile,
         }
+        memory_bytes = place.model.memory_bytes * (profile.size if profile else 0) // cut.scheme.slices
         yield Deployable(
             name=f"{card}_{instance}",
             kind=DeployableKind.MIG,
             parent=card,
             num_accelerators=1,
-            attributes=_attributes(place.model, custom_trait("MIG", profile), memory_bytes=memory_bytes),
+            attributes=_attributes(place.model, custom_trait("MIG", part.profile), memory_bytes=memory_bytes),
             handles=(AttachHandle(type=HandleType.MIG, info=info),),
         )
 

@@ -4,16 +4,18 @@ The words for the people who write such files are in ``docs/drivers/fleet.rst``;
 """
 
 import re
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from accel.drivers.fleet import document
-from accel.drivers.fleet.catalogue import MIG_COMPUTE_SLICES, MIG_MEMORY_SLICES, MODELS, CardModel
+from accel.drivers.fleet.catalogue import MODELS, CardModel
 from accel.drivers.fleet.document import Entry
 from accel.errors import InvalidFleet
 from accel.model.device import DeviceType, LinkKind
+from accel.model.layout import impossible
 from accel.model.report import NumaNode
 
 KEYS: Mapping[str, tuple[str, ...]] = {
@@ -282,16 +284,13 @@ def _links(entries: Mapping[str, Entry], model: CardModel) -> Links:
 
 
 def _mig(entry: Entry, model: CardModel) -> tuple[str, ...]:
-    if model.mig is None:
+    scheme = model.scheme
+    if scheme is None:
         raise entry.error(f"possible with {model.name}, which cannot be cut")
-    profiles = tuple(item.one_of(model.mig) for item in entry.items())
-    compute = sum(model.mig[profile].compute for profile in profiles)
-    memory = sum(model.mig[profile].memory for profile in profiles)
-    if compute > MIG_COMPUTE_SLICES or memory > MIG_MEMORY_SLICES:
-        raise entry.error(
-            f"possible on one card: the profiles take {compute} compute slices of {MIG_COMPUTE_SLICES} "
-            f"and {memory} memory slices of {MIG_MEMORY_SLICES}"
-        )
+    profiles = tuple(item.one_of([profile.name for profile in scheme.profiles]) for item in entry.items())
+    broken = impossible(scheme, Counter(profiles))
+    if broken is not None:
+        raise entry.error(f"possible on one card. {broken.text}")
     return profiles
 
 

@@ -6,23 +6,31 @@ driver" are different things to whoever looks for a missing GPU.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from types import ModuleType
 from typing import ClassVar
 
 from oslo_config import cfg
 
+from accel.drivers.acts import Progress
 from accel.drivers.base import Host
 from accel.drivers.nvidia import nvml
 from accel.drivers.nvidia.cards import VENDOR, Card, Record, join, nvlinks, without_nvml
+from accel.drivers.nvidia.partitioning import Cutter
 from accel.drivers.nvidia.parts import deployables
 from accel.drivers.pci_names import pci_names
 from accel.drivers.sysfs import PciFunction, pci_functions, read_text
-from accel.errors import DriverUnavailable
+from accel.errors import ActNotSupported, DeviceGone, DriverUnavailable, NotVerified
 from accel.model.address import PciAddress
-from accel.model.device import Device, DeviceType, Link
+from accel.model.device import Device, DeviceType, Health, Link
+from accel.model.partition_facts import facts
 
 _GPU_CLASSES = frozenset({0x0300, 0x0302})
 """VGA and 3D controllers. An NVSwitch is a bridge, the audio function of a card a multimedia device."""
+
+
+_UUID_PREFIX = "GPU-"
+"""What the identity of a card begins with that NVML knows."""
 
 
 class NvidiaDriver:
@@ -32,11 +40,17 @@ class NvidiaDriver:
         a host is read from its files alone
     """
 
-    options: ClassVar[Sequence[cfg.Opt]] = ()
+    options: ClassVar[Sequence[cfg.Opt]] = (
+        cfg.StrOpt(
+            "nvidia_smi",
+            default="/usr/bin/nvidia-smi",
+            help="Absolute path of nvidia-smi, which resets GPUs. Nothing else is asked of it.",
+        ),
+    )
 
     def __init__(self, host: Host, options: cfg.ConfigOpts.GroupAttr, *, library: ModuleType | None = None) -> None:
-        del options  # there are none
         self._host = host
+        self._options = options
         self._library = nvml.LIBRARY if library is None and host.is_real else library
 
     def discover(self) -> tuple[Device, ...]:
@@ -55,10 +69,42 @@ class NvidiaDriver:
             return self._devices(without_nvml(functions, reason), versions={})
         return self._devices(join(functions, reading.gpus), versions=_versions(reading))
 
+    def partition(self, device: Device, layout: Mapping[str, int], progress: Progress) -> None:
+        """Cut a GPU by MIG; an empty layout switches MIG mode off.
+
+        :raises ActNotSupported: it knows no MIG
+        :raises LayoutImpossible: it cannot have these parts
+        """
+        Cutter(read=partial(self._gpu, device), nvml=partial(self._privileged_about, device)).cut(layout, progress)
+
+    def reset(self, device: Device, progress: Progress) -> None:
+        """Reset a GPU, as ``nvidia-smi --gpu-reset`` does: nothing may use it, nor what is linked to it.
+
+        :raises ToolFailed: it was refused
+        """
+        progress("resetting", None)
+        self._host.privileged.run(self._options.nvidia_smi, "--gpu-reset", f"--id={_uuid(device)}", timeout_seconds=120)
+        gpu = self._gpu(device)
+        if gpu.condition.health is not Health.HEALTHY:
+            raise NotVerified(f"the GPU is reset and {gpu.condition.health}: {gpu.condition.reason}")
+
+    def _gpu(self, device: Device) -> nvml.Gpu:
+        uuid = _uuid(device)
+        found = next((gpu for gpu in self._read_nvml().gpus if gpu.uuid == uuid), None)
+        if found is None:
+            raise DeviceGone(f"NVML does not see a GPU {uuid}")
+        return found
+
+    def _privileged(self, call: str, *arguments: str | int) -> str:
+        return self._host.privileged.nvml(call, *arguments)
+
+    def _privileged_about(self, device: Device, call: str, *arguments: str | int) -> str:
+        return self._privileged(call, _uuid(device), *arguments)
+
     def _read_nvml(self) -> nvml.Reading:
         if self._library is None:
             raise DriverUnavailable("NVML tells of the machine it runs on only")
-        return nvml.read(self._library)
+        return nvml.read(self._library, self._privileged)
 
     def _devices(self, cards: Sequence[Card], *, versions: Mapping[str, str]) -> tuple[Device, ...]:
         recorded = [replace(card, record=_record(self._host, card.address)) for card in sorted(cards, key=_order)]
@@ -74,6 +120,12 @@ class NvidiaDriver:
             )
             for card in recorded
         )
+
+
+def _uuid(device: Device) -> str:
+    if not device.identity.startswith(_UUID_PREFIX):
+        raise ActNotSupported(f"NVML does not read the GPU {device.identity}: {device.reason}")
+    return device.identity
 
 
 def _order(card: Card) -> tuple[bool, PciAddress | None, str]:
@@ -132,6 +184,8 @@ def _board_info(card: Card, versions: Mapping[str, str]) -> Iterator[tuple[str, 
     if card.function is not None and card.function.class_code is not None:
         yield "class", f"0x{card.function.class_code:06x}"
     if card.gpu is not None:
+        cut = card.gpu.cut
+        yield from facts(cut).items() if cut else ()
         yield from ((name, version) for name, version in versions.items() if version)
         if card.gpu.minor is not None:
             yield "minor", str(card.gpu.minor)

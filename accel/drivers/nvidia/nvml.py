@@ -8,24 +8,27 @@ NVML is initialised and shut down around each reading: an initialised library ho
 nothing of cards that came after it.
 """
 
-import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import ModuleType
 from typing import Any
 
 import pynvml
 
-from accel.errors import DriverFailure, DriverUnavailable
+from accel.drivers.nvidia.mig import cut_of
+from accel.errors import AccelError, DriverFailure, DriverUnavailable
 from accel.model.address import PciAddress
 from accel.model.device import Health, Presence
+from accel.model.mig import gigabytes_of
+from accel.model.partition import Cut
+from accel.privileged import mig
+from accel.privileged.mig import NvmlMig
 
 LIBRARY: ModuleType = pynvml
 """NVML of the machine we run on. It loads ``libnvidia-ml.so.1`` when it is first initialised, not before."""
 
-_GIB = 1 << 30
 _GONE = frozenset({pynvml.NVML_ERROR_GPU_IS_LOST, pynvml.NVML_ERROR_GPU_NOT_FOUND})
 _BROKEN = frozenset(
     {pynvml.NVML_ERROR_RESET_REQUIRED, pynvml.NVML_ERROR_INSUFFICIENT_POWER, pynvml.NVML_ERROR_IRQ_ISSUE}
@@ -102,10 +105,17 @@ class Gpu:
     compute_capability: str = ""
     mig_enabled: bool = False
     mig_instances: tuple[MigInstance, ...] = ()
+    mig: NvmlMig | None = None
+    """What it says of MIG; None where it knows none, or nobody may know."""
     peer_links: Mapping[PciAddress, int] = field(default_factory=dict)
     """How many NVLinks lead straight to the card at an address."""
     switch_links: int = 0
     """How many NVLinks lead into an NVSwitch, which connects all cards that have such links."""
+
+    @property
+    def cut(self) -> Cut | None:
+        """What it can be cut into, and what it is; None where it cannot be, or nobody may know."""
+        return self.mig and cut_of(self.mig, model=self.name, memory_bytes=self.memory_bytes or 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,10 +128,11 @@ class Reading:
     """In NVML's order, those that it counts and cannot read included."""
 
 
-def read(nvml: ModuleType) -> Reading:
+def read(nvml: ModuleType, privileged: Callable[[str, str], str]) -> Reading:
     """Ask NVML for everything.
 
     :param nvml: the module ``pynvml``
+    :param privileged: asks what only root is told: a call of ``accel.privileged.nvml``, about the card of a UUID
     :raises DriverUnavailable: the library or the kernel module is not there
     :raises DriverFailure: they are, and NVML does not work
     """
@@ -130,18 +141,13 @@ def read(nvml: ModuleType) -> Reading:
         return Reading(
             driver_version=host.ask("nvmlSystemGetDriverVersion") or "",
             cuda_version=_cuda_version(host.ask("nvmlSystemGetCudaDriverVersion") or 0),
-            gpus=tuple(_gpu(nvml, index) for index in range(nvml.nvmlDeviceGetCount())),
+            gpus=tuple(_gpu(nvml, index, privileged) for index in range(nvml.nvmlDeviceGetCount())),
         )
 
 
 def mig_profile(*, gpu_slices: int, compute_slices: int, memory_bytes: int, card_memory_bytes: int) -> str:
-    """NVIDIA's name for a MIG instance of this size.
-
-    An instance has so many eighths of its card's memory, some of it reserved; the name gives the eighths of the
-    card's nominal gigabytes, which the size of the instance alone would not round to.
-    """
-    eighths = math.ceil(8 * memory_bytes / card_memory_bytes)
-    gigabytes = math.floor(eighths * math.ceil(card_memory_bytes / _GIB) / 8 + 0.5)  # round() would make 22.5 to 22
+    """NVIDIA's name for a MIG instance of this size."""
+    gigabytes = gigabytes_of(memory_bytes, card_memory_bytes)
     compute = "" if compute_slices == gpu_slices else f"{compute_slices}c."
     return f"{compute}{gpu_slices}g.{gigabytes}gb"
 
@@ -192,10 +198,24 @@ def _session(nvml: ModuleType) -> Iterator[None]:
         raise DriverFailure(f"NVML does not work: {error}", hint=_HINTS.get(error.value, _GENERAL_HINT)) from error
 
 
-def _gpu(nvml: ModuleType, index: int) -> Gpu:
+def _gpu(nvml: ModuleType, index: int, privileged: Callable[[str, str], str]) -> Gpu:
     about = _Questions(nvml)
     facts = _facts(about, index)
-    return Gpu(index=index, condition=about.condition, **facts)
+    gpu = Gpu(index=index, condition=about.condition, **facts)
+    is_readable = gpu.uuid and gpu.condition.health is Health.HEALTHY
+    return replace(gpu, mig=_mig(nvml, gpu, privileged)) if is_readable else gpu
+
+
+def _mig(nvml: ModuleType, gpu: Gpu, privileged: Callable[[str, str], str]) -> NvmlMig | None:
+    """What a card says of MIG; without it nothing else is less known."""
+    try:
+        return mig.read(nvml, nvml.nvmlDeviceGetHandleByIndex(gpu.index))
+    except nvml.NVMLError_NoPermission:
+        with suppress(AccelError):
+            return mig.of_text(privileged("mig", gpu.uuid))
+    except nvml.NVMLError:
+        return None
+    return None
 
 
 def _facts(about: _Questions, index: int) -> dict[str, Any]:

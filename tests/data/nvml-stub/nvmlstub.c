@@ -19,12 +19,15 @@ enum { OK = 0, UNINIT = 1, INVAL = 2, NOTSUP = 3, NOPERM = 4, NOTFOUND = 6, SHOR
 #define MAXM 16
 #define MAXL 18
 typedef unsigned long long u64;
-struct mig { char uuid[96]; unsigned gi, ci, slices, sm; u64 mb; };
+struct mig { char uuid[96]; unsigned gi, ci, slices, sm, busy; u64 mb; };
+struct gi { int magic, gpu; unsigned id, profile, start; };
+struct ci { int magic, gpu; unsigned gi, id; };
 struct dev {
 	int magic, idx, is_mig, parent, state; /* state: 0 ok, else nvml return code */
 	char uuid[96], name[96], pci[32], serial[32], part[32];
 	unsigned devid, subsys, cc_major, cc_minor, arch, temp, util, minor;
-	u64 mem, used; int numa, mig_mode, maxmig, nmig, vmode, late, migerr; struct mig m[MAXM];
+	u64 mem, used, ecc; int numa, mig_mode, mig_pending, maxmig, nmig, vmode, late, migerr; struct mig m[MAXM];
+	int ngi, busy, allowed, badstart, cmode, remapped, remap_pending, remap_failed, hot; struct gi gi[MAXM]; /* the last: what changes */
 	char link[MAXL][32]; /* the PCI address of the peer, "switch", or empty */
 };
 static struct dev G[MAXG], M[MAXG * MAXM];
@@ -46,6 +49,12 @@ static int state_of(char *l)
 	char b[32]; if (!kv(l, "state", b, sizeof b) || !strcmp(b, "ok")) return 0;
 	return !strcmp(b, "lost") ? LOST : !strcmp(b, "noperm") ? NOPERM : UNKNOWN;
 }
+static void changing(struct dev *d, char *l)
+{
+	d->mig_mode = (int)kvu(l, "mig", (u64)-1); d->mig_pending = (int)kvu(l, "pending", d->mig_mode); d->nmig = d->ngi = 0; d->busy = kvu(l, "busy", 0);
+	d->allowed = kvu(l, "allowed", 1); d->badstart = (int)kvu(l, "badstart", (u64)-1); d->cmode = kvu(l, "cmode", 0); d->ecc = kvu(l, "ecc", 0);
+	d->remapped = kvu(l, "remapped", 0); d->remap_pending = kvu(l, "remap_pending", 0); d->remap_failed = kvu(l, "remap_failed", 0); d->hot = kvu(l, "slowdown", 93);
+}
 static void load(int full)
 {
 	const char *p = getenv("NVML_STUB_CONF"); struct stat st; char l[1024];
@@ -56,18 +65,21 @@ static void load(int full)
 	while (fgets(l, sizeof l, f)) {
 		if (!strncmp(l, "system", 6)) { if (full) { kv(l, "driver", drv, sizeof drv); kv(l, "nvml", nv, sizeof nv); cuda = kvu(l, "cuda", cuda); init_rc = kvu(l, "init", 0); } }
 		else if (!strncmp(l, "gpu", 3) && g < MAXG) {
-			if (!full) { if (g < ng) { G[g].state = state_of(l); G[g].used = kvu(l, "used", G[g].used); G[g].temp = kvu(l, "temp", G[g].temp); G[g].util = kvu(l, "util", G[g].util); } g++; continue; }
+			if (!full) { if (g < ng) { G[g].state = state_of(l); G[g].used = kvu(l, "used", G[g].used); G[g].temp = kvu(l, "temp", G[g].temp); G[g].util = kvu(l, "util", G[g].util); changing(&G[g], l); } g++; continue; }
 			struct dev *d = &G[g]; d->magic = 0x4e56; d->idx = g; d->parent = -1; d->state = state_of(l);
 			kv(l, "uuid", d->uuid, sizeof d->uuid); kv(l, "name", d->name, sizeof d->name); kv(l, "pci", d->pci, sizeof d->pci);
 			kv(l, "serial", d->serial, sizeof d->serial); kv(l, "part", d->part, sizeof d->part);
 			d->devid = kvu(l, "devid", 0); d->subsys = kvu(l, "subsys", 0); d->mem = kvu(l, "mem", 0); d->used = kvu(l, "used", 0);
 			d->numa = (int)kvu(l, "numa", (u64)-1); d->mig_mode = (int)kvu(l, "mig", (u64)-1); d->maxmig = kvu(l, "maxmig", 7); d->minor = kvu(l, "minor", g);
-			d->cc_major = kvu(l, "ccmajor", 8); d->cc_minor = kvu(l, "ccminor", 0); d->arch = kvu(l, "arch", 7); d->temp = kvu(l, "temp", 35); d->util = kvu(l, "util", 0); d->vmode = kvu(l, "vmode", 0); d->late = kvu(l, "late", 0); d->migerr = kvu(l, "migerr", 0);
+			d->cc_major = kvu(l, "ccmajor", 8); d->cc_minor = kvu(l, "ccminor", 0); d->arch = kvu(l, "arch", 7); d->temp = kvu(l, "temp", 35); d->util = kvu(l, "util", 0); d->vmode = kvu(l, "vmode", 0); d->late = kvu(l, "late", 0); d->migerr = kvu(l, "migerr", 0); changing(d, l);
 			g++;
-		} else if (!strncmp(l, "mig", 3) && full) {
+		} else if (!strncmp(l, "gi ", 3)) {
+			unsigned i = kvu(l, "gpu", 0); if (i >= (unsigned)g || G[i].ngi >= MAXM) continue;
+			struct gi *p_ = &G[i].gi[G[i].ngi++]; p_->magic = 0x4e58; p_->gpu = i; p_->id = kvu(l, "id", 0); p_->profile = kvu(l, "profile", 0); p_->start = kvu(l, "start", 0);
+		} else if (!strncmp(l, "mig", 3)) {
 			unsigned i = kvu(l, "gpu", 0); if (i >= (unsigned)g || G[i].nmig >= MAXM) continue;
 			struct mig *m = &G[i].m[G[i].nmig]; kv(l, "uuid", m->uuid, sizeof m->uuid);
-			m->gi = kvu(l, "gi", 1); m->ci = kvu(l, "ci", 0); m->slices = kvu(l, "slices", 1); m->sm = kvu(l, "sm", 14); m->mb = kvu(l, "mem_mb", 4864);
+			m->gi = kvu(l, "gi", 1); m->ci = kvu(l, "ci", 0); m->slices = kvu(l, "slices", 1); m->sm = kvu(l, "sm", 14); m->mb = kvu(l, "mem_mb", 4864); m->busy = kvu(l, "busy", 0);
 			struct dev *x = &M[i * MAXM + G[i].nmig]; *x = G[i]; x->magic = 0x4e57; x->is_mig = 1; x->parent = i; x->idx = G[i].nmig++; strcpy(x->uuid, m->uuid);
 			snprintf(x->name, sizeof x->name, "%.60s MIG %ug.%llugb", G[i].name, m->slices, (m->mb + 512) / 1024); x->mem = m->mb << 20; kv(l, "name", x->name, sizeof x->name);
 		} else if (!strncmp(l, "nvlink", 6) && full) {
@@ -88,7 +100,7 @@ API nvmlInitWithFlags(unsigned f) { pthread_mutex_lock(&L); if (!inited) load(1)
 API nvmlInit_v2(void) { return nvmlInitWithFlags(0); }
 API nvmlShutdown(void) { if (!inited) return UNINIT; inited--; return OK; }
 __attribute__((visibility("default"))) const char *nvmlErrorString(int r)
-{ switch (r) { case 0: return "Success"; case UNINIT: return "Uninitialized"; case INVAL: return "Invalid Argument"; case NOTSUP: return "Not Supported"; case NOPERM: return "Insufficient Permissions"; case NOTFOUND: return "Not Found"; case SHORT: return "Insufficient Size"; case NODRV: return "Driver Not Loaded"; case TMO: return "Timeout"; case LOST: return "GPU is lost"; } return "Unknown Error"; }
+{ switch (r) { case 0: return "Success"; case UNINIT: return "Uninitialized"; case INVAL: return "Invalid Argument"; case NOTSUP: return "Not Supported"; case NOPERM: return "Insufficient Permissions"; case NOTFOUND: return "Not Found"; case SHORT: return "Insufficient Size"; case NODRV: return "Driver Not Loaded"; case TMO: return "Timeout"; case LOST: return "GPU is lost"; case 19: return "In use by another client"; case 23: return "Insufficient Resources"; } return "Unknown Error"; }
 API nvmlSystemGetDriverVersion(char *b, unsigned n) { return inited ? cp(b, n, drv) : UNINIT; }
 API nvmlSystemGetNVMLVersion(char *b, unsigned n) { return cp(b, n, nv); }
 API nvmlSystemGetCudaDriverVersion(int *v) { *v = cuda; return OK; }
@@ -119,7 +131,7 @@ API nvmlDeviceGetMemoryInfo(void *h, u64 *m) { PRE(h); m[0] = d->mem; m[1] = d->
 struct mem2 { unsigned v; u64 total, reserved, free, used; };
 API nvmlDeviceGetMemoryInfo_v2(void *h, struct mem2 *m) { PRE(h); if (m->v != 0x02000028) return 25; m->total = d->mem; m->reserved = 0; m->free = d->mem - d->used; m->used = d->used; return OK; }
 #ifndef OLD
-API nvmlDeviceGetMigMode(void *h, unsigned *c, unsigned *p) { PRE(h); NOMIG; if (d->migerr) return d->migerr; if (d->mig_mode < 0) return NOTSUP; *c = *p = d->mig_mode; return OK; }
+API nvmlDeviceGetMigMode(void *h, unsigned *c, unsigned *p) { PRE(h); NOMIG; if (d->migerr) return d->migerr; if (d->mig_mode < 0) return NOTSUP; *c = d->mig_mode; *p = d->mig_pending; return OK; }
 API nvmlDeviceGetMaxMigDeviceCount(void *h, unsigned *c) { PRE(h); *c = d->mig_mode < 0 ? 0 : d->maxmig; return OK; }
 API nvmlDeviceGetMigDeviceHandleByIndex(void *h, unsigned i, void **o) { PRE(h); if (d->is_mig) return INVAL; if (d->mig_mode < 0) return NOTSUP; if (i >= (unsigned)d->maxmig) return INVAL; if (i >= (unsigned)d->nmig) return NOTFOUND; *o = &M[d->idx * MAXM + i]; return OK; }
 API nvmlDeviceIsMigDeviceHandle(void *h, unsigned *o) { PRE(h); *o = d->is_mig; return OK; }
@@ -135,8 +147,10 @@ API nvmlDeviceGetVirtualizationMode(void *h, unsigned *v) { PRE(h); *v = d->vmod
 API nvmlDeviceGetTemperature(void *h, unsigned t, unsigned *v) { PRE(h); NOMIG; *v = d->temp; return OK; }
 API nvmlDeviceGetUtilizationRates(void *h, unsigned *u) { PRE(h); NOMIG; u[0] = d->util; u[1] = 0; return OK; }
 API nvmlDeviceGetPowerUsage(void *h, unsigned *v) { PRE(h); NOMIG; *v = 60000; return OK; }
-API nvmlDeviceGetTotalEccErrors(void *h, unsigned t, unsigned c, u64 *v) { PRE(h); *v = 0; return OK; }
-API nvmlDeviceGetRemappedRows(void *h, unsigned *a, unsigned *b, unsigned *c, unsigned *e) { PRE(h); *a = *b = *c = *e = 0; return OK; }
+API nvmlDeviceGetTotalEccErrors(void *h, unsigned t, unsigned c, u64 *v) { PRE(h); NOMIG; *v = t ? d->ecc : 0; return OK; }
+API nvmlDeviceGetRemappedRows(void *h, unsigned *a, unsigned *b, unsigned *c, unsigned *e) { PRE(h); NOMIG; *a = 0; *b = d->remapped; *c = d->remap_pending; *e = d->remap_failed; return OK; }
+API nvmlDeviceGetTemperatureThreshold(void *h, unsigned t, unsigned *v) { PRE(h); NOMIG; if (t > 1) return NOTSUP; *v = t ? d->hot : d->hot + 5; return OK; }
+API nvmlDeviceGetComputeMode(void *h, unsigned *m) { PRE(h); *m = d->cmode; return OK; }
 API nvmlDeviceGetComputeRunningProcesses_v3(void *h, unsigned *n, void *i) { PRE(h); *n = 0; return OK; }
 API nvmlDeviceGetTopologyCommonAncestor(void *a, void *b, unsigned *l) { PRE(a); struct dev *e = D(b); if (!e) return INVAL; *l = d == e ? 0 : d->numa == e->numa ? 30 : 50; return OK; }
 API nvmlDeviceGetP2PStatus(void *a, void *b, unsigned i, unsigned *s) { PRE(a); *s = 0; return OK; }
@@ -153,3 +167,6 @@ API nvmlDeviceRegisterEvents(void *h, u64 t, void *s) { PRE(h); NOMIG; return OK
 struct ev { void *dev; u64 type, data; unsigned gi, ci; };
 API nvmlEventSetWait_v2(void *s, struct ev *e, unsigned ms)
 { for (unsigned w = 0;; w += 20) { if (!inited) return UNINIT; pthread_mutex_lock(&L); load(0); if (evseen < nev) { int i = evseen++; e->dev = &G[EV[i].gpu]; e->type = EV[i].type; e->data = EV[i].data; e->gi = e->ci = 0xffffffffu; pthread_mutex_unlock(&L); return OK; } pthread_mutex_unlock(&L); if (w >= ms) return TMO; usleep(20000); } }
+#ifndef OLD
+#include "migstub.h"
+#endif
