@@ -52,31 +52,43 @@ def test_a_drive_that_is_well_tells_how_worn_and_how_warm_it_is(tree: HostTree, 
     drive.smart = page()
     assert signals(tree, drive) == {
         "nvme.smart": (Health.HEALTHY, WELL),
-        "nvme.smart.temperature": (Health.HEALTHY, "35 °C"),
+        "temperature": (Health.HEALTHY, "drive 35 °C"),
     }
 
 
 @pytest.mark.parametrize(
-    ("log", "source", "said"),
+    ("log", "said"),
     [
-        (page(warning=1 << 0), "nvme.smart", "its spare capacity is below the threshold; 100% spare"),
-        (page(spare=9), "nvme.smart", "its spare capacity is below the threshold; 9% spare"),
-        (page(warning=1, spare=9), "nvme.smart", "its spare capacity is below the threshold; 9% spare"),
-        (page(warning=1 << 2), "nvme.smart", "its reliability is degraded by errors"),
-        (page(warning=1 << 3), "nvme.smart", "its media can only be read"),
-        (page(warning=1 << 4), "nvme.smart", "the backup of its volatile memory has failed"),
-        (page(warning=1 << 5), "nvme.smart", "its persistent memory can only be read"),
-        (page(warning=1 << 1, celsius=90), "nvme.smart.temperature", "90 °C: its temperature is beyond a threshold"),
+        (page(warning=1 << 0), "its spare capacity is below the threshold; 100% spare"),
+        (page(spare=9), "its spare capacity is below the threshold; 9% spare"),
+        (page(warning=1, spare=9), "its spare capacity is below the threshold; 9% spare"),
+        (page(warning=1 << 2), "its reliability is degraded by errors"),
+        (page(warning=1 << 3), "its media can only be read"),
+        (page(warning=1 << 4), "the backup of its volatile memory has failed"),
+        (page(warning=1 << 5), "its persistent memory can only be read"),
+        (page(warning=1 << 1, celsius=90), "its temperature is beyond a threshold"),
     ],
 )
-def test_what_a_drive_warns_of_makes_it_unfit(
-    tree: HostTree, drive: EmulatedDrive, log: bytes, source: str, said: str
-) -> None:
+def test_what_a_drive_warns_of_makes_it_unfit(tree: HostTree, drive: EmulatedDrive, log: bytes, said: str) -> None:
     drive.smart = log
-    found = signals(tree, drive)
-    value, text = found[source]
+    value, text = signals(tree, drive)["nvme.smart"]
     assert (value, text.startswith(said)) == (Health.UNHEALTHY, True), text
-    assert [other for other, (value, _) in found.items() if value is Health.UNHEALTHY] == [source]
+
+
+def test_the_kernel_tells_anybody_how_warm_a_drive_is(tree: HostTree, drive: EmulatedDrive) -> None:
+    directory = (tree.root / "sys/class/nvme/nvme0").resolve().relative_to(tree.root.resolve())
+    for name, text in {"temp1_input": "84850", "temp1_crit": "84850", "temp1_label": "Composite"}.items():
+        tree.write(f"{directory}/hwmon3/{name}", f"{text}\n")
+    drive.statuses[0x02] = 0x02
+    found = signals(tree, drive)
+    assert found["nvme.smart"][0] is Health.UNKNOWN
+    assert found["temperature"] == (Health.UNHEALTHY, "too hot: Composite 85 of at most 85 °C")
+
+
+def test_errors_of_the_media_are_counted(tree: HostTree, drive: EmulatedDrive) -> None:
+    drive.smart = page()
+    driver = NvmeDriver(host_of(tree, drive), options(NvmeDriver))
+    assert [signal.count for signal in driver.examine(device(tree, drive))] == [2, None]
 
 
 def test_a_log_of_zeros_is_none(tree: HostTree, drive: EmulatedDrive) -> None:
@@ -103,7 +115,7 @@ def test_a_drive_that_is_handed_to_a_virtual_machine_is_of_unknown_health(tree: 
 
 
 def test_a_log_without_figures_says_nothing() -> None:
-    (signal,) = smart.signals(smart.SmartLog(), "nvme.smart", NOW)
+    signal = smart.signal(smart.SmartLog(), "nvme.smart", NOW)
     assert (signal.value, signal.text) == (Health.UNKNOWN, "")
 
 

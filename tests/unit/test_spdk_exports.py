@@ -262,12 +262,12 @@ def test_the_drives_of_an_application_tell_how_fit_they_are(application: Applica
     assert signals(of_operator(root)) == {
         "spdk": (Health.HEALTHY, "SPDK v24.09"),
         "spdk.smart.Nvme0": (Health.HEALTHY, "99% spare; 2% of its life used; 17 media errors"),
-        "spdk.smart.Nvme0.temperature": (Health.HEALTHY, "32 °C"),
         "spdk.smart.Nvme1": (Health.UNHEALTHY, "its spare capacity is below the threshold; 9% spare"),
         "spdk.smart.Nvme2": (
             Health.UNKNOWN,
             "bdev_nvme_get_controller_health_info: Internal error (-32603)",
         ),
+        "temperature": (Health.HEALTHY, "Nvme0 32 °C"),
     }
 
 

@@ -27,10 +27,11 @@ from accel.drivers.nvme import smart
 from accel.drivers.nvme.commands import Method
 from accel.drivers.nvme.controller import AdminController
 from accel.drivers.nvme.scrub import BEST, Scrub
-from accel.drivers.nvme.subsystems import NOWHERE, Controller, Drive, Namespace, drives
+from accel.drivers.nvme.subsystems import NOWHERE, Controller, Drive, Namespace, drives, sensor_directories
 from accel.drivers.pci_board import UNKNOWN_ID, Board, Condition, condition, in_use_by_host, pci_device
 from accel.drivers.pci_names import pci_names
 from accel.drivers.sysfs import PciFunction, pci_functions
+from accel.drivers.temperature import temperature
 from accel.errors import ActFailed, ActNotSupported, DeviceGone, DriverFailure
 from accel.model.address import PciAddress
 from accel.model.attribute import custom_trait, resource_class, traits
@@ -120,19 +121,23 @@ class NvmeDriver:
         ).run(method, progress)
 
     def examine(self, device: Device) -> Iterator[Signal]:
-        """What the drive says of its own health."""
+        """What the drive says of its own health, and how warm it is; the kernel knows that, too, and tells anybody."""
         now = datetime.now(UTC)
+        log, why_not = None, "its health log makes no sense"
         try:
             functions = {function.address: function for function in pci_functions(self._host)}
             _, ports = self._drive(device, functions)
-            log = self._smart_log(ports[0].name)
-        except (ActFailed, DriverFailure, OSError) as error:
+        except DeviceGone as error:
             yield Signal(source=_SMART, at=now, value=Health.UNKNOWN, text=f"it cannot be asked: {error}")
             return
-        if log is None:
-            yield Signal(source=_SMART, at=now, value=Health.UNKNOWN, text="its health log makes no sense")
-        else:
-            yield from smart.signals(log, _SMART, now)
+        try:
+            log = self._smart_log(ports[0].name)
+        except (ActFailed, DriverFailure, OSError) as error:
+            why_not = f"it cannot be asked: {error}"
+        unknown = Signal(source=_SMART, at=now, value=Health.UNKNOWN, text=why_not)
+        yield smart.signal(log, _SMART, now) if log else unknown
+        by_kernel = sensor_directories(self._host, ports[0])
+        yield from temperature(by_kernel, now, smart.sensors(log) if log and not by_kernel else ())
 
     def _smart_log(self, name: str) -> smart.SmartLog | None:
         tool, node = self._options.smart_tool, self._host.dev / name

@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from accel.drivers.temperature import Sensor
 from accel.model.device import Health
 from accel.model.health import Signal
 
 LOG_BYTES = 512
 _KELVIN = 273
-_TEMPERATURE_BIT = 1
 _WARNINGS: Mapping[int, str] = {
     0: "its spare capacity is below the threshold",
-    _TEMPERATURE_BIT: "its temperature is beyond a threshold",
+    1: "its temperature is beyond a threshold",
     2: "its reliability is degraded by errors",
     3: "its media can only be read",
     4: "the backup of its volatile memory has failed",
@@ -96,26 +96,20 @@ def from_spdk(said: Mapping[str, Any]) -> SmartLog:
     )
 
 
-def signals(log: SmartLog, source: str, at: datetime) -> Iterator[Signal]:
-    """What the figures mean: one signal of what the drive warns of and how worn it is, one of its temperature.
-
-    Wear and errors are told and do not make a drive unfit; what it warns of itself does.
-    """
+def signal(log: SmartLog, source: str, at: datetime) -> Signal:
+    """What the figures mean. Wear and errors are told and make no drive unfit; what it warns of itself does."""
     warnings = [text for bit, text in _WARNINGS.items() if (log.critical_warning or 0) >> bit & 1]
-    is_low = None not in (log.spare_percent, log.spare_threshold_percent) and (
-        (log.spare_percent or 0) < (log.spare_threshold_percent or 0)
-    )
-    if is_low:
-        warnings.append(_WARNINGS[0])
-    hot = _WARNINGS[_TEMPERATURE_BIT]
-    matter = list(dict.fromkeys(text for text in warnings if text != hot))
+    if log.spare_percent is not None and log.spare_percent < (log.spare_threshold_percent or 0):
+        warnings = list(dict.fromkeys([_WARNINGS[0], *warnings]))
     is_known = log.critical_warning is not None or log.spare_percent is not None
-    value = Health.UNHEALTHY if matter else Health.HEALTHY if is_known else Health.UNKNOWN
-    yield Signal(source=source, at=at, value=value, text="; ".join([*matter, *_figures(log)]))
-    if log.temperature_celsius is not None:
-        value = Health.UNHEALTHY if hot in warnings else Health.HEALTHY
-        text = f"{log.temperature_celsius} °C" + (f": {hot}" if hot in warnings else "")
-        yield Signal(source=f"{source}.temperature", at=at, value=value, text=text)
+    value = Health.UNHEALTHY if warnings else Health.HEALTHY if is_known else Health.UNKNOWN
+    text = "; ".join([*warnings, *_figures(log)])
+    return Signal(source=source, at=at, value=value, text=text, count=log.media_errors)
+
+
+def sensors(log: SmartLog) -> tuple[Sensor, ...]:
+    """The temperature of the drive, as it says it itself."""
+    return () if log.temperature_celsius is None else (Sensor("drive", log.temperature_celsius),)
 
 
 def _figures(log: SmartLog) -> Iterator[str]:

@@ -11,9 +11,11 @@ from pathlib import Path
 
 from accel.drivers.base import Host
 from accel.drivers.sysfs import link_name, names_in, read_numa_node, read_number, read_text
+from accel.drivers.temperature import monitored
 from accel.model.address import PciAddress
 
 _CONTROLLER_NAME = re.compile(r"nvme\d+")
+_SENSORS_NAME = re.compile(r"hwmon\d+")
 _NAMESPACE_NAME = re.compile(r"nvme\d+n\d+")
 NOWHERE = PciAddress(0, 0, 0, 0)
 """What stands for no address where things are put in order."""
@@ -81,6 +83,13 @@ def drives(host: Host) -> list[Drive]:
         if _CONTROLLER_NAME.fullmatch(name) and name not in seen:
             found += _drive(controllers / name, [controllers / name])
     return found
+
+
+def sensor_directories(host: Host, controller: Controller) -> list[Path]:
+    """Where the kernel's hardware monitoring shows the sensors of a controller: below it, one level deeper on some."""
+    directory = host.sysfs / "class/nvme" / controller.name
+    beside = [directory / name for name in names_in(directory) if _SENSORS_NAME.fullmatch(name)]
+    return beside or list(monitored(directory))
 
 
 def _drive(directory: Path, controllers: list[Path]) -> Iterator[Drive]:

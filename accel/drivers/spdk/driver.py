@@ -6,6 +6,7 @@ itself, so there is nothing to be seen of one that does not answer.
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import ClassVar
@@ -27,6 +28,7 @@ from accel.drivers.spdk.target import (
     read_target,
     version,
 )
+from accel.drivers.temperature import Sensor, temperature
 from accel.errors import DeviceGone, DriverFailure, DriverUnavailable
 from accel.model.device import (
     FUNCTIONS,
@@ -214,6 +216,7 @@ def _path(device: Device) -> str:
 
 def _drive_signals(client: SpdkClient, now: datetime) -> Iterator[Signal]:
     """What each NVMe drive says of itself; nothing of an application that drives none."""
+    warm: list[Sensor] = []
     for name in nvme_controllers(client):
         source = f"spdk.smart.{name}"
         try:
@@ -221,7 +224,9 @@ def _drive_signals(client: SpdkClient, now: datetime) -> Iterator[Signal]:
         except Refused as error:
             yield Signal(source=source, at=now, value=Health.UNKNOWN, text=str(error))
         else:
-            yield from smart.signals(log, source, now)
+            yield smart.signal(log, source, now)
+            warm += [replace(sensor, name=name) for sensor in smart.sensors(log)]
+    yield from temperature((), now, warm)
 
 
 def _lost(path: str, reason: str) -> Device:
