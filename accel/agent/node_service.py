@@ -69,7 +69,7 @@ class NodeService:
 
     def watch(self, request: wire.WatchRequest, call: Call) -> Iterator[wire.Inventory]:
         """Everything, now that the drivers have looked, and whenever it changes."""
-        _LOG.info("%s watches this node, as process %d", request.watcher or "somebody", call.peer.pid)
+        _LOG.info("%s watches this node: %s", request.watcher or "somebody", call.peer)
         call.when_over(self._board.wake)
         revision = 0
         while (offer := self._board.next(revision, lambda: call.is_over)) is not None:

@@ -1,21 +1,24 @@
 """Calling gRPC at a Unix socket."""
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
+import grpc
 from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
-from accel.errors import SocketUnavailable
-from accel.sockets.connection import Connection
+from accel.errors import AccelError, SocketUnavailable
 from accel.sockets.status import Code, failed
-from accel.sockets.stream import Stream
 
-_CONNECT_SECONDS = 5.0
+_OPTIONS = (
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.default_authority", "localhost"),
+    ("grpc.use_local_subchannel_pool", 1),  # a new channel does not wait because an old one was refused
+)
 
 
 class Client:
@@ -28,7 +31,7 @@ class Client:
         self.path = path
         self._service = service
         self._lock = Lock()
-        self._connection: Connection | None = None
+        self._channel: grpc.Channel | None = None
 
     def call(self, method: str, request: Message, *, timeout_seconds: float) -> Any:
         """The answer to a call.
@@ -36,83 +39,81 @@ class Client:
         :raises SocketUnavailable: nobody listens at the socket
         :raises CallFailed: the other end refuses, has gone, or has not answered in time
         """
-        connection, stream = self._begin(method, request, timeout_seconds)
+        channel = self._connected()
         try:
-            answer = stream.next(timeout_seconds)
-            if answer is None:
-                raise failed(Code.INTERNAL, "an answer without a message")
-            stream.next(timeout_seconds)  # how it ended
-        finally:
-            connection.cancel(stream)
-        return GetMessageClass(self._service.methods_by_name[method].output_type).FromString(answer)
+            return channel.unary_unary(*self._forms(method))(request, timeout=timeout_seconds)
+        except grpc.RpcError as error:
+            raise self._named(channel, error) from error
 
     def watch(self, method: str, request: Message) -> "Watch":
         """The answers to a call that is answered again and again.
 
         :raises SocketUnavailable: nobody listens at the socket
         """
-        connection, stream = self._begin(method, request, None)
-        return Watch(connection, stream, GetMessageClass(self._service.methods_by_name[method].output_type))
+        channel = self._connected()
+        answers = channel.unary_stream(*self._forms(method))(request)
+        return Watch(answers, lambda error: self._named(channel, error))
 
     def close(self) -> None:
         """End the connection, and all calls with it."""
         with self._lock:
-            connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.close()
+            channel, self._channel = self._channel, None
+        if channel is not None:
+            channel.close()
 
-    def _begin(self, method: str, request: Message, timeout_seconds: float | None) -> tuple[Connection, Stream]:
-        headers = [
-            (":method", "POST"),
-            (":scheme", "http"),
-            (":path", f"/{self._service.full_name}/{method}"),
-            (":authority", "localhost"),
-            ("te", "trailers"),
-            ("content-type", "application/grpc"),
-            ("user-agent", "accel"),
-        ]
-        if timeout_seconds is not None:
-            headers.append(("grpc-timeout", f"{max(1, round(timeout_seconds * 1000))}m"))
-        connection = self._connected()
-        return connection, connection.call(headers, request.SerializeToString())
+    def _forms(self, method: str) -> tuple[str, Callable[[Message], bytes], Callable[[bytes], Any]]:
+        """The path of a method, how its request is written and its answer read."""
+        answer = GetMessageClass(self._service.methods_by_name[method].output_type)
+        return f"/{self._service.full_name}/{method}", lambda request: request.SerializeToString(), answer.FromString
 
-    def _connected(self) -> Connection:
+    def _connected(self) -> grpc.Channel:
         with self._lock:
-            if self._connection is None or self._connection.is_over:
-                self._connection = _connection(self.path)
-            return self._connection
+            if self._channel is None:
+                _try(self.path)
+                self._channel = grpc.insecure_channel(f"unix:{self.path}", _OPTIONS)
+            return self._channel
+
+    def _named(self, channel: grpc.Channel, error: grpc.RpcError) -> AccelError:
+        """Our error for one of grpcio's; after the end of a connection the next call makes a new one."""
+        code = Code(error.code().value[0])
+        if code is Code.UNAVAILABLE:
+            with self._lock:
+                if self._channel is channel:
+                    self._channel = None
+            try:
+                _try(self.path)
+            except SocketUnavailable as nobody:
+                return nobody
+        return failed(code, error.details() or "")
 
 
 class Watch:
     """The answers, as they come. Another thread may end it."""
 
-    def __init__(self, connection: Connection, stream: Stream, answer: type[Message]) -> None:
-        self._connection = connection
-        self._stream = stream
-        self._answer = answer
+    def __init__(self, answers: Any, named: Callable[[grpc.RpcError], AccelError]) -> None:
+        self._answers = answers
+        self._named = named
 
     def __iter__(self) -> Iterator[Any]:
-        """Each answer; ends when the other end has no more, or ``cancel`` was called.
+        """Each answer, until the other end has no more.
 
-        :raises CallFailed: the other end has gone, or says that something went wrong
+        :raises SocketUnavailable: nobody listens any more
+        :raises CallFailed: the other end says that something went wrong, or ``cancel`` was called
         """
-        while (found := self._stream.next()) is not None:
-            yield self._answer.FromString(found)
+        try:
+            yield from self._answers
+        except grpc.RpcError as error:
+            raise self._named(error) from error
 
     def cancel(self) -> None:
         """Want no more."""
-        self._connection.cancel(self._stream)
+        self._answers.cancel()
 
 
-def _connection(path: Path) -> Connection:
-    end = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        end.settimeout(_CONNECT_SECONDS)
-        end.connect(str(path))
-        end.settimeout(None)
-    except OSError as error:
-        end.close()
-        raise SocketUnavailable(f"{path}: {error.strerror or error}") from error
-    connection = Connection(end)
-    connection.start()
-    return connection
+def _try(path: Path) -> None:
+    """Connect once: grpcio says late and in words of its own that nobody listens."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as end:
+        try:
+            end.connect(str(path))
+        except OSError as error:
+            raise SocketUnavailable(f"{path}: {error.strerror or error}") from error

@@ -16,6 +16,10 @@ class Peer:
     uid: int
     gid: int
 
+    def __str__(self) -> str:
+        """As it stands in a log."""
+        return f"process {self.pid} of user {self.uid}"
+
 
 def peer_of(connection: socket.socket) -> Peer:
     """Who has connected."""

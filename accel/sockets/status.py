@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 from enum import IntEnum
-from urllib.parse import quote, unquote
+
+import grpc
 
 from accel.errors import AccelError, CallFailed, Conflict, InvalidValue, NotFound, Unavailable
-
-_PRINTABLE = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != "%")
 
 
 class Code(IntEnum):
@@ -24,6 +23,11 @@ class Code(IntEnum):
     UNIMPLEMENTED = 12
     INTERNAL = 13
     UNAVAILABLE = 14
+
+    @property
+    def grpc(self) -> grpc.StatusCode:
+        """The same as grpcio has it."""
+        return grpc.StatusCode[self.name]
 
     @classmethod
     def _missing_(cls, _value: object) -> "Code":
@@ -48,13 +52,3 @@ def code_of(error: AccelError) -> Code:
 def failed(code: Code, text: str) -> CallFailed:
     """The error of a call that ended with a status."""
     return CallFailed(int(code), code.name, text)
-
-
-def to_header(text: str) -> str:
-    """A status' text, as a header can carry it."""
-    return quote(text, safe=_PRINTABLE)
-
-
-def from_header(text: str) -> str:
-    """The text of such a header."""
-    return unquote(text)
