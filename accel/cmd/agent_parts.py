@@ -24,7 +24,7 @@ from accel.agent.spool import Spool
 from accel.agent.watcher import KernelEvents, Watcher
 from accel.cmd import systemd
 from accel.drivers import registry
-from accel.drivers.base import Host
+from accel.drivers.base import Guests, Host
 from accel.drivers.fleet import FleetFile
 from accel.errors import DriverUnavailable
 from accel.model.report import NodeReport
@@ -66,7 +66,9 @@ def _options(conf: cfg.ConfigOpts, name: str) -> dict[str, object]:
 
 def make_host(conf: cfg.ConfigOpts) -> Host:
     """The machine that the drivers look at and act on."""
-    host = Host(name=conf.host, root=Path(conf.agent.host_root), state=conf.state_path.lstrip("/"))
+    guests = Guests(vfio_types=frozenset(conf.guest.vfio_types), node_group=conf.guest.node_group)
+    root, state = Path(conf.agent.host_root), conf.state_path.lstrip("/")
+    host = Host(name=conf.host, root=root, state=state, guests=guests)
     return replace(host, hands=Separated(tuple(shlex.split(conf.privileged.helper_command)))) if host.is_real else host
 
 

@@ -12,6 +12,7 @@ from typing import ClassVar
 from oslo_config import cfg
 
 from accel.drivers.base import Host
+from accel.drivers.guest.acts import PciActs
 from accel.drivers.pci_board import FIT, UNKNOWN_ID, Condition
 from accel.drivers.pci_card import NODES, Knowledge, cards, device_nodes, is_of
 from accel.drivers.pci_kinds import RESOURCE_CLASSES
@@ -40,7 +41,7 @@ _PASSING = ("in reset", "in device creation")
 """How states begin that pass by themselves."""
 
 
-class AccelDriver:
+class AccelDriver(PciActs):
     """Reports what is in the kernel's class of accelerators."""
 
     options: ClassVar[Sequence[cfg.Opt]] = ()

@@ -7,6 +7,7 @@ from typing import ClassVar
 from oslo_config import cfg
 
 from accel.drivers.base import Host
+from accel.drivers.guest.acts import PciActs
 from accel.drivers.pci_card import NODES, Knowledge, cards, is_of
 from accel.drivers.sysfs import PciFunction, names_in
 from accel.model.device import Device, DeviceType
@@ -16,7 +17,7 @@ _SHARED_NODES = ("davinci_manager", "devmm_svm", "hisi_hdc")
 """What every process that uses a processor opens beside the processor's own node."""
 
 
-class AscendDriver:
+class AscendDriver(PciActs):
     """Reports the Ascend processors of a host."""
 
     options: ClassVar[Sequence[cfg.Opt]] = ()

@@ -32,6 +32,17 @@ ENTRY_POINT_GROUP = "accel.drivers"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Guests:
+    """What is done for those who are handed PCI functions."""
+
+    vfio_types: frozenset[str] = frozenset()
+    """Of which types of devices a function is bound to vfio-pci while somebody holds it; of the others it stays as it
+    is, because the hypervisor binds it itself or a container wants the kernel's driver."""
+    node_group: str = ""
+    """The group of users that may open the node of a vfio group; empty: root alone, as the kernel has it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Host:
     """The machine a driver looks at: directories, a name, and who acts on it.
 
@@ -46,6 +57,7 @@ class Host:
     """Where acts remember what must outlive them, below the root."""
     hands: Privileged | None = None
     """Who acts with privilege; None: whoever suits the root."""
+    guests: Guests = Guests()
 
     @property
     def sysfs(self) -> Path:

@@ -7,6 +7,7 @@ from typing import ClassVar
 from oslo_config import cfg
 
 from accel.drivers.base import Host
+from accel.drivers.guest.acts import PciActs
 from accel.drivers.pci_card import NODES, Knowledge, cards, console_use, device_nodes, is_of
 from accel.drivers.sysfs import PciFunction, names_in, read_number
 from accel.model.device import Attribute, Device, DeviceType
@@ -15,7 +16,7 @@ _CARD = re.compile(r"card\d+")
 _TILE = re.compile(r"tile\d+")
 
 
-class IntelGpuDriver:
+class IntelGpuDriver(PciActs):
     """Reports the Intel GPUs of a host, each with its virtual functions."""
 
     options: ClassVar[Sequence[cfg.Opt]] = ()

@@ -6,6 +6,7 @@ from typing import ClassVar
 from oslo_config import cfg
 
 from accel.drivers.base import Host
+from accel.drivers.guest.acts import PciActs
 from accel.drivers.pci_board import FIT, Condition
 from accel.drivers.pci_card import Knowledge, cards, is_of
 from accel.drivers.sysfs import PciFunction, read_text
@@ -15,7 +16,7 @@ from accel.model.device import Device, DeviceType, Health
 _DOWN = "down"
 
 
-class IntelQatDriver:
+class IntelQatDriver(PciActs):
     """Reports the QuickAssist devices of a host, each with its virtual functions."""
 
     options: ClassVar[Sequence[cfg.Opt]] = ()

@@ -15,6 +15,7 @@ from typing import ClassVar
 from oslo_config import cfg, types
 
 from accel.drivers.base import Host
+from accel.drivers.guest import mediated
 from accel.drivers.pci_board import FIT, UNKNOWN_ID, Condition
 from accel.drivers.pci_card import Knowledge, card, card_name
 from accel.drivers.pci_kinds import VENDOR_WORDS, Kind, kind_of
@@ -82,6 +83,18 @@ class MdevDriver:
         found = (self._on_pci(one, parents[str(one.address)], names.get(one.ids, "")) for one in on_pci)
         return (*found, *(self._elsewhere(parent) for name, parent in parents.items() if name not in functions))
 
+    def prepare(self, device: Device, deployable: Deployable, handle: AttachHandle, key: str) -> None:
+        """See ``accel.drivers.acts.Preparable``: makes the mediated device, with the handle's UUID for its own."""
+        del deployable
+        if handle.type is HandleType.MDEV:
+            mediated.make(self._host, _parent_name(device, handle), handle.info.get("asked_type", ""), key)
+
+    def release(self, device: Device, deployable: Deployable, handle: AttachHandle, key: str) -> None:
+        """See ``accel.drivers.acts.Preparable``: removes the mediated device, and what was in it."""
+        del device, deployable
+        if handle.type is HandleType.MDEV:
+            mediated.remove(self._host, key)
+
     def _is_ours(self, function: PciFunction, parent: "_Parent") -> bool:
         is_anothers = kind_of(function) is not None
         return not is_anothers or parent.made > 0 or self._chosen(parent) is not None
@@ -121,6 +134,11 @@ class MdevDriver:
             std_board_info=parent.facts,
             deployables=(whole, *((_offer(chosen, name, {"parent": parent.name}),) if chosen else ())),
         )
+
+
+def _parent_name(device: Device, handle: AttachHandle) -> str:
+    """The kernel's name of the parent that a handle is of."""
+    return handle.info.get("parent") or str(device.address)
 
 
 def _split(text: str) -> tuple[str, str]:

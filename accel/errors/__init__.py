@@ -50,6 +50,13 @@
     │       ├── ActNotSupported     its driver cannot do that
     │       ├── DeviceGone          no driver sees the device, or the part of it
     │       ├── DeviceInUse         a process on the host has it open
+    │       ├── UsedByHost          the host runs from it, or draws its console with it
+    │       ├── NoIommu             the host keeps no device from another one's memory
+    │       ├── GroupNotViable      its IOMMU group has members that belong to others
+    │       ├── VirtualFunctionsInUse       virtual functions would be taken away from somebody
+    │       ├── VirtualFunctionsImpossible  it cannot have them, or not so many
+    │       ├── MdevTypeGone        its parent makes no such mediated devices any more
+    │       ├── MdevsUsedUp         its parent has made all that it can make
     │       ├── ImageMismatch       an image was not made for that region
     │       └── ToolMissing         a vendor's program is not installed
     └── DriverFailure           a driver could not say what is there
@@ -71,11 +78,18 @@ from accel.errors.acts import (
     ActTimedOut,
     DeviceGone,
     DeviceInUse,
+    GroupNotViable,
     ImageMismatch,
+    MdevsUsedUp,
+    MdevTypeGone,
+    NoIommu,
     NotVerified,
     PermissionMissing,
     ToolFailed,
     ToolMissing,
+    UsedByHost,
+    VirtualFunctionsImpossible,
+    VirtualFunctionsInUse,
 )
 from accel.errors.base import (
     AccelError,
@@ -142,6 +156,7 @@ __all__ = [
     "DigestMismatch",
     "DriverFailure",
     "DriverUnavailable",
+    "GroupNotViable",
     "ImageMismatch",
     "ImageNotReady",
     "ImageRefused",
@@ -155,6 +170,9 @@ __all__ = [
     "KeyNotTrusted",
     "KeyRevoked",
     "LayoutImpossible",
+    "MdevTypeGone",
+    "MdevsUsedUp",
+    "NoIommu",
     "NoPlacement",
     "NotFound",
     "NotVerified",
@@ -172,7 +190,10 @@ __all__ = [
     "ToolMissing",
     "Unavailable",
     "UnknownDriver",
+    "UsedByHost",
     "UuidInUse",
+    "VirtualFunctionsImpossible",
+    "VirtualFunctionsInUse",
 ]
 
 

@@ -100,3 +100,45 @@ class PermissionMissing(ActRefused):
     """The agent has not the privilege that it takes; ``accel-agent doctor`` says of each what there is."""
 
     code = "accel.permission_missing"
+
+
+class NoIommu(ActRefused):
+    """The host keeps no device from another one's memory, so none can be handed to a guest."""
+
+    code = "accel.no_iommu"
+
+
+class GroupNotViable(ActRefused):
+    """The IOMMU group of a device has members that belong to others, and a group goes to one guest as a whole."""
+
+    code = "accel.group_not_viable"
+
+
+class UsedByHost(ActRefused):
+    """The host itself needs the device: it runs from its disks, or draws its console with it."""
+
+    code = "accel.used_by_host"
+
+
+class VirtualFunctionsInUse(ActRefused):
+    """Virtual functions are there, or in use, that the act would take away from somebody."""
+
+    code = "accel.virtual_functions_in_use"
+
+
+class VirtualFunctionsImpossible(ActRefused):
+    """The device cannot have virtual functions as it stands, or not so many."""
+
+    code = "accel.virtual_functions_impossible"
+
+
+class MdevTypeGone(ActRefused):
+    """The parent has no such type of mediated devices any more."""
+
+    code = "accel.mdev_type_gone"
+
+
+class MdevsUsedUp(ActRefused):
+    """The parent has made all the mediated devices that it can make of the type."""
+
+    code = "accel.mdevs_used_up"

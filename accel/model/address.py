@@ -1,6 +1,7 @@
 """The address of a PCI function, as a type."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from accel.errors import InvalidAddress
@@ -58,3 +59,14 @@ class PciAddress:
             return cls.parse(text)
         except InvalidAddress:
             return None
+
+    @classmethod
+    def of_info(cls, info: Mapping[str, str]) -> "PciAddress":
+        """The address in what an attach handle says: ``domain``, ``bus``, ``device``, ``function``, hex without ``0x``.
+
+        :raises InvalidAddress: there is none in it
+        """
+        try:
+            return cls(*(int(info[part], 16) for part in ("domain", "bus", "device", "function")))
+        except (KeyError, ValueError) as error:
+            raise InvalidAddress("info", dict(info), "that of a PCI handle: domain, bus, device, function") from error

@@ -4,7 +4,7 @@ As with a look, this is the border behind which a driver may fail in any way: wh
 """
 
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -101,10 +101,24 @@ def failed(error: AccelError, trace: str = "") -> Ending:
 
 def _perform(setup: Setup, order: JobOrder, image: Path | None, progress: Progress) -> None:
     driver = driver_of(setup)
-    for device in driver.discover():
+    device = _found(tuple(driver.discover()), order)
+    _ACTS[order.kind](driver, _Act(order=order, device=device, image=image, progress=progress))
+
+
+def _found(devices: Sequence[Device], order: JobOrder) -> Device:
+    """The device that is meant.
+
+    One that a guest has had does not say its UUID or serial number before it is given back: it is known by where it is,
+    which is what its parts are named after.
+
+    :raises DeviceGone: it is not there
+    """
+    for device in devices:
         if device.identity == order.device:
-            _ACTS[order.kind](driver, _Act(order=order, device=device, image=image, progress=progress))
-            return
+            return device
+    for device in devices:
+        if device.is_weakly_identified and order.deployable in {part.name for part in device.deployables}:
+            return device
     raise DeviceGone(f"the driver {order.driver} does not see device {order.device} on {order.node}")
 
 

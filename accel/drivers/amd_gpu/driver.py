@@ -14,6 +14,7 @@ from oslo_config import cfg
 
 from accel.drivers.amd_gpu.kfd import Node, gpu_nodes
 from accel.drivers.base import Host
+from accel.drivers.guest.acts import PciActs
 from accel.drivers.pci_card import (
     NODES,
     Knowledge,
@@ -57,7 +58,7 @@ _FACTS: Mapping[str, str] = {
 """Facts of the board and the attributes that say them."""
 
 
-class AmdGpuDriver:
+class AmdGpuDriver(PciActs):
     """Reports the AMD GPUs of a host."""
 
     options: ClassVar[Sequence[cfg.Opt]] = ()

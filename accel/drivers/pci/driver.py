@@ -10,6 +10,7 @@ from typing import ClassVar
 from oslo_config import cfg
 
 from accel.drivers.base import Host
+from accel.drivers.guest.acts import PciActs
 from accel.drivers.host_use import HostUse
 from accel.drivers.pci.whitelist import Entry, EntryText, parse_entries
 from accel.drivers.pci_card import Knowledge, card, console_use, memory_figures
@@ -23,7 +24,7 @@ _MASS_STORAGE = 0x01
 """The upper byte of the class code of everything that has disks behind it."""
 
 
-class PciDriver:
+class PciDriver(PciActs):
     """Reports the accelerators that their ids or class tell; with a whitelist, exactly what it admits."""
 
     options: ClassVar[Sequence[cfg.Opt]] = (
