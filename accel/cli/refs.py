@@ -78,6 +78,15 @@ def request(client: Client, text: str) -> Item:
     return _only(found, "request", text)
 
 
+def job(client: Client, text: str) -> Item:
+    """The job that a UUID or its beginning means.
+
+    :raises NothingFound: there is none
+    :raises WrongUse: there are several
+    """
+    return _only(list(client.items("/jobs", {"ref": text}, limit=_SHOWN_CANDIDATES + 1)), "job", text)
+
+
 def claim(client: Client, text: str) -> Item:
     """The claim that a UUID or its beginning means, or the consumer that has one.
 

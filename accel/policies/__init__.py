@@ -16,6 +16,7 @@ from accel.policies import (
     devices,
     events,
     images,
+    jobs,
     kubernetes,
     nodes,
     partition,
@@ -39,6 +40,7 @@ MODULES: tuple[ModuleType, ...] = (
     audit,
     nodes,
     events,
+    jobs,
     summary,
     kubernetes,
 )

@@ -18,7 +18,7 @@ from accel.api.routes import ROUTES
 
 TABLE = yaml.safe_load((Path(__file__).parent.parent / "data" / "scope.yaml").read_text())
 COLUMNS = TABLE.pop("personas").split()
-ABOUT = ("arq:", "claim:", "placement:", "device_profile:", "event:", "quota:")
+ABOUT = ("arq:", "claim:", "placement:", "device_profile:", "event:", "quota:", "job:")
 """How the rules begin that are about things of projects."""
 
 _FREE_HANDLES = 60
@@ -36,7 +36,7 @@ class Row(NamedTuple):
 
     @property
     def route(self) -> tuple[str, str]:
-        template = re.sub(r"\{(request|claim)\}", "{uuid}", self.path.partition("?")[0]).replace(
+        template = re.sub(r"\{(request|claim|job)\}", "{uuid}", self.path.partition("?")[0]).replace(
             "{project}", "{project_id}"
         )
         return self.method.removesuffix("+"), template
@@ -59,7 +59,8 @@ class Things:
     def __init__(self, inventory: Inventory, api: Client) -> None:
         self._inventory = inventory
         self._api = api
-        device = inventory.device(inventory.node())
+        self._node = inventory.node()
+        device = inventory.device(self._node)
         self._part = inventory.deployable(device, num_accelerators=10_000)  # each handle is one of its own
         inventory.attribute(self._part, "rc", "FPGA")
         for _ in range(_FREE_HANDLES):
@@ -74,6 +75,10 @@ class Things:
         name = f"thing-{uuid4().hex}"
         if "claim:" in _rule(row) and row.route != ("POST", "/v2/placements/claims"):
             return self._claim(project)
+        if "job:" in _rule(row):
+            state = "failed" if which == "failed" else "queued"
+            device = self._inventory.device(self._node, identity=name)
+            return {"job": self._inventory.job(device, project_id=project, state=state)["uuid"]}
         if "arq" in _rule(row) and row.method != "POST":
             return self._request(project, is_bound=which == "bound")
         if "event" in _rule(row):

@@ -11,6 +11,7 @@ from uuid import uuid4
 from sqlalchemy import func, insert, select
 
 from accel.db.engine import Database
+from accel.db.job_tables import Job
 from accel.db.tables import (
     AcceleratorRequest,
     AttachHandle,
@@ -193,6 +194,32 @@ class Inventory:
         """How many accelerators a project may hold."""
         row = {"id": next(self._ids), "project_id": project_id, "resource_class": resource_class, "limit": limit}
         self._insert(Quota, [row | {"created_at": BEGIN}])
+        return row
+
+    def job(self, device: Mapping[str, Any], **columns: Any) -> dict[str, Any]:
+        """A job on a device that nobody attends to yet."""
+        number = next(self._ids)
+        defaults = {
+            "kind": "reset",
+            "state": "queued",
+            "node": "node1",
+            "driver": "fake",
+            "identity": device["identity"],
+            "device_uuid": device["uuid"],
+            "arguments": {},
+            "time_limit_seconds": 60,
+            "deadline_at": BEGIN + timedelta(days=1000),
+            "project_id": None,
+            "key": "",
+            "message": "",
+            "error_code": "",
+            "error_text": "",
+            "is_state_unknown": False,
+            "is_cancel_wanted": False,
+        }
+        made = BEGIN + timedelta(seconds=number)
+        row = {"id": number, "uuid": str(uuid4()), "created_at": made, **defaults, **columns}
+        self._insert(Job, [row])
         return row
 
     def event(self, kind: str = "device.added", **columns: Any) -> dict[str, Any]:
