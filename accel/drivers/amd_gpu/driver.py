@@ -7,11 +7,14 @@ list must do.
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import ClassVar
 
 from oslo_config import cfg
 
+from accel.drivers.amd_gpu import examination, smi
 from accel.drivers.amd_gpu.kfd import Node, gpu_nodes
 from accel.drivers.base import Host
 from accel.drivers.guest.acts import PciActs
@@ -28,7 +31,8 @@ from accel.drivers.pci_card import (
 )
 from accel.drivers.pci_kinds import Kind, kind_of
 from accel.drivers.pci_names import pci_names
-from accel.drivers.sysfs import PciFunction, pci_functions, read_text
+from accel.drivers.sysfs import PciFunction, pci_function, pci_functions, read_text
+from accel.errors import DriverUnavailable
 from accel.model.address import PciAddress
 from accel.model.attribute import custom_trait, resource_class, traits
 from accel.model.device import (
@@ -42,6 +46,7 @@ from accel.model.device import (
     Link,
     LinkKind,
 )
+from accel.model.health import Signal
 
 _VENDOR = "1002"
 _GPU = Kind(DeviceType.GPU)
@@ -73,6 +78,17 @@ class AmdGpuDriver(PciActs):
         if not pci_functions(self._host):
             return tuple(_linked(_listed(self._host, nodes)))
         return tuple(_linked(_driven(self._host, nodes)))
+
+    def examine(self, device: Device) -> Iterator[Signal]:
+        """Errors that were caught, and memory that is lost."""
+        function = pci_function(self._host, device.address) if device.address else None
+        if function is None:
+            return
+        counts = None
+        if self._host.is_real and not (function.path / "ras").is_dir():
+            with suppress(DriverUnavailable):
+                counts = smi.error_counts(function.address)
+        yield from examination.examine(function, counts, datetime.now(UTC))
 
 
 _Seen = tuple[Device, Sequence[Node]]
