@@ -90,7 +90,7 @@ class Topology:
         """How well a set is connected, from 0 to 1: the mean over its pairs. One card is as close as can be."""
         found: float | None = self.memory.get(cards)
         if found is None:
-            pairs = [self._pair(a, b) for a, b in combinations(bits(cards), 2)]
+            pairs = [self.pair(a, b) for a, b in combinations(bits(cards), 2)]
             found = sum(pairs) / len(pairs) if pairs else 1.0
             self.remember(cards, found)
         return found
@@ -101,7 +101,8 @@ class Topology:
             self.memory.clear()
         self.memory[key] = finding
 
-    def _pair(self, a: int, b: int) -> float:
+    def pair(self, a: int, b: int) -> float:
+        """How well two cards are connected, from 0 to 1."""
         near = next((near for near in _PAIRWISE if self.neighbours[near][a] >> b & 1), Nearness.NODE)
         return CLOSENESS[near]
 

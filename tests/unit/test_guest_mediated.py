@@ -81,9 +81,7 @@ def test_a_type_that_is_gone_is_named_with_those_that_are_left(kernel: Simulated
     kind = kernel.root / f"sys/devices/pci0000:00/{built_hosts.GPU}/mdev_supported_types/{TYPE}"
     kind.rename(kind.with_name("i915-GVTg_V6_1"))
 
-    with pytest.raises(
-        MdevTypeGone, match=rf"no mediated devices of type {TYPE}; it has: i915-GVTg_V5_4, i915"
-    ):
+    with pytest.raises(MdevTypeGone, match=rf"no mediated devices of type {TYPE}; it has: i915-GVTg_V5_4, i915"):
         driver.prepare(device, device.deployables[1], device.deployables[1].handles[0], KEY)
 
 

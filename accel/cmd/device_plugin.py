@@ -1,0 +1,80 @@
+"""``accel-device-plugin``: what a node's agent offers, as resources of a kubelet.
+
+It reads a file of its own and logs by the standard library alone: with the libraries of the other services it would be
+twice as large.
+"""
+
+import argparse
+import logging
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from threading import Event
+
+from accel.cmd import systemd
+from accel.errors import AccelError
+from accel.kubernetes import config as configuration
+from accel.kubernetes.config import Config
+from accel.kubernetes.plugin import Plugin
+
+PROG = "accel-device-plugin"
+DEFAULT_FILE = Path("/etc/accel/device-plugin.yaml")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run until SIGTERM or SIGINT.
+
+    :return: the exit status: 1 when the plugin cannot start as it is configured
+    """
+    arguments = _parser().parse_args(argv)
+    level = logging.DEBUG if arguments.verbose else logging.INFO
+    logging.basicConfig(level=level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    try:
+        config = _config(arguments.config)
+    except AccelError as error:
+        sys.stderr.write(f"{PROG}: {error}\n")
+        return 1
+    return serve(config)
+
+
+def serve(config: Config) -> int:
+    """Be the plugin of this node.
+
+    :return: the exit status
+    """
+    stop = Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    plugin = Plugin(config)
+    plugin.start()
+    systemd.notify(systemd.READY)
+    stop.wait()
+    systemd.notify(systemd.STOPPING)
+    plugin.stop()
+    return 0
+
+
+def _config(path: Path | None) -> Config:
+    """What a file says; without one, what holds everywhere."""
+    if path is None and not DEFAULT_FILE.exists():
+        return Config()
+    return configuration.load(path or DEFAULT_FILE)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=PROG, description="Offer this node's accelerators to its kubelet.", allow_abbrev=False
+    )
+    parser.add_argument(
+        "--config",
+        metavar="FILE",
+        type=Path,
+        help=f"what it is told, as YAML (default: {DEFAULT_FILE}, if it is there)",
+    )
+    parser.add_argument("--verbose", action="store_true", help="log more")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

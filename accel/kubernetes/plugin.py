@@ -1,0 +1,139 @@
+"""The plugin of a node: what the agent says becomes resources, specifications and lists."""
+
+import logging
+import time
+from collections.abc import Iterable, Sequence
+from threading import Event, Lock, Thread
+
+from accel.errors import AccelError
+from accel.kubernetes.cdi import SpecFiles
+from accel.kubernetes.config import Config
+from accel.kubernetes.endpoint import Endpoint
+from accel.kubernetes.registration import Place, Registration
+from accel.kubernetes.resources import Resource, Resources, Rule, resources_of
+from accel.kubernetes.units import Unit, units_of
+from accel.model.offer import Offer
+from accel.protos import accel_node_v1_pb2 as node
+from accel.sockets.client import Client, Watch
+from accel.sockets.offers import NODE_SERVICE, from_message
+
+_LOG = logging.getLogger(__name__)
+
+_RETRY_SECONDS = 0.5
+
+
+class Plugin:
+    """From ``start`` to ``stop``.
+
+    What it has once heard stays true while the agent is away: devices do not vanish because the agent is upgraded.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._agent = Client(config.node_socket, NODE_SERVICE)
+        self._specs = SpecFiles(config.cdi_directory, config.cdi_vendor)
+        self._place = Place(directory=config.kubelet_directory, registry=config.plugins_registry)
+        self._lock = Lock()
+        self._resources = Resources()
+        self._units: dict[str, Unit] = {}
+        self._endpoints: dict[str, Endpoint] = {}
+        self._registrations: dict[str, Registration] = {}
+        self._watch: Watch | None = None
+        self._is_stopped = Event()
+        self._trouble = "the agent has not been heard yet"
+        self._heard_at = 0.0
+        self._thread = Thread(target=self._follow, name="node", daemon=True)
+
+    def start(self) -> None:
+        """Follow the agent, and register what it tells of."""
+        self._thread.start()
+
+    def stop(self, *, for_good: bool = True) -> None:
+        """End: no socket of ours is left when it returns.
+
+        :param for_good: whether nobody comes after us, so that the specifications go too
+        """
+        self._is_stopped.set()
+        self._agent.close()
+        self._thread.join()
+        for registration in self._registrations.values():
+            registration.stop()
+        if for_good:
+            self._specs.remove()
+
+    @property
+    def endpoints(self) -> Sequence[Endpoint]:
+        """One for each resource that there is or was."""
+        with self._lock:
+            return list(self._endpoints.values())
+
+    @property
+    def problems(self) -> list[str]:
+        """What is the matter, in words; nothing where all is well."""
+        troubles = [f"{one.name}: {one.figures.trouble}" for one in self.endpoints if one.figures.trouble]
+        return [*([self._trouble] if self._trouble else []), *self._resources.problems, *troubles]
+
+    # --- the agent ---
+
+    def _follow(self) -> None:
+        while not self._is_stopped.is_set():
+            try:
+                for message in self._agent.watch("Watch", node.WatchRequest(watcher="accel-device-plugin")):
+                    self._hear(from_message(message))
+            except (AccelError, ValueError) as error:
+                self._say(f"the agent is not heard: {error}")
+            self._is_stopped.wait(_RETRY_SECONDS)
+
+    def _hear(self, offer: Offer) -> None:
+        self._heard_at = time.time()
+        if self._trouble:
+            _LOG.info("The agent of %s is heard", offer.node)
+        self._trouble = ""
+        self.take(offer)
+
+    def _say(self, trouble: str) -> None:
+        if trouble != self._trouble and not self._is_stopped.is_set():
+            _LOG.warning("%s", trouble)
+        self._trouble = trouble
+
+    # --- the resources ---
+
+    def take(self, offer: Offer) -> None:
+        """Have the kubelet and the runtimes know what there is now."""
+        units = self._kept(units_of(offer, in_parts=self._config.parts))
+        resources = resources_of(units, self._config.all_rules, self._config.mig)
+        for problem in set(resources.problems) - set(self._resources.problems):
+            _LOG.error("%s", problem)
+        self._write(units)
+        self._resources = resources
+        for name, resource in resources.by_name.items():
+            self._offer(name, resource, offer)
+        for name in self._endpoints.keys() - resources.by_name.keys():
+            # The kubelet keeps a resource that it once knew; it has none of it now.
+            self._offer(name, Resource(name=name, rule=Rule(name=name)), offer)
+
+    def _kept(self, units: Iterable[Unit]) -> list[Unit]:
+        """The units, those that are as they were as the same objects: comparing them then costs nothing."""
+        same = [known if (known := self._units.get(unit.id)) == unit and known is not None else unit for unit in units]
+        self._units = {unit.id: unit for unit in same}
+        return same
+
+    def _write(self, units: Iterable[Unit]) -> None:
+        try:
+            self._specs.write(units)
+        except OSError as error:
+            _LOG.error("The specifications of devices cannot be written: %s", error)
+
+    def _offer(self, name: str, resource: Resource, offer: Offer) -> None:
+        """Offer a resource; one that is new is registered with what it has."""
+        endpoint = self._endpoints.get(name) or Endpoint(name, self._config, self._prepare)
+        endpoint.offer(resource, offer.devices)
+        if name not in self._endpoints:
+            registration = Registration(endpoint, self._place)
+            with self._lock:
+                self._endpoints[name] = endpoint
+                self._registrations[name] = registration
+            registration.start()
+
+    def _prepare(self, handles: Sequence[str], timeout_seconds: float) -> None:
+        """Nothing is to be done for what a container gets as it is."""
