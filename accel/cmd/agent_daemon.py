@@ -44,7 +44,7 @@ def serve(conf: cfg.ConfigOpts, *, fleet_file: str) -> int:
         watch(bell)
         transport = transport_of(conf, threads=conf.rpc.agent_threads)
         client = make_client(conf, transport)
-        with _shown(conf) as show, _jobs(conf, transport, make_desk(conf, runner, bell)):
+        with _shown(conf) as show, _jobs(conf, transport, make_desk(conf, runner, bell, client)):
             make_agent(conf, client, bell, runner, show=show).run()
     return 0
 

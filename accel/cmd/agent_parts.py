@@ -12,6 +12,7 @@ from oslo_log import log
 
 from accel.agent import trial
 from accel.agent.bell import Bell, Call
+from accel.agent.images import ImageStore, Reader, Trust
 from accel.agent.jobs.acts import ProcessActs
 from accel.agent.jobs.desk import Desk, Surroundings
 from accel.agent.jobs.store import Store
@@ -26,7 +27,8 @@ from accel.cmd import systemd
 from accel.drivers import registry
 from accel.drivers.base import Guests, Host
 from accel.drivers.fleet import FleetFile
-from accel.errors import DriverUnavailable
+from accel.errors import ConfigurationError, DriverUnavailable, InvalidValue
+from accel.model.registry import read_public_key
 from accel.model.report import NodeReport
 from accel.privileged.separated import Separated
 from accel.rpc.api import Conductor
@@ -95,13 +97,33 @@ def make_agent(
     return Agent(eye, Reporter(conductor, spool), bell, intervals=intervals, notify=systemd.notify)
 
 
-def make_desk(conf: cfg.ConfigOpts, runner: ProcessRunner, bell: Bell) -> Desk:
-    """Where jobs for this node are ordered, not open yet, beside a runner of the same drivers."""
+def make_desk(conf: cfg.ConfigOpts, runner: ProcessRunner, bell: Bell, reader: Reader) -> Desk:
+    """Where jobs for this node are ordered, not open yet, beside a runner of the same drivers.
+
+    :param reader: where images come from
+    :raises ConfigurationError: a key that is to be trusted is none
+    """
     patience = conf.agent.driver_timeout_seconds + _REPORT_PATIENCE_SECONDS
     around = Surroundings(
-        rediscover=partial(bell.ring_and_wait, Call.LOOK, patience), takes=lambda node: node == conf.host
+        rediscover=partial(bell.ring_and_wait, Call.LOOK, patience),
+        images=make_images(conf, reader),
+        takes=lambda node: node == conf.host,
     )
     return Desk(Store(Path(conf.state_path) / "jobs"), ProcessActs(runner.setups), around)
+
+
+def make_images(conf: cfg.ConfigOpts, reader: Reader) -> ImageStore:
+    """The images that this node fetches.
+
+    :raises ConfigurationError: a key that is to be trusted is none
+    """
+    try:
+        keys = tuple(map(read_public_key, conf.agent.trusted_image_keys))
+    except InvalidValue as error:
+        raise ConfigurationError(f"[agent] trusted_image_keys: {error}") from error
+    trust = Trust(is_signature_required=conf.images.signature_required, keys=keys)
+    directory = Path(conf.state_path) / "images"
+    return ImageStore(directory, reader, limit_bytes=conf.agent.image_cache_mib << 20, trust=trust)
 
 
 def make_player(conf: cfg.ConfigOpts, conductor: Conductor, bell: Bell, fleet_file: Path) -> Player:

@@ -39,6 +39,7 @@ from accel.cmd.conductor import (
     take_up_left_work,
 )
 from accel.cmd.conductor_jobs import make_jobs
+from accel.conductor.images import ImageReader
 from accel.conductor.jobs import Jobs
 from accel.conductor.nova import connect
 from accel.conductor.placement import connect as connect_placement
@@ -48,7 +49,7 @@ from accel.drivers.fleet import FleetFile
 from accel.errors import ConfigurationError, InvalidValue
 from accel.rpc.agents import JobDesk, LocalAgents
 from accel.rpc.api import Conductor
-from accel.rpc.local import LocalClaims, LocalConductor
+from accel.rpc.local import LocalClaims, LocalConductor, LocalImages
 
 PROG = "accel up"
 DEFAULT_LISTEN = "127.0.0.1:6666"
@@ -200,7 +201,7 @@ class AllInOne:
         runner = make_runner(conf)
         runner.start()
         self._loops.append(make_agent(conf, conductor, bell, runner).run)
-        desk = self._desks[conf.host] = make_desk(conf, runner, bell)
+        desk = self._desks[conf.host] = make_desk(conf, runner, bell, LocalImages(ImageReader(self._database)))
         desk.open()
         self._ends.callback(desk.stop)
         return bell

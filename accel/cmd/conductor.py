@@ -16,6 +16,7 @@ from accel import conf as configuration
 from accel.cmd import systemd
 from accel.cmd.conductor_jobs import make_agents, make_jobs, submitter
 from accel.conductor.claims import Claims, Hooks
+from accel.conductor.images import ImageReader
 from accel.conductor.jobs import Jobs
 from accel.conductor.manager import Limits, Manager
 from accel.conductor.notifier import Notifier, Patience
@@ -86,7 +87,7 @@ def run(conf: cfg.ConfigOpts, stop: Event) -> int:
         claims = make_claims(database, conf, workers, neighbours)
         take_up_left_work(claims)
         mend_attribute_texts(manager)
-        server = serve(transport, manager, conf.host, topic=conf.rpc.topic, claims=claims)
+        server = serve(transport, manager, conf.host, topic=conf.rpc.topic, claims=claims, images=ImageReader(database))
         if not begin(server.start, stop, awaited=_brokers(conf)):
             return 0 if stop.is_set() else 1
         reporter = make_reporter(database, placement, conf, stop)

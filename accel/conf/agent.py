@@ -58,6 +58,20 @@ OPTIONS: list[cfg.Opt] = [
         help="A fleet file: the agent plays all of its nodes instead of looking at this host. For demonstrations and "
         "tests.",
     ),
+    cfg.ListOpt(
+        "trusted_image_keys",
+        default=[],
+        help="The public keys, in base64, of which one must have signed an image before this node loads it, whatever "
+        "the control plane says. Empty: those that the control plane names.",
+    ),
+    cfg.IntOpt(
+        "image_cache_mib",
+        default=1024,
+        min=1,
+        max=1048576,
+        help="How much of the images that this node has fetched is kept below state_path, in MiB. No larger image can "
+        "be loaded here.",
+    ),
     cfg.DictOpt(
         "labels",
         default={},

@@ -13,7 +13,7 @@ from accel.model.request import RequestChanges
 CONDUCTOR_TOPIC = "accel-conductor"
 """The name of the queue that all conductors share."""
 
-VERSIONS: tuple[str, ...] = ("1.1", "1.0")
+VERSIONS: tuple[str, ...] = ("1.2", "1.1", "1.0")
 """The versions of the messages that this release speaks, the newest first.
 
 A new member of a message, or a new method, is a new minor version. The release that adds one goes on speaking those
@@ -23,9 +23,11 @@ of the release before.
     Reports and heartbeats.
 1.1
     Changes of requests, audits.
+1.2
+    Images are read.
 """
 
-CLAIMS_VERSIONS: tuple[str, ...] = ("1.1",)
+CLAIMS_VERSIONS: tuple[str, ...] = ("1.2", "1.1")
 """The versions in which requests can be changed."""
 
 
@@ -43,6 +45,19 @@ class Conductor(Protocol):
         """Take a sign of life.
 
         :raises Unavailable: nothing was recorded
+        """
+        ...
+
+
+class Images(Protocol):
+    """What conductors have for nodes to load."""
+
+    def read_image(self, digest: str, offset: int) -> bytes:
+        """The part of an image that begins at an offset.
+
+        :param offset: in bytes, a multiple of ``model.registry.CHUNK_BYTES``
+        :raises NotFound: there is no such image, or it is shorter
+        :raises Unavailable: nobody answers
         """
         ...
 

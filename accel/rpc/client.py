@@ -142,6 +142,10 @@ class ConductorClient(Calls):
         """See ``Conductor.heartbeat``; raises what ``report`` raises."""
         return wire.decode(Acknowledgement, self.call("heartbeat", heartbeat=wire.encode(heartbeat)))
 
+    def read_image(self, digest: str, offset: int) -> bytes:
+        """See ``Images.read_image``; raises what ``report`` raises."""
+        return wire.decode(bytes, self.call("read_image", digest=digest, offset=offset))
+
 
 class ClaimsClient(Calls):
     """The ``Claims`` for an API that reaches a conductor over a broker."""

@@ -10,7 +10,7 @@ from accel.model.audit import Audit, AuditWanted
 from accel.model.report import Acknowledgement, Heartbeat, NodeReport
 from accel.rpc import wire
 from accel.rpc.answer import answer_of, result_of
-from accel.rpc.api import Claims, Conductor
+from accel.rpc.api import Claims, Conductor, Images
 from accel.rpc.wire import Value
 
 
@@ -27,6 +27,17 @@ class LocalConductor:
     def heartbeat(self, heartbeat: Heartbeat) -> Acknowledgement:
         """See ``Conductor.heartbeat``; raises what ``ConductorClient.report`` raises."""
         return _acknowledged(lambda: self._conductor.heartbeat(_copy(Heartbeat, heartbeat)))
+
+
+class LocalImages:
+    """The ``Images`` for callers in the conductor's own process."""
+
+    def __init__(self, images: Images) -> None:
+        self._images = images
+
+    def read_image(self, digest: str, offset: int) -> bytes:
+        """See ``Images.read_image``; raises what ``ConductorClient.read_image`` raises."""
+        return wire.decode(bytes, result_of(answer_of(lambda: self._images.read_image(digest, offset))))
 
 
 class LocalClaims:

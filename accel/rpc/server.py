@@ -7,7 +7,7 @@ from accel.model.report import Heartbeat, NodeReport
 from accel.model.request import RequestChanges
 from accel.rpc import wire
 from accel.rpc.answer import answer_of
-from accel.rpc.api import CONDUCTOR_TOPIC, VERSIONS, ClaimsService, Conductor
+from accel.rpc.api import CONDUCTOR_TOPIC, VERSIONS, ClaimsService, Conductor, Images
 from accel.rpc.messaging import oslo_messaging
 from accel.rpc.negotiation import newest_common
 
@@ -34,6 +34,19 @@ class ConductorEndpoint:
     def heartbeat(self, _context: object, heartbeat: object = None) -> dict[str, Any]:
         """See ``Conductor.heartbeat``."""
         return answer_of(lambda: self._conductor.heartbeat(wire.decode(Heartbeat, heartbeat)))
+
+
+class ImagesEndpoint:
+    """Turns messages of nodes that want images into calls and what they get into messages."""
+
+    target = oslo_messaging.Target(version=VERSIONS[0])
+
+    def __init__(self, images: Images) -> None:
+        self._images = images
+
+    def read_image(self, _context: object, digest: object = None, offset: object = None) -> dict[str, Any]:
+        """See ``Images.read_image``."""
+        return answer_of(lambda: self._images.read_image(wire.decode(str, digest), wire.decode(int, offset)))
 
 
 class ClaimsEndpoint:
@@ -64,14 +77,18 @@ def serve(
     *,
     topic: str = CONDUCTOR_TOPIC,
     claims: ClaimsService | None = None,
+    images: Images | None = None,
 ) -> oslo_messaging.MessageHandlingServer:
     """A server that answers out of a pool of threads, once its ``start()`` is called.
 
     :param host: the name of this conductor; each has its own
     :param claims: None: it answers agents only
+    :param images: None: it has none
     """
     endpoints: list[object] = [ConductorEndpoint(conductor)]
     if claims is not None:
         endpoints.append(ClaimsEndpoint(claims))
+    if images is not None:
+        endpoints.append(ImagesEndpoint(images))
     target = oslo_messaging.Target(topic=topic, server=host)
     return oslo_messaging.get_rpc_server(transport, target, endpoints)

@@ -32,10 +32,14 @@ class Images(Protocol):
     """Where a node gets images."""
 
     def fetch(self, image: ImageOrder) -> Path:
-        """A file with the image, whose digest and signature are right; it stays until the job is over.
+        """A file with the image, whose digest and signature are right; it stays until ``done_with`` is called.
 
         :raises AccelError: it is not to be had, or it is another one than it should be
         """
+        ...
+
+    def done_with(self, image: ImageOrder) -> None:
+        """Nobody needs what was fetched any more."""
         ...
 
 
@@ -45,6 +49,9 @@ class NoImages:
     def fetch(self, image: ImageOrder) -> Path:
         """See ``Images.fetch``."""
         raise ActRefused(f"this node cannot fetch image {image.name} ({image.digest})")
+
+    def done_with(self, image: ImageOrder) -> None:
+        """See ``Images.done_with``; there was none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,7 +222,11 @@ class Desk:
             image = self._around.images.fetch(order.image) if order.image is not None else None
         except AccelError as error:
             return replace(failed(error), is_state_unknown=False)  # nothing has been done to the device
-        return self._acts.do(order, image, progress, begun=begun)
+        try:
+            return self._acts.do(order, image, progress, begun=begun)
+        finally:
+            if order.image is not None:
+                self._around.images.done_with(order.image)
 
 
 def _ended(status: JobStatus, ending: Ending, now: datetime) -> JobStatus:
