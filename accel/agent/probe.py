@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from accel.agent.examination import examined
 from accel.drivers import registry
 from accel.drivers.base import Driver, Host
 from accel.errors import DriverFailure, DriverUnavailable
@@ -70,7 +71,7 @@ def driver_of(setup: Setup) -> Driver:
 def _guarded(setup: Setup) -> tuple[DriverReport, str]:
     name = setup.driver
     try:
-        return _answer(setup), ""
+        return _answer(setup)
     except DriverUnavailable as error:
         return failed(name, FailureKind.UNAVAILABLE, str(error), error.hint), ""
     except DriverFailure as error:
@@ -80,14 +81,16 @@ def _guarded(setup: Setup) -> tuple[DriverReport, str]:
         return failed(name, FailureKind.CRASHED, message, "see the agent's log for where"), traceback.format_exc()
 
 
-def _answer(setup: Setup) -> DriverReport:
-    devices = driver_of(setup).discover()
+def _answer(setup: Setup) -> tuple[DriverReport, str]:
+    driver = driver_of(setup)
+    devices = driver.discover()
     if isinstance(devices, Iterator):  # it can be walked once only
         devices = tuple(devices)
     found = problems(devices, node=setup.host.name)
     if found:
-        return failed(setup.driver, FailureKind.INVALID, _some(found), "this is a mistake in the driver")
-    return DriverReport(driver=setup.driver, devices=tuple(devices))
+        return failed(setup.driver, FailureKind.INVALID, _some(found), "this is a mistake in the driver"), ""
+    examination = examined(driver, setup.host, devices)
+    return DriverReport(driver=setup.driver, devices=examination.devices), examination.traceback
 
 
 def _some(found: list[str]) -> str:

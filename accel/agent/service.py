@@ -12,6 +12,7 @@ from accel.agent.node import boot_id, node_info
 from accel.agent.reporter import Reporter
 from accel.agent.runner import Runner
 from accel.agent.spool import Spool
+from accel.agent.vigil import Vigil
 from accel.drivers.base import Host
 from accel.model.report import DriverReport, NodeReport
 
@@ -41,6 +42,7 @@ class Intervals:
 class Eye:
     """Sees the node: the host itself and what its drivers say, merged.
 
+    :param vigil: says what follows from the signals of health
     :param show: takes what was seen before anybody else does
     """
 
@@ -50,9 +52,11 @@ class Eye:
         runner: Runner,
         spool: Spool,
         *,
+        vigil: Vigil | None = None,
         show: Callable[[NodeReport], None] = lambda _: None,
     ) -> None:
         self._identity = identity
+        self._vigil = vigil or Vigil()
         self._runner = runner
         self._spool = spool
         self._show = show
@@ -66,7 +70,8 @@ class Eye:
             self._tell_of_failure(report)
         identity = self._identity
         node = node_info(identity.host, agent_version=identity.version, rack=identity.rack, labels=identity.labels)
-        seen = NodeReport(node=node, boot_id=boot_id(identity.host), sequence=0, drivers=merged.reports)
+        reports = self._vigil.judge(merged.reports)
+        seen = NodeReport(node=node, boot_id=boot_id(identity.host), sequence=0, drivers=reports)
         self._show(seen)
         return seen
 

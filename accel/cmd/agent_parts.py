@@ -22,6 +22,7 @@ from accel.agent.reporter import Reporter
 from accel.agent.runner import ProcessRunner, Runner
 from accel.agent.service import Agent, Eye, Identity, Intervals
 from accel.agent.spool import Spool
+from accel.agent.vigil import Vigil
 from accel.agent.watcher import KernelEvents, Watcher
 from accel.cmd import systemd
 from accel.drivers import registry
@@ -93,7 +94,7 @@ def make_agent(
     intervals = Intervals(
         heartbeat_seconds=agent.heartbeat_interval_seconds, rediscovery_seconds=agent.rediscovery_interval_seconds
     )
-    eye = Eye(identity, runner, spool, show=show)
+    eye = Eye(identity, runner, spool, vigil=Vigil(agent.disregarded_signals), show=show)
     return Agent(eye, Reporter(conductor, spool), bell, intervals=intervals, notify=systemd.notify)
 
 

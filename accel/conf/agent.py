@@ -46,6 +46,13 @@ OPTIONS: list[cfg.Opt] = [
         max=86400,
         help="How often all drivers look again although the kernel has told of no change, in seconds.",
     ),
+    cfg.ListOpt(
+        "disregarded_signals",
+        default=["pcie.link"],
+        help="The sources of signals of health that are shown and do not make a device unhealthy; accel health lists "
+        "them. A link with fewer lanes than both ends have may be one that has lost lanes, or a slot that never had "
+        "them.",
+    ),
     cfg.StrOpt(
         "host_root",
         default="/",

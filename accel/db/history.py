@@ -196,6 +196,8 @@ def _recorded_device(recorded: RecordedDevice) -> Values:
 
 def _device(device: Device, driver: str) -> Values:
     values = device_values(device) | {"driver": driver}
+    del values["signals_text"]
+    values |= {f"signal.{one.source}": f"{one.value}: {one.text}" for one in device.signals}
     if device.deployables:
         values["deployables"] = [_deployable(part) for part in device.deployables]
     return values

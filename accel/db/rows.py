@@ -6,6 +6,7 @@ from uuid import NAMESPACE_DNS, uuid3
 
 from sqlalchemy import Row
 
+from accel.db import signal_texts
 from accel.model.address import PciAddress
 from accel.model.device import (
     AttachHandle,
@@ -43,6 +44,7 @@ DEVICE_COLUMNS = (
     "reason",
     "std_board_info",
     "vendor_board_info",
+    "signals_text",
 )
 DEPLOYABLE_COLUMNS = ("name", "kind", "num_accelerators", "rp_uuid")
 HANDLE_COLUMNS = ("type", "info", "info_key")
@@ -89,12 +91,13 @@ def to_failure(row: AnyRow) -> Failure | None:
 
 def device_values(device: Device) -> Values:
     """The columns of DEVICE_COLUMNS."""
-    values = {name: getattr(device, name) for name in DEVICE_COLUMNS}
+    values = {name: getattr(device, name) for name in DEVICE_COLUMNS if name != "signals_text"}
     return values | {
         "address": str(device.address) if device.address is not None else None,
         "pci_path": list(device.pci_path),
         "links": [{"peer": link.peer, "kind": link.kind, "width": link.width} for link in device.links],
         "std_board_info": dict(device.std_board_info),
+        "signals_text": signal_texts.text_of(device.signals),
     }
 
 
@@ -117,6 +120,7 @@ def to_device(row: AnyRow) -> Device:
         reason=row.reason,
         std_board_info=row.std_board_info,
         vendor_board_info=row.vendor_board_info,
+        signals=signal_texts.signals_of(row.signals_text),
     )
 
 

@@ -131,6 +131,7 @@ class Device(Base):
     links: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
     std_board_info: Mapped[dict[str, str]] = mapped_column(JSON)
     vendor_board_info: Mapped[str] = mapped_column(Text)
+    signals_text: Mapped[str | None] = mapped_column(_LongText)  # what accel.db.signal_texts keeps
     status: Mapped[str] = mapped_column(String(16))  # what the operator wants: enabled or maintaining
     presence: Mapped[str] = mapped_column(String(16))  # model.device.Presence
     health: Mapped[str] = mapped_column(String(16))  # model.device.Health

@@ -7,6 +7,7 @@ A value never changes: a change is a new value.
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 
 from accel.model.address import PciAddress
@@ -46,6 +47,23 @@ class Health(StrEnum):
     HEALTHY = "healthy"
     UNHEALTHY = "unhealthy"
     UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signal:
+    """What one source says of a device's fitness at one moment."""
+
+    source: str
+    """Where it is from, once per device: ``nvml.xid``, ``pcie.aer``, ``nvme.smart``: lower case, digits, dots."""
+    at: datetime
+    """When it was so, with zone."""
+    value: Health
+    """What it says; what cannot be read is unknown, not healthy."""
+    text: str = ""
+    """The figures, and what they mean, for people."""
+    count: int | None = None
+    """How often what it tells of has happened since the host was started: that it grows is what matters, whatever the
+    value. None for what is not counted."""
 
 
 class DeployableKind(StrEnum):
@@ -199,6 +217,9 @@ class Device:
     health: Health = Health.HEALTHY
     reason: str = ""
     """Why health is not healthy or presence not present, in words; empty otherwise."""
+    signals: tuple[Signal, ...] = ()
+    """What is known of its fitness, each from one source. ``health`` follows from them; a driver that only looks leaves
+    them out."""
     std_board_info: Mapping[str, str] = field(default_factory=dict)
     """Facts every kind of board has: product_id, class, firmware …"""
     vendor_board_info: str = ""

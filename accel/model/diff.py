@@ -51,7 +51,8 @@ class DeviceChange:
     removed with all its parts (``after`` is None).
     """
 
-    kind: EventKind
+    kind: EventKind | None
+    """None: what has changed is no event, as figures that rise and fall."""
     driver: str
     before: RecordedDevice | None
     after: Device | None
@@ -174,14 +175,22 @@ def _reported(pair: Match) -> Iterator[Change]:
 
 def _device_change(known: RecordedDevice, driver: str, after: Device) -> Iterator[DeviceChange]:
     if (known.driver, known.device) != (driver, after):
-        kind = _event(known.device.presence, after.presence)
+        kind = _event(known.device, after) or (None if known.driver == driver else EventKind.DEVICE_CHANGED)
         yield DeviceChange(kind=kind, driver=driver, before=replace(known, deployables=()), after=after)
 
 
-def _event(before: Presence, after: Presence) -> EventKind:
-    if before is after:
-        return EventKind.DEVICE_CHANGED
-    return EventKind.DEVICE_LOST if after is Presence.LOST else EventKind.DEVICE_RETURNED
+def _event(before: Device, after: Device) -> EventKind | None:
+    if before.presence is not after.presence:
+        return EventKind.DEVICE_LOST if after.presence is Presence.LOST else EventKind.DEVICE_RETURNED
+    is_told = before.health is not after.health or _complaints(before) != _complaints(after)
+    if is_told and after.presence is Presence.PRESENT:
+        return EventKind.HEALTH_CHANGED
+    return None if before == replace(after, signals=before.signals) else EventKind.DEVICE_CHANGED
+
+
+def _complaints(device: Device) -> set[tuple[str, Health]]:
+    """What is not well with it, by source."""
+    return {(signal.source, signal.value) for signal in device.signals if signal.value is not Health.HEALTHY}
 
 
 def _tree(deployables: Iterable[Deployable]) -> dict[str, Deployable]:

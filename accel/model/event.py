@@ -15,6 +15,8 @@ class EventKind(StrEnum):
     DRIVER_REMOVED = "driver.removed"
     DRIVER_FAILED = "driver.failed"
     DRIVER_RECOVERED = "driver.recovered"
+    HEALTH_CHANGED = "health.changed"
+    """A device has become fit or unfit, or something is known of its fitness that was not."""
     DEVICE_ADDED = "device.added"
     DEVICE_CHANGED = "device.changed"
     DEVICE_LOST = "device.lost"

@@ -12,7 +12,8 @@ from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
 from accel.model.attribute import RESOURCE_CLASS_KEY, TRAIT_KEY_PREFIX
-from accel.model.device import AttachHandle, Deployable, Device, HandleType, Health, Presence
+from accel.model.device import AttachHandle, Deployable, Device, HandleType, Health, Presence, Signal
+from accel.model.health import SOURCE
 
 STANDARD_RESOURCE_CLASSES = frozenset({"FPGA", "PGPU", "VGPU", "PCI_DEVICE", "SRIOV_NET_VF"})
 """The classes of OpenStack Placement that stand for accelerators; every other one begins with ``CUSTOM_``."""
@@ -36,6 +37,7 @@ _MAX_LENGTHS = {
 """The texts of a device, each with how many characters are kept of it."""
 
 _MAX_INFO_LENGTH = 512
+_MAX_SOURCE_LENGTH = 64
 _MAX_NUMBER = 2**31 - 1
 _UNKEPT = re.compile("[\x00\ud800-\udfff]")
 """What PostgreSQL does not keep, and what is no Unicode."""
@@ -148,6 +150,42 @@ def _not_a_text_mapping(value: Any, where: str) -> Iterator[str]:
         return
     for text in (text for item in value.items() for text in item):
         yield from _not_a(str, text, where)
+
+
+# --- signals ---
+
+
+def signal_problems(signals: object) -> list[str]:
+    """What is wrong with what a driver gave for the health of one device; nothing when it is right."""
+    if not isinstance(signals, list | tuple):
+        return [f"examine() gave {_shown(signals)}: give an iterable of accel.model.health.Signal"]
+    mistyped = [problem for index, signal in enumerate(signals) for problem in _mistyped_signal(index, signal)]
+    if mistyped:
+        return mistyped
+    times = Counter(signal.source for signal in signals)
+    return [problem for signal in signals for problem in _wrong_signal(signal)] + [
+        f"source {source!r} is given {count} times: give one signal for each source"
+        for source, count in times.items()
+        if count > 1
+    ]
+
+
+def _mistyped_signal(index: int, signal: object) -> Iterator[str]:
+    if type(signal) is not Signal:
+        yield f"signals[{index}] is {_shown(signal)}: give accel.model.health.Signal values only"
+        return
+    yield from _mistyped(signal, f"signals[{index}]")
+
+
+def _wrong_signal(signal: Signal) -> Iterator[str]:
+    if not SOURCE.fullmatch(signal.source) or len(signal.source) > _MAX_SOURCE_LENGTH:
+        yield f"source is {signal.source!r}: give words of lower case letters and digits with dots between, as pcie.aer"
+    if signal.at.tzinfo is None:
+        yield f"at is {signal.at}: give a time with its zone"
+    if len(signal.text) > MAX_NAME_LENGTH * 4:
+        yield f"text has {len(signal.text)} characters: give at most {MAX_NAME_LENGTH * 4}"
+    if signal.count is not None and signal.count < 0:
+        yield f"count is {signal.count}: give None for what is not counted"
 
 
 # --- a device ---

@@ -143,7 +143,7 @@ def test_a_failing_driver_keeps_its_devices(manager: Manager, database: Database
     )
     manager.report(report(answer(gpu(1)), sequence=3))
     assert device(database, "GPU-1").device.health == "healthy"
-    assert event_kinds(database)[-4:] == ["driver.failed", "device.changed", "driver.recovered", "device.changed"]
+    assert event_kinds(database)[-4:] == ["driver.failed", "health.changed", "driver.recovered", "health.changed"]
 
 
 def test_cutting_a_held_card_anew_keeps_what_is_held_as_lost(manager: Manager, database: Database) -> None:

@@ -23,7 +23,7 @@ def replayed(state: State, events: Iterable[Any]) -> State:
     """The state after further events; fails where one tells of another before than was."""
     state = copy.deepcopy(state)
     for event in events:
-        what = event.kind.partition(".")[0]
+        what = "device" if event.kind == EventKind.HEALTH_CHANGED else event.kind.partition(".")[0]
         if what in _KINDS:
             _take(state, what, event)
     return state
@@ -34,7 +34,8 @@ def _take(state: State, what: str, event: Any) -> None:
     before, after = event.before, event.after
     if before is not None:
         was = state[key]
-        told = {name: value for name, value in before.items() if name not in ("deployables", "attributes", "handles")}
+        inner = ("deployables", "attributes", "handles")
+        told = {name: value for name, value in before.items() if name not in inner and not name.startswith("signal.")}
         assert {name: was.get(name) for name in told} == told, f"{event.kind} of {event.subject}"
     if after is None:
         _forget(state, key)
@@ -57,7 +58,8 @@ def _put(state: State, key: tuple[str, ...], values: Mapping[str, Any]) -> None:
     """Set what is told; what is new may have other things in it."""
     what, *place = key
     known = state.setdefault(key, dict(_PRESENT) if what in ("deployable", "handle") else {})
-    known |= {name: value for name, value in values.items() if name not in ("deployables", "attributes", "handles")}
+    inner = ("deployables", "attributes", "handles")
+    known |= {name: value for name, value in values.items() if name not in inner and not name.startswith("signal.")}
     for part in values.get("deployables", ()):
         _put(state, ("deployable", *place, part["name"]), part)
     for attribute in values.get("attributes", ()):
@@ -95,7 +97,9 @@ def stored(database: Database) -> State:
             values = rows.node_values(rows.to_node_info(row))
             state["node", row.name] = values | {"boot_id": row.boot_id, "state": row.state}
         for row in connection.execute(select(*Device.__table__.columns)):
-            state["device", row.uuid] = rows.device_values(rows.to_device(row)) | {"driver": row.driver}
+            values = rows.device_values(rows.to_device(row)) | {"driver": row.driver}
+            del values["signals_text"]  # what is only other words is no event
+            state["device", row.uuid] = values
         devices = {row.id: row.uuid for row in connection.execute(select(Device.id, Device.uuid))}
         parts = {row.id: row for row in connection.execute(select(*Deployable.__table__.columns))}
         for row in parts.values():

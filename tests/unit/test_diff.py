@@ -95,7 +95,7 @@ def test_a_card_that_moves_to_another_slot_stays_the_same_device() -> None:
 def test_devices_of_a_driver_that_failed_stay_and_their_health_is_unknown() -> None:
     changes = diff(recorded(report(answer(gpu(1)))), report(failed()))
     after = device_change(changes).after
-    assert kinds(changes) == ["driver.failed", "device.changed"]
+    assert kinds(changes) == ["driver.failed", "health.changed"]
     assert (after.presence, after.health, after.reason) == (
         Presence.PRESENT,
         Health.UNKNOWN,
@@ -123,7 +123,7 @@ def test_a_driver_that_answers_again_has_recovered() -> None:
 def test_a_failure_of_one_driver_leaves_the_devices_of_another_alone() -> None:
     before = report(answer(gpu(1)), answer(gpu(2), driver="pci"))
     changes = diff(recorded(before), report(answer(gpu(1)), failed("pci")))
-    assert kinds(changes) == ["driver.failed", "device.changed"]
+    assert kinds(changes) == ["driver.failed", "health.changed"]
     assert device_change(changes).after.identity == "GPU-2"
 
 
@@ -164,7 +164,7 @@ def test_devices_without_address_are_matched_by_identity_only() -> None:
 
 def test_a_slot_seen_by_another_driver_tells_nothing_of_a_better_known_device_whose_driver_failed() -> None:
     changes = diff(recorded(report(answer(gpu(1)))), report(failed(), answer(unnamed(1), driver="pci")))
-    assert kinds(changes) == ["driver.failed", "driver.added", "device.changed"]
+    assert kinds(changes) == ["driver.failed", "driver.added", "health.changed"]
     assert device_change(changes).driver == "nvidia"
     assert device_change(changes).after.health is Health.UNKNOWN
 

@@ -150,12 +150,6 @@ def test_directories_that_no_class_links_to_are_left_over_and_no_engine(tree: Ho
     assert "bitstream_id" not in look(tree)[0].std_board_info
 
 
-def test_fatal_errors_of_the_engine_make_the_board_unhealthy(tree: HostTree) -> None:
-    engine(tree, function(tree), INTERFACE, **{"dfl_fme.0__errors__catfatal_errors": "0x10"})
-    (device,) = look(tree)
-    assert (device.health, "catfatal_errors is 0x10" in device.reason) == (Health.UNHEALTHY, True)
-
-
 @pytest.mark.parametrize("text", ["", "0" * 32, "xyz", "f64e", "\x00\x01"])
 def test_what_is_no_id_is_left_out(tree: HostTree, text: str) -> None:
     directory = function(tree)

@@ -16,7 +16,6 @@ from accel.drivers.base import Host
 from accel.drivers.intel_fpga.boards import Board, boards, is_virtual
 from accel.drivers.intel_fpga.examination import examine
 from accel.drivers.intel_fpga.programming import OPTIONS, Programmer
-from accel.drivers.pci_board import FIT, Condition
 from accel.drivers.pci_card import NODES, UNREAD, Knowledge, card, card_name
 from accel.drivers.pci_kinds import Kind, kind_of
 from accel.drivers.pci_names import pci_names
@@ -28,7 +27,6 @@ from accel.model.device import (
     DeployableKind,
     Device,
     DeviceType,
-    Health,
 )
 from accel.model.health import Signal
 
@@ -77,7 +75,6 @@ def _device(host: Host, board: Board, name: str) -> Device:
             facts=_facts(board),
             traits=tuple(_traits(board)),
             parts=tuple(_regions(card_name(host, board.function), board)),
-            condition=_condition(board),
         ),
         name=name,
         virtual_functions=board.virtual_functions,
@@ -126,10 +123,3 @@ def _regions(whole: str, board: Board) -> Iterator[Deployable]:
                 *(Attribute(key=key, value=value) for key, value in facts.items() if value),
             ),
         )
-
-
-def _condition(board: Board) -> Condition:
-    if board.engine and board.engine.fatal_errors:
-        reason = f"its management engine tells of fatal errors: catfatal_errors is {board.engine.fatal_errors:#x}"
-        return Condition(health=Health.UNHEALTHY, reason=reason)
-    return FIT

@@ -57,8 +57,6 @@ class Engine:
     interface_ids: tuple[str, ...]
     """Of each region: what an image must have been built for to fit, in 32 hex digits of lower case."""
     facts: Mapping[str, str]
-    fatal_errors: int
-    """The bits of ``catfatal_errors``; 0 where it does not say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +117,6 @@ def _engine(directory: Path) -> Engine:
         path=directory,
         interface_ids=tuple(filter(None, map(normal_id, _interface_ids(directory)))),
         facts={**facts, **dict(_bmc_versions(directory, _BMC_DEPTH))},
-        fatal_errors=read_number(directory / "errors/catfatal_errors") or 0,
     )
 
 
