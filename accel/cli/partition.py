@@ -43,6 +43,57 @@ class PartitionPlan(ShowCommand):
         return self._exit_code
 
 
+class PartitionApply(ShowCommand):
+    """Have devices cut as a plan says, each by a job."""
+
+    columns: ClassVar[tuple[Column, ...]] = (member("jobs"),)
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Add what is wanted."""
+        parser = super().get_parser(prog_name)
+        add_options(parser)
+        return parser
+
+    def fetch(self, parsed_args: argparse.Namespace) -> Item:
+        """Plan, and have done what is to be done.
+
+        :raises NoPlacement: it cannot be
+        :raises WrongState: it cannot be now
+        """
+        client = client_of(self)
+        answer = ask(parsed_args, client)
+        _check(answer)
+        changes = [
+            {"device_uuid": plan["device_uuid"], "layout": plan["layout"]}
+            for plan in answer["plans"]
+            if not plan["nothing_to_do"]
+        ]
+        return client.post("/partition/apply", {"changes": changes}) if changes else {"jobs": []}
+
+    def run(self, parsed_args: argparse.Namespace) -> int:
+        """Tell which jobs were ordered; the other formats have them as the API gives them."""
+        if parsed_args.formatter != formats.TABLE or parsed_args.columns:
+            return int(super().run(parsed_args) or 0)
+        out, jobs = self.app.stdout, self.fetch(parsed_args)["jobs"]
+        out.writelines(f"Job {job['uuid']} cuts {job['device']}\n" for job in jobs)
+        if jobs:
+            out.write(f"How it goes: accel job wait {jobs[0]['uuid'][:8]}\n")
+        else:
+            out.write("Nothing is to be done: it is so already.\n")
+        return 0
+
+
+def _check(answer: Mapping[str, Any]) -> None:
+    for plan in answer["plans"]:
+        if not plan["possible"]:
+            raise NoPlacement(plan["text"])
+        if not plan["applicable"] and not plan["nothing_to_do"]:
+            raise WrongState(plan["text"])
+    missing = answer["demand"]["missing"] if answer["demand"] else {}
+    if missing:
+        raise NoPlacement(f"No device gives {layout_text(missing)} besides what is free and what could be made.")
+
+
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that say what is wanted."""
     wanted = parser.add_argument_group("what is wanted: a layout of one device, or a demand of a pool")

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy.orm import aliased
 
 from accel.db import history
 from accel.db.events import Origin
@@ -20,10 +21,14 @@ from accel.db.tables import AcceleratorRequest, AttachHandle, Deployable, Device
 from accel.errors import Conflict
 from accel.model.device import Presence
 from accel.model.event import EventKind
-from accel.model.job import ENDED
+from accel.model.job import ENDED, JobKind
 
 FENCE = "fence"
 """The kind of holder that a fence is."""
+
+_MAKE_PARTS = frozenset({JobKind.PARTITION, JobKind.SET_VFS})
+"""The kinds of jobs that make parts, which may be reported before the job has ended, and be taken back by it."""
+_Cutting = aliased(Job)
 
 _HANDLES: AnySelect = (
     select(
@@ -51,6 +56,17 @@ _HANDLES: AnySelect = (
 )
 _OF_DEVICE = _HANDLES.where(Device.uuid == bindparam("wanted"))
 _OF_JOB = _HANDLES.where(Holder.kind == FENCE, Holder.name == bindparam("wanted"))
+_NEWLY_FENCED: AnySelect = (
+    _HANDLES.add_columns(_Cutting.uuid.label("job"))
+    .join(_Cutting, _Cutting.device_uuid == Device.uuid)
+    .where(
+        Node.name == bindparam("wanted"),
+        Holder.id.is_(None),
+        AttachHandle.presence == Presence.PRESENT,
+        _Cutting.kind.in_(sorted(_MAKE_PARTS)),
+        _Cutting.state.not_in(sorted(ENDED)),
+    )
+)
 _OF_REQUEST = _HANDLES.where(Holder.request_id == bindparam("wanted"))
 
 
@@ -86,6 +102,15 @@ def put_up(
     if taken_over:
         connection.execute(update(Holder).where(Holder.id.in_(taken_over)).values(name=job, created_at=origin.at))
     _add(connection, job, [row for row in rows if row.holder is None], origin)
+
+
+def cover(connection: Connection, node: str, origin: Origin) -> None:
+    """Fence what has been reported of devices of a node while a job makes parts of them."""
+    found: dict[str, list[Any]] = {}
+    for row in connection.execute(_NEWLY_FENCED, {"wanted": node}):
+        found.setdefault(row.job, []).append(row)
+    for job, rows in found.items():
+        _add(connection, job, rows, origin)
 
 
 def take_down(connection: Connection, job: str, origin: Origin, *, keeps_present: bool = False) -> int:

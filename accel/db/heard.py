@@ -12,11 +12,12 @@ from uuid import uuid4
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
-from accel.db import history, inventory, placement_nodes, recorded, rows
+from accel.db import fences, history, inventory, placement_nodes, recorded, rows
 from accel.db.batches import batches
+from accel.db.events import Origin
 from accel.db.history import AGENT, CONDUCTOR, Entry
 from accel.db.tables import Node
-from accel.model.diff import Change, diff
+from accel.model.diff import Change, DeployableChange, HandleChange, diff
 from accel.model.event import EventKind
 from accel.model.node import NodeState
 from accel.model.record import RecordedNode
@@ -174,7 +175,10 @@ def _take_further_report(
         history.write(connection, entries, now)
     else:
         known = recorded.load(connection, node.id, info=node.info, boot_id=node.boot_id)
-        if _change(connection, node.id, known, report, entries=entries, now=now):
+        changes = _change(connection, node.id, known, report, entries=entries, now=now)
+        if any(isinstance(change, DeployableChange | HandleChange) and change.before is None for change in changes):
+            fences.cover(connection, report.node.name, Origin(at=now, service=CONDUCTOR))
+        if changes:
             values |= rows.node_values(report.node) | {"updated_at": now}
     if report.boot_id != node.boot_id:
         values["retired_boot_ids"] = [*node.retired_boot_ids, node.boot_id][-_REMEMBERED_BOOTS:]

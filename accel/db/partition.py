@@ -3,10 +3,13 @@
 from collections.abc import Collection
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Text, cast, select
+from sqlalchemy import Connection, Text, cast, func, select
 
+from accel.db.fences import FENCE
+from accel.db.job_tables import Job
 from accel.db.paging import AnySelect
 from accel.db.tables import AttachHandle, Deployable, Device, Holder, Node
+from accel.model.job import ENDED
 from accel.model.partition_facts import SCHEME_FACT
 
 
@@ -22,6 +25,8 @@ class DividedRow(NamedTuple):
     model: str
     presence: str
     std_board_info: dict[str, str]
+    job: str | None
+    """The UUID of a job that is at it."""
 
 
 class HeldRow(NamedTuple):
@@ -34,6 +39,12 @@ class HeldRow(NamedTuple):
     project_id: str | None
 
 
+_JOB = (
+    select(func.min(Job.uuid))
+    .where(Job.device_uuid == Device.uuid, Job.state.not_in(sorted(ENDED)))
+    .correlate(Device)
+    .scalar_subquery()
+)
 _DEVICES: AnySelect = (
     select(
         Device.id,
@@ -45,6 +56,7 @@ _DEVICES: AnySelect = (
         Device.model,
         Device.presence,
         Device.std_board_info,
+        _JOB,
     )
     .join_from(Device, Node, Node.id == Device.node_id)
     .where(cast(Device.std_board_info, Text).contains(f'"{SCHEME_FACT}"', autoescape=True))
@@ -54,6 +66,7 @@ _HELD: AnySelect = (
     select(Deployable.device_id, AttachHandle.info, Holder.kind, Holder.name, Holder.project_id)
     .join_from(Holder, AttachHandle, AttachHandle.id == Holder.attach_handle_id)
     .join(Deployable, Deployable.id == AttachHandle.deployable_id)
+    .where(Holder.kind != FENCE)  # a fence is a job's, and is told of as such
     .order_by(Holder.id)
 )
 

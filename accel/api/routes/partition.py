@@ -1,5 +1,7 @@
 """What devices are cut into."""
 
+from http import HTTPStatus
+
 from accel.api.handlers import partition
 from accel.api.microversion import SAYS_MORE
 from accel.api.route import Route
@@ -14,5 +16,15 @@ ROUTES = (
         since=SAYS_MORE,
         body=schemas.PLAN_WANTED,
         answer=schemas.PLANS,
+    ),
+    Route(
+        "POST",
+        "/v2/partition/apply",
+        partition.apply,
+        policy="partition:apply",
+        since=SAYS_MORE,
+        body=schemas.APPLY,
+        answer=schemas.ORDERED,
+        success=HTTPStatus.ACCEPTED,
     ),
 )
