@@ -15,7 +15,9 @@ from accel.agent.bell import Bell, Call
 from accel.agent.images import ImageStore, Reader, Trust
 from accel.agent.jobs.acts import ProcessActs
 from accel.agent.jobs.desk import Desk, Surroundings
+from accel.agent.jobs.prepared import Prepared
 from accel.agent.jobs.store import Store
+from accel.agent.node import boot_id
 from accel.agent.player import Player
 from accel.agent.probe import Setup
 from accel.agent.reporter import Reporter
@@ -105,9 +107,12 @@ def make_desk(conf: cfg.ConfigOpts, runner: ProcessRunner, bell: Bell, reader: R
     :raises ConfigurationError: a key that is to be trusted is none
     """
     patience = conf.agent.driver_timeout_seconds + _REPORT_PATIENCE_SECONDS
+    prepared = Prepared(Path(conf.state_path) / "prepared", boot_id(make_host(conf)))
     around = Surroundings(
         rediscover=partial(bell.ring_and_wait, Call.LOOK, patience),
         images=make_images(conf, reader),
+        lost=prepared.lost,
+        done=prepared.done,
         takes=lambda node: node == conf.host,
     )
     return Desk(Store(Path(conf.state_path) / "jobs"), ProcessActs(runner.setups), around)

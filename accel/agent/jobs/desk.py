@@ -7,7 +7,7 @@ hears of the end finds the device in the record as it is then.
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -62,6 +62,10 @@ class Surroundings:
     """Lets all drivers look and waits until what they saw is reported, if somebody takes it."""
     images: Images = NoImages()  # noqa: RUF009 - it has no state
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    lost: Callable[[], Iterable[JobOrder]] = tuple
+    """What a restart of the host has undone: jobs that come before all others."""
+    done: Callable[[JobOrder], None] = lambda _order: None
+    """Told of each job that was done."""
     takes: Callable[[str], bool] = lambda _node: True
     """Whether jobs for a node of this name are taken here."""
 
@@ -86,6 +90,8 @@ class Desk:
         """Take up what an earlier run of the agent has left: what waited waits on; what was under way has failed."""
         with self._changed:
             self._store.open()
+            for order in self._around.lost():
+                self._take(order)
             for job in sorted(self._store, key=lambda job: job.status.started_at or datetime.min.replace(tzinfo=UTC)):
                 if job.status.state is JobState.RUNNING:
                     self._give_up(job)
@@ -197,6 +203,8 @@ class Desk:
         if ending.traceback:
             _LOG.error("Job %s, %s of %s, raised:\n%s", uuid, order.kind, order.device, ending.traceback)
         done = _ended(running, ending, self._around.clock())
+        if done.state is JobState.DONE:
+            self._around.done(order)
         with self._changed:
             self._store.change(uuid, status=done)
             self._store.remember(replace(running, message=_LOOKING_AGAIN))  # nobody hears of the end yet
