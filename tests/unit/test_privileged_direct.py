@@ -60,17 +60,26 @@ def test_a_tool_gives_what_it_printed_and_knows_nothing_of_our_environment(tmp_p
     assert Direct(tmp_path).run(program, "format") == "format in /, \n"
 
 
-def test_a_tool_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ToolMissing, match=f"{tmp_path}/nvme is not there, or no program: install it"):
-        Direct(tmp_path).run(f"{tmp_path}/nvme", "format")
+@pytest.mark.parametrize("what", ["nothing", "a file", "a directory"])
+def test_what_is_no_program_is_named(tmp_path: Path, what: str) -> None:
+    program = tmp_path / "nvme"
+    if what == "a file":
+        program.touch()
+    elif what == "a directory":
+        program.mkdir()
+
+    with pytest.raises(ToolMissing, match=f"{program} is not there, or no program: install it"):
+        Direct(tmp_path).run(str(program), "format")
 
 
 @pytest.mark.parametrize("stream", [1, 2])
 def test_what_a_tool_says_when_it_fails_is_told_whichever_stream_it_uses(tmp_path: Path, stream: int) -> None:
-    program = tool(tmp_path, f"echo invalid field >&{stream}; exit 3")
+    program = tool(tmp_path, f"(echo invalid field; echo; echo giving up) >&{stream}; exit 3")
 
-    with pytest.raises(ToolFailed, match="nvme ended with status 3: invalid field"):
+    with pytest.raises(ToolFailed, match="nvme ended with status 3: invalid field; giving up") as caught:
         Direct(tmp_path).run(program, "format")
+
+    assert caught.value.status == 3
 
 
 def test_a_tool_that_hangs_is_killed_with_what_it_has_started(tmp_path: Path) -> None:

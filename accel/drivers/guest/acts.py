@@ -1,5 +1,6 @@
 """What every driver of PCI cards can do, to be inherited: handles for guests, virtual functions, resets."""
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -14,16 +15,14 @@ from accel.errors import ActNotSupported, ActRefused, DeviceGone
 from accel.model.address import PciAddress
 from accel.model.device import AttachHandle, Deployable, DeployableKind, Device, HandleType
 
-RESET = "reset"
+RESET, BLANK = "reset", "blank"
 
 _COMPANION_CLASSES = frozenset({0x0403, 0x0C03, 0x0C80})
 """Sound, USB and serial buses: what graphics cards have beside the display."""
 
 
-class PciActs:
-    """Acts on cards on PCI. Whoever inherits it has the host in ``_host``."""
-
-    scrub_methods: ClassVar[Sequence[str]] = (RESET,)
+class PciGuests:
+    """Makes PCI functions ready for guests. Whoever inherits it has the host in ``_host``."""
 
     _host: Host
 
@@ -39,6 +38,23 @@ class PciActs:
         del device, deployable
         if handle.type is HandleType.PCI:
             pass_through.release(self._host, key)
+
+    def _same_card(self, device: Device, address: PciAddress) -> set[PciAddress]:
+        """The functions that are one card with a function; a virtual one is by itself."""
+        function = self._function(address)
+        if function is None or function.physical_function is not None:
+            return {address}
+        companions = {one.address for one in pci_functions(self._host) if _is_companion(one, address)}
+        return {address, *device.functions, *companions}
+
+    def _function(self, address: PciAddress) -> PciFunction | None:
+        return pci_function(self._host, address)
+
+
+class PciActs(PciGuests):
+    """All that can be done to any card on PCI."""
+
+    scrub_methods: ClassVar[Sequence[str]] = (RESET,)
 
     def set_vfs(self, device: Device, count: int, progress: Progress) -> None:
         """See ``accel.drivers.acts.Virtualizable``."""
@@ -66,14 +82,6 @@ class PciActs:
             raise ActRefused(f"{deployable.name} is a part of a card, and a reset takes the whole of it")
         self.reset(device, progress)
 
-    def _same_card(self, device: Device, address: PciAddress) -> set[PciAddress]:
-        """The functions that are one card with a function; a virtual one is by itself."""
-        function = self._function(address)
-        if function is None or function.physical_function is not None:
-            return {address}
-        companions = {one.address for one in pci_functions(self._host) if _is_companion(one, address)}
-        return {address, *device.functions, *companions}
-
     def _function_of(self, device: Device) -> PciFunction:
         if device.address is None:
             raise ActNotSupported(f"{device.identity} is not on PCI")
@@ -82,8 +90,22 @@ class PciActs:
             raise DeviceGone(f"there is no PCI function {device.address}")
         return function
 
-    def _function(self, address: PciAddress) -> PciFunction | None:
-        return pci_function(self._host, address)
+
+class FpgaActs(PciActs):
+    """All that can be done to any FPGA on PCI: it can be blanked, too."""
+
+    scrub_methods: ClassVar[Sequence[str]] = (BLANK, RESET)
+
+    @abstractmethod
+    def blank(self, device: Device, deployable: Deployable, progress: Progress) -> None:
+        """See ``accel.drivers.acts.Programmable``."""
+
+    def scrub(self, device: Device, deployable: Deployable, method: str, progress: Progress) -> None:
+        """See ``accel.drivers.acts.Scrubbable``: takes out what is loaded, or resets the card and may leave it in."""
+        if method == BLANK:
+            self.blank(device, deployable, progress)
+        else:
+            super().scrub(device, deployable, method, progress)
 
 
 def _is_companion(function: PciFunction, address: PciAddress) -> bool:

@@ -15,7 +15,6 @@ from accel.drivers.image_file import header_of
 from accel.drivers.intel_fpga.boards import Board, Region, boards
 from accel.drivers.open_nodes import check_unused
 from accel.drivers.pci_card import card_name
-from accel.drivers.tools import run_tool
 from accel.errors import ActNotSupported, ActRefused, DeviceGone, ImageMismatch, NotVerified, ToolFailed
 from accel.model.address import PciAddress
 from accel.model.device import Deployable, DeployableKind, Device
@@ -132,7 +131,7 @@ class Programmer:
     def _load(self, address: PciAddress, image: Path) -> None:
         command = self._command(address, image)
         try:
-            run_tool(*command, timeout_seconds=self._options.program_timeout)
+            self._host.privileged.run(*command, timeout_seconds=self._options.program_timeout)
         except ToolFailed as error:
             if self._options.programmer == FPGACONF and error.status in _BEFORE_WRITING:
                 raise ActRefused(str(error)) from error

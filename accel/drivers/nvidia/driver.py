@@ -14,6 +14,7 @@ from oslo_config import cfg
 
 from accel.drivers.acts import Progress
 from accel.drivers.base import Host
+from accel.drivers.guest.acts import PciActs
 from accel.drivers.nvidia import nvml
 from accel.drivers.nvidia.cards import VENDOR, Card, Record, join, nvlinks, without_nvml
 from accel.drivers.nvidia.partitioning import Cutter
@@ -33,7 +34,7 @@ _UUID_PREFIX = "GPU-"
 """What the identity of a card begins with that NVML knows."""
 
 
-class NvidiaDriver:
+class NvidiaDriver(PciActs):
     """Reports the NVIDIA GPUs of a host.
 
     :param library: the module ``pynvml``, to be asked about a host that is not the machine we run on; without it, such

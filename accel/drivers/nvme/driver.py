@@ -22,6 +22,7 @@ from oslo_config import cfg
 
 from accel.drivers.acts import Progress
 from accel.drivers.base import Host
+from accel.drivers.guest.acts import PciActs
 from accel.drivers.host_use import HostUse
 from accel.drivers.nvme import smart
 from accel.drivers.nvme.commands import Method
@@ -65,7 +66,7 @@ _Uses = Mapping[str, Sequence[str]]
 """What the host uses each namespace for, by the kernel's name of it."""
 
 
-class NvmeDriver:
+class NvmeDriver(PciActs):
     """Reports the NVMe drives of a host."""
 
     options: ClassVar[Sequence[cfg.Opt]] = (

@@ -15,7 +15,6 @@ from accel.drivers.base import Host
 from accel.drivers.image_file import header_of
 from accel.drivers.open_nodes import check_unused
 from accel.drivers.pci_card import device_nodes
-from accel.drivers.tools import run_tool
 from accel.drivers.xilinx_fpga.boards import Board, boards
 from accel.drivers.xilinx_fpga.functions import AlveoFunction
 from accel.errors import ActRefused, DeviceGone, ImageMismatch, InvalidImage, NotVerified
@@ -120,11 +119,11 @@ class Programmer:
         progress("flashing the shell: this takes minutes, and must not be interrupted")
         address = str(board.management.function.address)
         command = ("program", "--device", address, "--base", "--image", str(image.absolute()), "--force")
-        run_tool(self._options.xbmgmt, *command, timeout_seconds=self._options.flash_timeout)
+        self._host.privileged.run(self._options.xbmgmt, *command, timeout_seconds=self._options.flash_timeout)
         progress("flashed: the card runs the shell once the host has been switched off and on again")
 
     def _run(self, *command: str) -> None:
-        run_tool(*command, timeout_seconds=self._options.program_timeout)
+        self._host.privileged.run(*command, timeout_seconds=self._options.program_timeout)
 
     def _board(self, device: Device) -> Board:
         found = next((one for one in boards(self._host) if one.first.function.address == device.address), None)
