@@ -71,7 +71,7 @@ def _options(conf: cfg.ConfigOpts, name: str) -> dict[str, object]:
 
 def make_host(conf: cfg.ConfigOpts) -> Host:
     """The machine that the drivers look at and act on."""
-    guests = Guests(vfio_types=frozenset(conf.guest.vfio_types), node_group=conf.guest.node_group)
+    guests = Guests(has_virtual_functions=conf.guest.virtual_functions, node_group=conf.guest.node_group)
     root, state = Path(conf.agent.host_root), conf.state_path.lstrip("/")
     host = Host(name=conf.host, root=root, state=state, guests=guests)
     return replace(host, hands=Separated(tuple(shlex.split(conf.privileged.helper_command)))) if host.is_real else host

@@ -35,9 +35,8 @@ ENTRY_POINT_GROUP = "accel.drivers"
 class Guests:
     """What is done for those who are handed PCI functions."""
 
-    vfio_types: frozenset[str] = frozenset()
-    """Of which types of devices a function is bound to vfio-pci while somebody holds it; of the others it stays as it
-    is, because the hypervisor binds it itself or a container wants the kernel's driver."""
+    has_virtual_functions: bool = False
+    """Whether virtual functions are made for guests, so that the kernel's own drivers are to be kept off them."""
     node_group: str = ""
     """The group of users that may open the node of a vfio group; empty: root alone, as the kernel has it."""
 

@@ -12,7 +12,6 @@ from accel.testing import HostTree, PciRow, SimulatedKernel, options
 
 BRIDGE, CARD, SOUND, OTHER = "0000:80:00.0", "0000:81:00.0", "0000:81:00.1", "0000:82:00.0"
 KEY = "5f0c3a52-4e5b-4a4b-9a53-2a8a53cf11d1"
-GPUS = Guests(vfio_types=frozenset({"GPU"}))
 
 
 def cards(root: Path) -> HostTree:

@@ -12,7 +12,7 @@ from accel.errors import ActFailed, ActNotSupported, ActRefused, VirtualFunction
 from accel.model.device import DeployableKind
 from accel.testing import HostTree, SimulatedKernel
 
-QATS = Guests(vfio_types=frozenset({"QAT"}))
+FOR_GUESTS = Guests(has_virtual_functions=True)
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def test_the_kernel_takes_a_number_only_while_there_are_none(tree: HostTree) -> 
     assert set_vfs(kernel, 5) == []
 
 
-@pytest.mark.parametrize(("guests", "driver"), [(None, "4xxx"), (QATS, None)])
+@pytest.mark.parametrize(("guests", "driver"), [(None, "4xxx"), (FOR_GUESTS, None)])
 def test_what_is_made_for_guests_no_driver_of_the_kernel_gets(
     tree: HostTree, guests: Guests | None, driver: str | None
 ) -> None:
@@ -84,14 +84,14 @@ def test_a_card_without_its_own_driver_makes_none(tree: HostTree, driver: str) -
 
 def test_while_a_guest_has_one_none_is_taken_away(tree: HostTree) -> None:
     kernel = SimulatedKernel.of(tree)
-    set_vfs(kernel, 2, QATS)
+    set_vfs(kernel, 2, FOR_GUESTS)
     first = next(str(one.address) for one in pci_functions(tree.host()) if one.physical_function)
-    prepare(driver_of(kernel, QATS), OTHER, first)
+    prepare(driver_of(kernel, FOR_GUESTS), OTHER, first)
 
     with pytest.raises(VirtualFunctionsInUse, match=f"virtual function {first} of {OTHER} is bound to vfio-pci"):
         set_vfs(kernel, 0)
 
-    release(driver_of(kernel, QATS), OTHER, first)
+    release(driver_of(kernel, FOR_GUESTS), OTHER, first)
     set_vfs(kernel, 0)
     assert offered(kernel) == 0
 
@@ -141,10 +141,10 @@ def test_when_there_are_fewer_than_before_it_is_no_refusal_any_more(tree: HostTr
 
 def test_the_memory_of_what_a_guest_had_is_by_handle(tree: HostTree) -> None:
     kernel = SimulatedKernel.of(tree)
-    set_vfs(kernel, 2, QATS)
+    set_vfs(kernel, 2, FOR_GUESTS)
     first, second = (str(one.address) for one in pci_functions(tree.host()) if one.physical_function)
-    prepare(driver_of(kernel, QATS), OTHER, first)
-    prepare(driver_of(kernel, QATS), OTHER, second, key=KEY.replace("5", "6"))
-    release(driver_of(kernel, QATS), OTHER, first)
+    prepare(driver_of(kernel, FOR_GUESTS), OTHER, first)
+    prepare(driver_of(kernel, FOR_GUESTS), OTHER, second, key=KEY.replace("5", "6"))
+    release(driver_of(kernel, FOR_GUESTS), OTHER, first)
 
     assert (bound(tree, first), bound(tree, second)) == (None, "vfio-pci")

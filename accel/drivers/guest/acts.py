@@ -1,6 +1,5 @@
 """What every driver of PCI cards can do, to be inherited: handles for guests, virtual functions, resets."""
 
-from abc import abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -15,7 +14,7 @@ from accel.errors import ActNotSupported, ActRefused, DeviceGone
 from accel.model.address import PciAddress
 from accel.model.device import AttachHandle, Deployable, DeployableKind, Device, HandleType
 
-RESET, BLANK = "reset", "blank"
+RESET = "reset"
 
 _COMPANION_CLASSES = frozenset({0x0403, 0x0C03, 0x0C80})
 """Sound, USB and serial buses: what graphics cards have beside the display."""
@@ -27,14 +26,14 @@ class PciGuests:
     _host: Host
 
     def prepare(self, device: Device, deployable: Deployable, handle: AttachHandle, key: str) -> None:
-        """See ``accel.drivers.acts.Preparable``: binds a PCI function to vfio-pci where its type is to be."""
+        """See ``accel.drivers.acts.Preparable``: binds a PCI function to vfio-pci."""
         del deployable
-        if handle.type is HandleType.PCI and device.type in self._host.guests.vfio_types:
+        if handle.type is HandleType.PCI:
             address = PciAddress.of_info(handle.info)
             pass_through.prepare(self._host, address, self._same_card(device, address), key)
 
     def release(self, device: Device, deployable: Deployable, handle: AttachHandle, key: str) -> None:
-        """See ``accel.drivers.acts.Preparable``; what was bound is given back even where it would not be bound now."""
+        """See ``accel.drivers.acts.Preparable``: binds it to its own driver again."""
         del device, deployable
         if handle.type is HandleType.PCI:
             pass_through.release(self._host, key)
@@ -59,7 +58,7 @@ class PciActs(PciGuests):
     def set_vfs(self, device: Device, count: int, progress: Progress) -> None:
         """See ``accel.drivers.acts.Virtualizable``."""
         function = self._function_of(device)
-        set_number(self._host, function, count, progress, for_guests=device.type in self._host.guests.vfio_types)
+        set_number(self._host, function, count, progress, for_guests=self._host.guests.has_virtual_functions)
 
     def reset(self, device: Device, progress: Progress) -> None:
         """See ``accel.drivers.acts.Resettable``: resets each function of the card that the kernel can reset."""
@@ -89,23 +88,6 @@ class PciActs(PciGuests):
         if function is None:
             raise DeviceGone(f"there is no PCI function {device.address}")
         return function
-
-
-class FpgaActs(PciActs):
-    """All that can be done to any FPGA on PCI: it can be blanked, too."""
-
-    scrub_methods: ClassVar[Sequence[str]] = (BLANK, RESET)
-
-    @abstractmethod
-    def blank(self, device: Device, deployable: Deployable, progress: Progress) -> None:
-        """See ``accel.drivers.acts.Programmable``."""
-
-    def scrub(self, device: Device, deployable: Deployable, method: str, progress: Progress) -> None:
-        """See ``accel.drivers.acts.Scrubbable``: takes out what is loaded, or resets the card and may leave it in."""
-        if method == BLANK:
-            self.blank(device, deployable, progress)
-        else:
-            super().scrub(device, deployable, method, progress)
 
 
 def _is_companion(function: PciFunction, address: PciAddress) -> bool:

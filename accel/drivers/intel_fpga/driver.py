@@ -13,7 +13,7 @@ from oslo_config import cfg
 
 from accel.drivers.acts import Progress
 from accel.drivers.base import Host
-from accel.drivers.guest.acts import FpgaActs
+from accel.drivers.guest.acts import PciActs
 from accel.drivers.intel_fpga.boards import Board, boards, is_virtual
 from accel.drivers.intel_fpga.examination import examine
 from accel.drivers.intel_fpga.programming import OPTIONS, Programmer
@@ -35,7 +35,7 @@ _FPGA = Kind(DeviceType.FPGA)
 _UNMANAGED = "its regions and what is loaded: bind the kernel's FPGA driver to it (dfl-pci)"
 
 
-class IntelFpgaDriver(FpgaActs):
+class IntelFpgaDriver(PciActs):
     """Reports the Intel FPGA cards of a host, and loads images into their regions."""
 
     options: ClassVar[Sequence[cfg.Opt]] = OPTIONS

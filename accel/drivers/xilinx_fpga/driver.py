@@ -14,7 +14,7 @@ from oslo_config import cfg
 
 from accel.drivers.acts import Progress
 from accel.drivers.base import Host
-from accel.drivers.guest.acts import FpgaActs
+from accel.drivers.guest.acts import PciActs
 from accel.drivers.pci_board import FIT, Condition
 from accel.drivers.pci_card import NODES, UNREAD, Knowledge, card, card_name, device_nodes
 from accel.drivers.pci_kinds import Kind, kind_of
@@ -40,7 +40,7 @@ _UNDRIVEN = "its shell and what is loaded: bind the drivers of Xilinx' runtime t
 _MANAGEMENT_SUFFIX = " management function"
 
 
-class XilinxFpgaDriver(FpgaActs):
+class XilinxFpgaDriver(PciActs):
     """Reports the Alveo cards of a host, loads images into them and flashes them."""
 
     options: ClassVar[Sequence[cfg.Opt]] = OPTIONS
