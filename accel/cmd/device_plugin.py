@@ -8,7 +8,8 @@ import argparse
 import logging
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
 
@@ -31,28 +32,45 @@ def main(argv: Sequence[str] | None = None) -> int:
     level = logging.DEBUG if arguments.verbose else logging.INFO
     logging.basicConfig(level=level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
-        config = _config(arguments.config)
+        return serve(_config(arguments.config))
     except AccelError as error:
         sys.stderr.write(f"{PROG}: {error}\n")
         return 1
-    return serve(config)
 
 
 def serve(config: Config) -> int:
     """Be the plugin of this node.
 
     :return: the exit status
+    :raises ConfigurationError: nobody can listen where the figures are to be
     """
     stop = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     plugin = Plugin(config)
-    plugin.start()
-    systemd.notify(systemd.READY)
-    stop.wait()
-    systemd.notify(systemd.STOPPING)
-    plugin.stop()
+    with _figures(plugin, config.listen):
+        plugin.start()
+        systemd.notify(systemd.READY)
+        stop.wait()
+        systemd.notify(systemd.STOPPING)
+        plugin.stop()
     return 0
+
+
+@contextmanager
+def _figures(plugin: Plugin, listen: str) -> Iterator[None]:
+    """Let others see meanwhile how it goes, where that is wanted."""
+    if not listen:
+        yield
+        return
+    from accel.kubernetes.figures import FiguresServer  # noqa: PLC0415 - its library is large
+
+    server = FiguresServer(plugin, listen)
+    server.start()
+    try:
+        yield
+    finally:
+        server.stop()
 
 
 def _config(path: Path | None) -> Config:

@@ -9,6 +9,8 @@ from accel.errors import AccelError
 from accel.kubernetes.cdi import SpecFiles
 from accel.kubernetes.config import Config
 from accel.kubernetes.endpoint import Endpoint
+from accel.kubernetes.features import FeatureFile, labels
+from accel.kubernetes.pods import Held, Pods
 from accel.kubernetes.registration import Place, Registration
 from accel.kubernetes.resources import Resource, Resources, Rule, resources_of
 from accel.kubernetes.units import Unit, units_of
@@ -36,9 +38,15 @@ class Plugin:
         self._lock = Lock()
         self._resources = Resources()
         self._units: dict[str, Unit] = {}
+        self._handles: dict[str, tuple[str, ...]] = {}
+        self._file_trouble = ""
         self._endpoints: dict[str, Endpoint] = {}
         self._registrations: dict[str, Registration] = {}
         self._watch: Watch | None = None
+        self._pods = (
+            Pods(config.pod_resources_socket, self._handles_of, self._agent) if config.pod_resources_socket else None
+        )
+        self._features = FeatureFile(config.features_directory) if config.features_directory else None
         self._is_stopped = Event()
         self._trouble = "the agent has not been heard yet"
         self._heard_at = 0.0
@@ -47,6 +55,8 @@ class Plugin:
     def start(self) -> None:
         """Follow the agent, and register what it tells of."""
         self._thread.start()
+        if self._pods:
+            self._pods.start()
 
     def stop(self, *, for_good: bool = True) -> None:
         """End: no socket of ours is left when it returns.
@@ -54,12 +64,16 @@ class Plugin:
         :param for_good: whether nobody comes after us, so that the specifications go too
         """
         self._is_stopped.set()
+        if self._pods:
+            self._pods.stop()
         self._agent.close()
         self._thread.join()
         for registration in self._registrations.values():
             registration.stop()
         if for_good:
             self._specs.remove()
+            if self._features:
+                self._features.remove()
 
     @property
     def endpoints(self) -> Sequence[Endpoint]:
@@ -68,10 +82,21 @@ class Plugin:
             return list(self._endpoints.values())
 
     @property
+    def is_agent_heard(self) -> bool:
+        """Whether what is offered is the agent's word of now."""
+        return not self._trouble
+
+    @property
+    def held(self) -> Held:
+        """Which pods have what, by the ids of units."""
+        return self._pods.held if self._pods else {}
+
+    @property
     def problems(self) -> list[str]:
         """What is the matter, in words; nothing where all is well."""
         troubles = [f"{one.name}: {one.figures.trouble}" for one in self.endpoints if one.figures.trouble]
-        return [*([self._trouble] if self._trouble else []), *self._resources.problems, *troubles]
+        general = [self._trouble, self._pods.trouble if self._pods else "", self._file_trouble]
+        return [*filter(None, general), *self._resources.problems, *troubles]
 
     # --- the agent ---
 
@@ -104,7 +129,7 @@ class Plugin:
         resources = resources_of(units, self._config.all_rules, self._config.mig)
         for problem in set(resources.problems) - set(self._resources.problems):
             _LOG.error("%s", problem)
-        self._write(units)
+        self._write(offer, units, resources)
         self._resources = resources
         for name, resource in resources.by_name.items():
             self._offer(name, resource, offer)
@@ -116,13 +141,23 @@ class Plugin:
         """The units, those that are as they were as the same objects: comparing them then costs nothing."""
         same = [known if (known := self._units.get(unit.id)) == unit and known is not None else unit for unit in units]
         self._units = {unit.id: unit for unit in same}
+        self._handles.update((unit.id, unit.handles) for unit in same)
         return same
 
-    def _write(self, units: Iterable[Unit]) -> None:
+    def _write(self, offer: Offer, units: Sequence[Unit], resources: Resources) -> None:
+        """Bring the files up to date; that one cannot be written keeps nothing else from being done."""
+        self._file_trouble = ""
         try:
             self._specs.write(units)
+            if self._features:
+                self._features.write(labels(offer.devices, units, resources, self._config.mig))
         except OSError as error:
-            _LOG.error("The specifications of devices cannot be written: %s", error)
+            self._file_trouble = f"what others read cannot be written: {error}"
+            _LOG.error("%s", self._file_trouble)
+
+    def _handles_of(self, unit: str) -> tuple[str, ...]:
+        """Those of a unit that is there, or was."""
+        return self._handles.get(unit, ())
 
     def _offer(self, name: str, resource: Resource, offer: Offer) -> None:
         """Offer a resource; one that is new is registered with what it has."""
@@ -135,5 +170,7 @@ class Plugin:
                 self._registrations[name] = registration
             registration.start()
 
-    def _prepare(self, handles: Sequence[str], timeout_seconds: float) -> None:
-        """Nothing is to be done for what a container gets as it is."""
+    def _prepare(self, _handles: Sequence[str], _timeout_seconds: float) -> None:
+        """A container gets things as they are; the kubelet will soon say which it is."""
+        if self._pods:
+            self._pods.look_soon()

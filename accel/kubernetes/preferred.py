@@ -9,7 +9,7 @@ what is left for a set is one addition. Of more, sets are grown from several beg
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import add, itemgetter
@@ -50,6 +50,11 @@ class Preference:
         self._units = [unit.id for unit in resource.units]
         self._place = {unit: number for number, unit in enumerate(self._units)}
         self._weights = _weights(resource, devices)
+
+    @property
+    def known(self) -> Collection[str]:
+        """The ids of all devices."""
+        return self._portions.keys()
 
     def choose(self, demand: Demand) -> list[str]:
         """So many of the available ids as are asked for, those that must be among them first; fewer where there are
