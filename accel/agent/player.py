@@ -175,6 +175,7 @@ class Player:
         self._fleet = Fleet(())
         self._played: dict[str, _Played] = {}
         self._complaint = ""
+        self._turned = threading.Condition()
 
     def run(self) -> None:
         """Play.
@@ -184,11 +185,22 @@ class Player:
         self._follow(self._file.current())
         next_check = time.monotonic() + _FILE_CHECK_SECONDS
         with ThreadPoolExecutor(_MESSAGES_AT_ONCE, thread_name_prefix="played") as pool:
-            while Call.STOP not in self._bell.wait(self._timetable.pause(_FILE_CHECK_SECONDS)):
-                if time.monotonic() >= next_check:
+            while Call.STOP not in (calls := self._bell.wait(self._timetable.pause(_FILE_CHECK_SECONDS))):
+                if Call.LOOK in calls or time.monotonic() >= next_check:
                     self._look_at_file()
                     next_check = time.monotonic() + _FILE_CHECK_SECONDS
                 self._begin_turn(pool)
+        self._bell.close()
+
+    def catch_up(self, patience_seconds: float) -> bool:
+        """Look at the file now, and wait until all that is new is reported; gives whether that was in time."""
+        if not self._bell.ring_and_wait(Call.LOOK, patience_seconds):
+            return False
+        with self._turned:
+            return self._turned.wait_for(lambda: not self._has_news(), patience_seconds)
+
+    def _has_news(self) -> bool:
+        return any(played.agent.has_news for played in list(self._played.values()))
 
     def _begin_turn(self, pool: ThreadPoolExecutor) -> None:
         name = self._timetable.next()
@@ -203,6 +215,8 @@ class Player:
 
     def _turn_done(self, turn: Future[None]) -> None:
         self._slots.release()
+        with self._turned:
+            self._turned.notify_all()
         mistake = turn.exception()
         if mistake is not None:
             _LOG.error("A played agent has stopped", exc_info=mistake)

@@ -13,7 +13,7 @@ from oslo_log import log
 from accel.agent import trial
 from accel.agent.bell import Bell, Call
 from accel.agent.images import ImageStore, Reader, Trust
-from accel.agent.jobs.acts import ProcessActs
+from accel.agent.jobs.acts import InlineActs, ProcessActs
 from accel.agent.jobs.desk import Desk, Surroundings
 from accel.agent.jobs.prepared import Prepared
 from accel.agent.jobs.store import Store
@@ -30,7 +30,10 @@ from accel.cmd import systemd
 from accel.drivers import registry
 from accel.drivers.base import Guests, Host
 from accel.drivers.fleet import FleetFile
+from accel.drivers.fleet.cuts import NAME as CUTS_NAME
+from accel.drivers.fleet.cuts import CutsFile
 from accel.errors import ConfigurationError, DriverUnavailable, InvalidValue
+from accel.model.job import JobOrder
 from accel.model.registry import read_public_key
 from accel.model.report import NodeReport
 from accel.privileged.separated import Separated
@@ -135,7 +138,24 @@ def make_images(conf: cfg.ConfigOpts, reader: Reader) -> ImageStore:
 def make_player(conf: cfg.ConfigOpts, conductor: Conductor, bell: Bell, fleet_file: Path) -> Player:
     """The player of a fleet file."""
     seconds = conf.agent.heartbeat_interval_seconds
-    return Player(conductor, FleetFile(fleet_file), bell, version=version("accel"), heartbeat_seconds=seconds)
+    file = FleetFile(fleet_file, CutsFile(_host_of(conf, "").memory / CUTS_NAME))
+    return Player(conductor, file, bell, version=version("accel"), heartbeat_seconds=seconds)
+
+
+def make_played_desk(conf: cfg.ConfigOpts, player: Player, fleet_file: Path) -> Desk:
+    """Where jobs for all nodes of a fleet file are ordered, not open yet."""
+
+    def setup_of(order: JobOrder) -> Setup:
+        options = {"fleet_file": str(fleet_file.absolute())}
+        return Setup(driver=order.driver, host=_host_of(conf, order.node), options=options)
+
+    around = Surroundings(rediscover=partial(player.catch_up, _REPORT_PATIENCE_SECONDS))
+    return Desk(Store(Path(conf.state_path) / "played-jobs"), InlineActs(setup_of), around)
+
+
+def _host_of(conf: cfg.ConfigOpts, node: str) -> Host:
+    """The host that a played node is: this machine, under another name."""
+    return Host(name=node, state=conf.state_path.lstrip("/"))
 
 
 def watch(bell: Bell) -> None:

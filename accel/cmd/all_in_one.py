@@ -24,9 +24,10 @@ from oslo_config import cfg
 
 from accel import conf as configuration
 from accel.agent.bell import Bell, Call
+from accel.agent.jobs.desk import Desk
 from accel.api.app import make_app
 from accel.api.embedded import EmbeddedServer
-from accel.cmd.agent_parts import make_agent, make_desk, make_player, make_runner, watch
+from accel.cmd.agent_parts import make_agent, make_desk, make_played_desk, make_player, make_runner, watch
 from accel.cmd.api import check_access, relax_garbage_collection, start_placing
 from accel.cmd.conductor import (
     Neighbours,
@@ -128,6 +129,7 @@ class AllInOne:
         self._ends = ExitStack()
         self._bells: list[Bell] = []
         self._desks: dict[str, JobDesk] = {}
+        self._played: Desk | None = None
         self._agents: list[Future[None]] = []
         self._loops: list[Callable[[], None]] = []
 
@@ -185,7 +187,9 @@ class AllInOne:
     def _make_jobs(self, conf: cfg.ConfigOpts) -> Jobs:
         attendants = ThreadPoolExecutor(conf.conductor.job_threads, thread_name_prefix="job")
         self._ends.enter_context(attendants)
-        return make_jobs(self._database, conf, LocalAgents(self._desks.get), attendants, self._stop)
+        return make_jobs(
+            self._database, conf, LocalAgents(lambda node: self._desks.get(node, self._played)), attendants, self._stop
+        )
 
     def _prepare_agents(self, conductor: Conductor, *, fleet: Path | None, looks_at_host: bool) -> None:
         """Make all of them before any of them works: the drivers' processes are forked from one that knows all."""
@@ -194,7 +198,11 @@ class AllInOne:
         for captured in self._settings.captured:
             self._add_agent(captured, conductor)
         if fleet is not None:
-            self._loops.append(make_player(self._settings.main, conductor, self._new_bell(), fleet).run)
+            player = make_player(self._settings.main, conductor, self._new_bell(), fleet)
+            self._loops.append(player.run)
+            self._played = make_played_desk(self._settings.main, player, fleet)
+            self._played.open()
+            self._ends.callback(self._played.stop)
 
     def _add_agent(self, conf: cfg.ConfigOpts, conductor: Conductor) -> Bell:
         bell = self._new_bell()

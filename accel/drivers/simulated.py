@@ -1,14 +1,21 @@
 """The devices of one node of a fleet file, as if they were in this host."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import count
 from typing import ClassVar
 
 from oslo_config import cfg
 
+from accel.drivers.acts import Progress
 from accel.drivers.base import Host
-from accel.drivers.fleet import FleetFile
-from accel.errors import DriverFailure, DriverUnavailable, InvalidFleet
+from accel.drivers.fleet import FleetFile, SimulatedNode
+from accel.drivers.fleet.cuts import NAME as CUTS_NAME
+from accel.drivers.fleet.cuts import CutsFile
+from accel.errors import ActNotSupported, DriverFailure, DriverUnavailable, InvalidFleet, LayoutImpossible
 from accel.model.device import Device
+from accel.model.layout import Change, Impossible, change
+from accel.model.partition import Cut, Part
+from accel.model.partition_facts import parts_text
 
 
 class SimulatedDriver:
@@ -25,7 +32,8 @@ class SimulatedDriver:
 
     def __init__(self, host: Host, options: cfg.ConfigOpts.GroupAttr) -> None:
         self._host_name = host.name
-        self._file = FleetFile(host.root / options.fleet_file.lstrip("/"))
+        self._cuts = CutsFile(host.memory / CUTS_NAME)
+        self._file = FleetFile(host.root / options.fleet_file.lstrip("/"), self._cuts)
 
     def discover(self) -> Iterable[Device]:
         """The devices of the node with this host's name.
@@ -33,6 +41,32 @@ class SimulatedDriver:
         :raises DriverUnavailable: there is no fleet file, or it does not describe this node
         :raises DriverFailure: the fleet file has a mistake
         """
+        return self._node().devices()
+
+    def partition(self, device: Device, layout: Mapping[str, int], progress: Progress) -> None:
+        """Cut a card as the driver of a real one would: the smallest change, in no time.
+
+        :raises ActNotSupported: it cannot be cut
+        :raises LayoutImpossible: it cannot have these parts
+        """
+        node = self._node()
+        place = next((place for place in node.places if place.address == device.address), None)
+        cut = node.cut(place) if place else None
+        if place is None or cut is None:
+            raise ActNotSupported(f"{device.model} at {device.address} cannot be cut into parts")
+        found = change(cut, layout)
+        if isinstance(found, Impossible):
+            raise LayoutImpossible(found.text, found.rule)
+        for number, new in enumerate(found.made):
+            progress(f"making {new.profile} at slice {new.place.start}", number / len(found.made))
+        parts = None if not layout else (*found.kept, *_numbered(found))
+        self._cuts.write(node.name, place.number, parts_text(Cut(scheme=cut.scheme, parts=parts)))
+
+    def reset(self, device: Device, progress: Progress) -> None:
+        """Reset a card, which takes no time, and leaves no trace."""
+        progress(f"resetting {device.address}", None)
+
+    def _node(self) -> SimulatedNode:
         if not self._file.path.exists():
             raise DriverUnavailable(f"{self._file.path} does not exist", "write it, or set fleet_file of [simulated]")
         try:
@@ -46,4 +80,13 @@ class SimulatedDriver:
                 f"{self._file.path} describes no node {self._host_name}",
                 f"set [DEFAULT] host to one of its nodes ({some} …), or leave simulated out of enabled_drivers",
             )
-        return node.devices()
+        return node
+
+
+def _numbered(found: Change) -> Iterator[Part]:
+    """The new parts, with the smallest numbers that are free."""
+    taken = {part.id for part in found.kept}
+    free = (str(number) for number in count(1) if str(number) not in taken)
+    return (
+        Part(id=id_, profile=new.profile, start=new.place.start) for id_, new in zip(free, found.made, strict=False)
+    )

@@ -6,7 +6,8 @@ import pytest
 
 from accel.drivers.base import Host
 from accel.drivers.simulated import SimulatedDriver
-from accel.errors import DriverFailure, DriverUnavailable
+from accel.errors import ActNotSupported, DriverFailure, DriverUnavailable, LayoutImpossible
+from accel.model.device import Device
 from accel.testing.driver_contract import options
 
 
@@ -56,3 +57,57 @@ def test_a_mistake_in_the_file_is_a_failure_of_the_driver_and_not_the_absence_of
         driver.discover()
 
     assert not isinstance(caught.value, DriverUnavailable)
+
+
+# --- cutting ---
+
+
+CARDS = "nodes: [{name: n1, cards: [{model: A100-SXM4-40GB, count: 2}, {model: L4}]}, {name: n2, cards: []}]"
+
+
+def _silent(_message: str, _fraction: float | None = None) -> None:
+    pass
+
+
+def _parts(driver: SimulatedDriver, number: int) -> str:
+    return [*driver.discover()][number].std_board_info["partition_layout"]
+
+
+def _keys(device: Device) -> set[str]:
+    return {handle.key for part in device.deployables for handle in part.handles}
+
+
+def test_a_card_is_cut_and_joined_and_another_look_knows(tmp_path: Path) -> None:
+    driver = _driver(tmp_path, CARDS)
+    first, second, _ = driver.discover()
+
+    driver.partition(second, {"3g.20gb": 1, "1g.5gb": 1}, _silent)
+
+    again = _driver(tmp_path, None)
+    assert (_parts(again, 0), _parts(again, 1)) == ("whole", "1=3g.20gb@4; 2=1g.5gb@0")
+    assert [part.kind for part in [*again.discover()][1].deployables] == ["card", "mig", "mig"]
+    driver.partition(second, {}, _silent)
+    assert [*again.discover()][:2] == [first, second]
+
+
+def test_what_stays_keeps_its_number_and_its_uuid(tmp_path: Path) -> None:
+    driver = _driver(tmp_path, CARDS)
+    card, *_ = driver.discover()
+    driver.partition(card, {"1g.5gb": 1, "2g.10gb": 1}, _silent)
+    before, *_ = driver.discover()
+
+    driver.partition(card, {"2g.10gb": 1, "4g.20gb": 1}, _silent)
+
+    after, *_ = driver.discover()
+    assert len(_keys(before) & _keys(after)) == 1
+    assert _parts(driver, 0).count("=") == 2
+
+
+def test_what_cannot_be_is_refused(tmp_path: Path) -> None:
+    driver = _driver(tmp_path, CARDS)
+    card, _, plain = driver.discover()
+
+    with pytest.raises(LayoutImpossible, match="at most"):
+        driver.partition(card, {"4g.20gb": 2}, _silent)
+    with pytest.raises(ActNotSupported, match="cannot be cut"):
+        driver.partition(plain, {"1g.5gb": 1}, _silent)

@@ -1,11 +1,12 @@
 """A fleet file as nodes to play, read anew when it changes."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 from accel.drivers.fleet import schema
+from accel.drivers.fleet.cuts import Cuts, CutsFile
 from accel.drivers.fleet.layout import places
 from accel.drivers.fleet.node import SimulatedNode
 from accel.drivers.fleet.schema import Description, NodeGroup
@@ -68,8 +69,10 @@ class FleetFile:
     """A fleet file that may change while we run: a card vanishes from it, and comes back."""
 
     path: Path
+    cuts: CutsFile | None = None
+    """What cards have been cut into since; None: nobody cuts any."""
     _fleet: Fleet | None = None
-    _version: tuple[int, int, int] | None = None
+    _version: tuple[int, ...] | None = None
 
     def current(self) -> Fleet:
         """The fleet as the file describes it now; read again only when the file has changed.
@@ -78,13 +81,19 @@ class FleetFile:
         """
         version = self._version_now()
         if self._fleet is None or version != self._version:
-            self._fleet = load(self.path)
+            self._fleet = _cut(load(self.path), self.cuts.read() if self.cuts else {})
             self._version = version
         return self._fleet
 
-    def _version_now(self) -> tuple[int, int, int]:
+    def _version_now(self) -> tuple[int, ...]:
         try:
             stat = self.path.stat()
         except OSError as error:
             raise InvalidFleet(f"{self.path}: cannot be read: {error.strerror}") from error
-        return stat.st_mtime_ns, stat.st_size, stat.st_ino
+        return stat.st_mtime_ns, stat.st_size, stat.st_ino, *(self.cuts.version() if self.cuts else ())
+
+
+def _cut(fleet: Fleet, cuts: Cuts) -> Fleet:
+    if not cuts:
+        return fleet
+    return Fleet(tuple(replace(node, cuts=cuts[node.name]) if node.name in cuts else node for node in fleet.nodes))

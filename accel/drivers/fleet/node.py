@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from uuid import NAMESPACE_URL, UUID, uuid5
 
@@ -27,7 +27,7 @@ from accel.model.device import (
 )
 from accel.model.layout import Change, change
 from accel.model.partition import Cut, Part
-from accel.model.partition_facts import facts
+from accel.model.partition_facts import facts, read_parts
 from accel.model.report import NodeInfo, NumaNode
 
 _NAMESPACE = uuid5(NAMESPACE_URL, "accel:simulated-fleet")
@@ -46,6 +46,8 @@ class SimulatedNode:
     places: tuple[Place, ...]
     faults: Mapping[int, Fault]
     """By the number of the card."""
+    cuts: Mapping[int, str] = field(default_factory=dict)
+    """What cards have been cut into since the file was written, as ``parts_text`` has it, by their numbers."""
 
     def info(self, agent_version: str) -> NodeInfo:
         """The host itself, reported by an agent of the given version."""
@@ -64,6 +66,15 @@ class SimulatedNode:
         identities = {place.number: _identity(place.model, _uuid(self.name, place.number)) for place in present}
         return tuple(self._device(place, identities) for place in present)
 
+    def cut(self, place: Place) -> Cut | None:
+        """What a card can be cut into, and what it is; one with virtual functions is not cut besides."""
+        scheme = None if place.vfs else place.model.scheme
+        if scheme is None:
+            return None
+        if place.number in self.cuts:
+            return Cut(scheme=scheme, parts=read_parts(self.cuts[place.number]))
+        return Cut(scheme=scheme, parts=_parts(place.model, place.mig) if place.mig else None)
+
     def _is_absent(self, number: int) -> bool:
         fault = self.faults.get(number)
         return fault is not None and fault.state is State.ABSENT
@@ -72,6 +83,7 @@ class SimulatedNode:
         model = place.model
         uuid = _uuid(self.name, place.number)
         fault = self.faults.get(place.number)
+        cut = self.cut(place)
         return Device(
             identity=identities[place.number],
             type=model.type,
@@ -87,8 +99,12 @@ class SimulatedNode:
             presence=Presence.LOST if fault and fault.state is State.LOST else Presence.PRESENT,
             health=_health(fault),
             reason=fault.reason if fault else "",
-            std_board_info={"product_id": f"0x{model.product}", "class": f"0x{model.pci_class}", **_partition(place)},
-            deployables=_deployables(f"{self.name}_{place.address}", place, uuid),
+            std_board_info={
+                "product_id": f"0x{model.product}",
+                "class": f"0x{model.pci_class}",
+                **(facts(cut) if cut else {}),
+            },
+            deployables=_deployables(f"{self.name}_{place.address}", place, uuid, cut),
         )
 
 
@@ -123,10 +139,10 @@ def _health(fault: Fault | None) -> Health:
     return Health.UNHEALTHY if fault.state is State.UNHEALTHY else Health.UNKNOWN
 
 
-def _deployables(name: str, place: Place, uuid: UUID) -> tuple[Deployable, ...]:
+def _deployables(name: str, place: Place, uuid: UUID, cut: Cut | None) -> tuple[Deployable, ...]:
     """The card, and its parts where it is cut into some: then only the parts are offered."""
-    if place.mig:
-        return (_card(name, place, handles=()), *_mig_instances(name, place, uuid))
+    if cut is not None and cut.parts is not None:
+        return (_card(name, place, handles=()), *_mig_instances(name, place, uuid, cut))
     if place.vfs:
         return _card(name, place, handles=()), _vf_pool(name, place)
     return (_card(name, place, handles=(pci_handle(_function(place.address, place.model.handed_function)),)),)
@@ -145,20 +161,6 @@ def _card(name: str, place: Place, *, handles: tuple[AttachHandle, ...]) -> Depl
     )
 
 
-def _cut(place: Place) -> Cut | None:
-    """What the card can be cut into, and what it is; a card with virtual functions is not cut besides."""
-    scheme = None if place.vfs else place.model.scheme
-    if scheme is None:
-        return None
-    return Cut(scheme=scheme, parts=_parts(place.model, place.mig) if place.mig else None)
-
-
-def _partition(place: Place) -> Mapping[str, str]:
-    """What the card tells of being cut into parts."""
-    cut = _cut(place)
-    return facts(cut) if cut else {}
-
-
 @cache
 def _parts(model: CardModel, profiles: tuple[str, ...]) -> tuple[Part, ...]:
     """The parts of these profiles, numbered in this order, at the places where they would be made."""
@@ -173,10 +175,7 @@ def _parts(model: CardModel, profiles: tuple[str, ...]) -> tuple[Part, ...]:
     )
 
 
-def _mig_instances(card: str, place: Place, uuid: UUID) -> Iterator[Deployable]:
-    cut = _cut(place)
-    if cut is None:
-        return
+def _mig_instances(card: str, place: Place, uuid: UUID, cut: Cut) -> Iterator[Deployable]:
     for part in cut.parts or ():
         instance = f"MIG-{_uuid(str(uuid), 'mig', part.id)}"
         profile = cut.scheme.profile(part.profile)
