@@ -16,17 +16,31 @@ from typing import Any
 from accel.drivers.base import Host
 from accel.privileged.base import AdminAnswer, AdminCommand
 from accel.privileged.direct import Direct
+from accel.testing import SimulatedKernel
 from accel.testing.host_tree import HostTree, NvmeRow, PciRow
 
 _ANOTHER_KEY = bytes(byte ^ 0x5A for byte in range(256))
 ADDRESS = "0000:81:00.0"
-_GET_LOG_PAGE, _IDENTIFY, _FORMAT, _SANITIZE = 0x02, 0x06, 0x80, 0x84
+_GET_LOG_PAGE, _IDENTIFY, _VIRTUALIZATION, _FORMAT, _SANITIZE = 0x02, 0x06, 0x1C, 0x80, 0x84
 CHANGING = frozenset({_FORMAT, _SANITIZE})
 BLOCK, OVERWRITE, CRYPTO = 2, 3, 4
 NEVER, DONE, RUNNING, FAILED = 0, 1, 2, 3
 ALL_SANITIZES, ALL_FORMATS = 0b111, 0b100
 """What SANICAP says of a drive that sanitizes in all ways, FNA of one that formats with crypto erase, each namespace
 alone."""
+
+
+@dataclass
+class SecondaryController:
+    """The controller of a virtual function."""
+
+    number: int
+    function: int
+    is_online: bool = False
+    queues: int = 0
+    interrupts: int = 0
+    never_comes: bool = False
+    """Whether it stays offline whatever it is told."""
 
 
 @dataclass
@@ -42,7 +56,11 @@ class EmulatedDrive:
     hidden: list[int] = field(default_factory=list)
     """Namespaces that are not attached to this host."""
     controllers: list[int] = field(default_factory=lambda: [0])
-    secondaries: list[int] = field(default_factory=list)
+    secondaries: list["SecondaryController"] = field(default_factory=list)
+    queues: int = 0
+    """Flexible queues that it has, for all its secondary controllers; ``interrupts`` likewise. 0: none are flexible."""
+    interrupts: int = 0
+    most_each: int = 8
     smart: bytes = bytes(512)
     statuses: dict[int, int] = field(default_factory=dict)
     """What it answers commands of an opcode with, instead of doing them."""
@@ -143,14 +161,22 @@ class EmulatedDrive:
             struct.pack_into(f"<H{len(self.controllers)}H", data, 0, len(self.controllers), *self.controllers)
         elif what == 0x15:
             data[0] = len(self.secondaries)
-            for index, number in enumerate(self.secondaries):
-                struct.pack_into("<HH", data, 32 * (index + 1), number, 0)
+            for index, one in enumerate(self.secondaries, 1):
+                has = (one.function, one.queues, one.interrupts)
+                struct.pack_into("<HHB3xHHH", data, 32 * index, one.number, 0, one.is_online, *has)
+        elif what == 0x14:
+            given = (sum(one.queues for one in self.secondaries), sum(one.interrupts for one in self.secondaries))
+            data[4] = bool(self.queues) | bool(self.interrupts) << 1
+            for index, total in enumerate((self.queues, self.interrupts)):
+                struct.pack_into("<IIHHHH", data, 32 + 32 * index, total, given[index], 0, 2, self.most_each, 1)
         return bytes(data)
 
     # --- what it does ---
 
     def _erase(self, command: AdminCommand) -> int:
         dword = command.dwords[0]
+        if command.opcode == _VIRTUALIZATION:
+            return self._virtualize(dword, command.dwords[1])
         if command.opcode == _SANITIZE:
             action = dword & 0b111
             if self.state == RUNNING:
@@ -167,6 +193,22 @@ class EmulatedDrive:
             self._scramble(number, keeps_zeros=dword >> 9 & 0b111 == 1)
         return 0
 
+    def _virtualize(self, dword: int, count: int) -> int:
+        one = next((one for one in self.secondaries if one.number == dword >> 16), None)
+        if one is None:
+            return 0x11F
+        if one.is_online:
+            return 0x120
+        if dword & 0xF == 9:
+            one.is_online = not one.never_comes
+            return 0 if one.queues >= 2 or not self.queues else 0x120
+        what, total = (("queues", self.queues), ("interrupts", self.interrupts))[dword >> 8 & 0b111]
+        given = sum(getattr(other, what) for other in self.secondaries if other is not one)
+        if dword & 0xF != 8 or count > self.most_each or given + count > total:
+            return 0x121
+        setattr(one, what, count)
+        return 0
+
     def _scramble(self, number: int, *, keeps_zeros: bool) -> None:
         """Zeros, or what another key makes of what is there."""
         if self.lies:
@@ -174,6 +216,18 @@ class EmulatedDrive:
         file = self.files[number]
         content = file.read_bytes()
         file.write_bytes(bytes(len(content)) if keeps_zeros else content.translate(_ANOTHER_KEY))
+
+
+@dataclass(frozen=True)
+class KernelHands(SimulatedKernel):
+    """Acts on a host made of files as a kernel would, with an emulated NVMe controller."""
+
+    drive: EmulatedDrive
+
+    def nvme_admin(self, node: Path, command: AdminCommand, *, timeout_seconds: float = 60) -> AdminAnswer:
+        """See ``accel.privileged.base.Privileged``."""
+        del node, timeout_seconds
+        return self.drive.answer(command)
 
 
 @dataclass(frozen=True)

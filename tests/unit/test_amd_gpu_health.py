@@ -15,6 +15,7 @@ from accel.drivers.sysfs import pci_functions
 from accel.errors import DriverUnavailable
 from accel.model.address import PciAddress
 from accel.model.device import Health
+from accel.model.validate import signal_problems
 from accel.testing.driver_contract import options
 from accel.testing.host_tree import HostTree, PciRow
 
@@ -40,7 +41,9 @@ def ras(tree: HostTree, **files: str) -> None:
 def signals(tree: HostTree) -> dict[str, tuple[Health, str, int | None]]:
     driver = AmdGpuDriver(tree.host(), options(AmdGpuDriver))
     (device,) = driver.discover()
-    return {signal.source: (signal.value, signal.text, signal.count) for signal in driver.examine(device)}
+    found = list(driver.examine(device))
+    assert signal_problems(found) == []
+    return {signal.source: (signal.value, signal.text, signal.count) for signal in found}
 
 
 def test_errors_are_counted_by_where_they_were(tree: HostTree) -> None:

@@ -11,6 +11,7 @@ from support.vendor_tools import behave, install
 from accel.drivers.nvme import NvmeDriver, smart
 from accel.model.device import Device, Health
 from accel.model.health import Signal
+from accel.model.validate import signal_problems
 from accel.testing.driver_contract import options
 from accel.testing.host_tree import HostTree
 
@@ -40,7 +41,7 @@ def drive(tree: HostTree) -> EmulatedDrive:
 def signals(tree: HostTree, drive: EmulatedDrive, **values: object) -> dict[str, tuple[Health, str]]:
     driver = NvmeDriver(host_of(tree, drive), options(NvmeDriver, **values))
     found: list[Signal] = list(driver.examine(device(tree, drive)))
-    assert all(signal.at.tzinfo for signal in found)
+    assert signal_problems(found) == []
     return {signal.source: (signal.value, signal.text) for signal in found}
 
 

@@ -15,6 +15,7 @@ from support.nvme_drive import (
     RUNNING,
     EmulatedDrive,
     Hands,
+    SecondaryController,
     drive_in,
     fill,
     host_of,
@@ -22,7 +23,7 @@ from support.nvme_drive import (
 
 from accel.drivers.base import Host
 from accel.drivers.nvme import NvmeDriver
-from accel.errors import ActFailed, ActNotSupported, ActRefused, DeviceGone, NotVerified
+from accel.errors import ActFailed, ActNotSupported, ActRefused, DeviceGone, NotVerified, UsedByHost
 from accel.model.device import Deployable, Device
 from accel.testing.driver_contract import options
 from accel.testing.host_tree import HostTree, PciRow
@@ -172,6 +173,12 @@ def _held(bench: Bench) -> None:
     bench.tree.write("sys/devices/virtual/nvme-subsystem/nvme-subsys0/nvme0n1/holders/md0/size", "1")
 
 
+def _open(bench: Bench) -> None:
+    bench.tree.write("proc/4711/comm", "qemu\n")
+    (bench.tree.root / "proc/4711/fd").mkdir()
+    (bench.tree.root / "proc/4711/fd/7").symlink_to("/dev/nvme0n1")
+
+
 def _cut(bench: Bench) -> None:
     bench.tree.virtual_function(PciRow(address="0000:81:00.1", class_code=0x010802), of=ADDRESS)
 
@@ -191,6 +198,7 @@ def _shared(bench: Bench) -> None:
         (_mounted, "nvme0n1 is used by the host: /:"),
         (_swapped_to, "used by the host: swap"),
         (_held, "used by the host: /dev/md0"),
+        (_open, r"process 4711 \(qemu\) has /dev/nvme0n1.* open"),
         (_cut, "it has 1 virtual functions"),
         (_resetting, "controller nvme0 is resetting"),
         (_shared, r"controllers that this host does not see \(7\)"),
@@ -226,6 +234,19 @@ def test_a_mount_of_another_namespace_is_no_obstacle_to_what_erases_one(two: Ben
     assert (two.holds(1), two.holds(2)) == (False, True)
 
 
+def test_a_namespace_that_the_kernel_shows_twice_is_one_and_in_use_by_either_name(bench: Bench) -> None:
+    """Without multipathing each controller shows it; the host may have mounted the other one."""
+    disk = "sys/devices/virtual/nvme-subsystem/nvme-subsys0/nvme1n1"
+    bench.tree.write(f"{disk}/nsid", "1\n")
+    bench.tree.write(f"{disk}/size", "1024\n")
+    bench.tree.write("proc/self/mountinfo", "25 1 0:40 / /srv rw - xfs /dev/nvme1n1 rw\n")
+    with pytest.raises(UsedByHost, match="nvme1n1 is used by the host: /srv"):
+        bench.scrub("zero", "_ns1")
+    bench.tree.write("proc/self/mountinfo", "")
+    bench.scrub("crypto-erase", "_ns1")
+    assert not bench.holds(1)
+
+
 def test_namespaces_that_are_not_seen_count(bench: Bench) -> None:
     bench.drive.hidden = [5]
     with pytest.raises(ActNotSupported, match="would erase namespaces 5 of the drive, too"):
@@ -238,7 +259,8 @@ def test_namespaces_that_are_not_seen_count(bench: Bench) -> None:
 
 def test_secondary_controllers_are_the_drive_s_own(bench: Bench) -> None:
     bench.drive.oacs |= 1 << 7
-    bench.drive.controllers, bench.drive.secondaries = [0, 1, 2], [1, 2]
+    bench.drive.controllers = [0, 1, 2]
+    bench.drive.secondaries = [SecondaryController(1, 1), SecondaryController(2, 2)]
     bench.scrub()
     assert not bench.holds(1)
 

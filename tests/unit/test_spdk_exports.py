@@ -10,6 +10,7 @@ from accel.drivers.base import Host
 from accel.drivers.spdk import SpdkDriver
 from accel.errors import ActFailed, ActRefused, DeviceGone, DriverUnavailable, NotVerified
 from accel.model.device import AttachHandle, Deployable, Device, HandleType, Health, host_nqn
+from accel.model.validate import signal_problems
 from accel.testing.driver_contract import options
 
 CNODE, MADE = "nqn.2016-06.io.spdk:cnode1", "nqn.2026-11.internal.accel:node-1:Malloc0"
@@ -244,6 +245,7 @@ def test_a_vhost_controller_of_the_operator_s_is_left_alone(application: Applica
 
 
 def signals(part: Part) -> dict[str, tuple[Health, str]]:
+    assert signal_problems(list(part.driver.examine(part.device))) == []
     return {signal.source: (signal.value, signal.text) for signal in part.driver.examine(part.device)}
 
 
@@ -261,9 +263,9 @@ def test_the_drives_of_an_application_tell_how_fit_they_are(application: Applica
     }
     assert signals(of_operator(root)) == {
         "spdk": (Health.HEALTHY, "SPDK v24.09"),
-        "spdk.smart.Nvme0": (Health.HEALTHY, "99% spare; 2% of its life used; 17 media errors"),
-        "spdk.smart.Nvme1": (Health.UNHEALTHY, "its spare capacity is below the threshold; 9% spare"),
-        "spdk.smart.Nvme2": (
+        "spdk.smart.nvme0": (Health.HEALTHY, "99% spare; 2% of its life used; 17 media errors"),
+        "spdk.smart.nvme1": (Health.UNHEALTHY, "its spare capacity is below the threshold; 9% spare"),
+        "spdk.smart.nvme2": (
             Health.UNKNOWN,
             "bdev_nvme_get_controller_health_info: Internal error (-32603)",
         ),

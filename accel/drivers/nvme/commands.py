@@ -12,7 +12,8 @@ from enum import IntEnum, StrEnum
 from accel.drivers.nvme.smart import LOG_BYTES
 from accel.privileged.base import AdminCommand
 
-_GET_LOG_PAGE, _IDENTIFY, _FORMAT, _SANITIZE = 0x02, 0x06, 0x80, 0x84
+_GET_LOG_PAGE, _IDENTIFY, _VIRTUALIZATION, _FORMAT, _SANITIZE = 0x02, 0x06, 0x1C, 0x80, 0x84
+_ASSIGN, _ONLINE = 8, 9
 _ALL_NAMESPACES = 0xFFFFFFFF
 _SMART_LOG, _SANITIZE_LOG = 0x02, 0x81
 _SANITIZE_LOG_BYTES = 512
@@ -35,6 +36,10 @@ _STATUSES: Mapping[int, str] = {
     0x020: "the namespace is write protected",
     0x10A: "it does not know the format",
     0x10B: "new firmware waits for a reset of the controller",
+    0x11F: "there is no such controller",
+    0x120: "the controller is in another state",
+    0x121: "there are not so many resources",
+    0x122: "there is no such resource",
     0x123: "it does not sanitize while its persistent memory is enabled",
 }
 """What codes mean, by status code type (the upper digit) and status code (the lower two)."""
@@ -75,6 +80,36 @@ class Capabilities:
     """Whether it tells of namespaces that this host does not see."""
     has_secondaries: bool
     """Whether it has secondary controllers."""
+
+
+class Resource(IntEnum):
+    """What a controller can give to its secondaries."""
+
+    QUEUES = 0
+    INTERRUPTS = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Flexible:
+    """How much of a resource there is to be given."""
+
+    free: int
+    most_each: int
+    """How much a secondary may have."""
+    step: int
+    """What a share should be a multiple of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Secondary:
+    """A secondary controller."""
+
+    number: int
+    function: int
+    """Its virtual function, from 1 on; 0: of none."""
+    is_online: bool
+    has: Mapping[Resource, int]
+    """What it has been given of each resource."""
 
 
 class SanitizeState(IntEnum):
@@ -171,6 +206,11 @@ def list_secondaries() -> AdminCommand:
     return _identify(0x15)
 
 
+def flexible_resources() -> AdminCommand:
+    """What a primary controller has to give."""
+    return _identify(0x14)
+
+
 def _identify(what: int, namespace: int = 0) -> AdminCommand:
     return AdminCommand(
         opcode=_IDENTIFY, namespace=namespace, dwords=(what, 0, 0, 0, 0, 0), answer_bytes=_IDENTIFY_BYTES
@@ -232,18 +272,49 @@ def controller_ids(data: bytes) -> list[int]:
     return list(struct.unpack_from(f"<{min(count, 2047)}H", data, 2))
 
 
-def secondary_ids(data: bytes) -> list[int]:
-    """The controllers in a list of secondary controllers: entries of 32 bytes behind one that holds their number.
+def secondaries(data: bytes) -> list[Secondary]:
+    """The secondary controllers in a list: entries of 32 bytes behind one that holds their number.
 
     :raises ValueError: it is too short
     """
     _whole(data)
-    return [struct.unpack_from("<H", data, 32 * (1 + index))[0] for index in range(min(data[0], 127))]
+    entries = (struct.unpack_from("<H2xB3xHHH", data, 32 * (1 + index)) for index in range(min(data[0], 127)))
+    return [
+        Secondary(number, function, bool(state & 1), {Resource.QUEUES: queues, Resource.INTERRUPTS: interrupts})
+        for number, state, function, queues, interrupts in entries
+    ]
+
+
+def flexible(data: bytes) -> dict[Resource, Flexible]:
+    """What the capabilities of a primary controller say of the resources that are flexible.
+
+    :raises ValueError: it is too short
+    """
+    _whole(data)
+    found: dict[Resource, Flexible] = {}
+    for resource in Resource:
+        if data[4] >> resource & 1:
+            total, assigned, primary, _, most, step = struct.unpack_from("<IIHHHH", data, 32 + 32 * resource)
+            found[resource] = Flexible(free=max(total - assigned - primary, 0), most_each=most, step=step)
+    return found
 
 
 def _whole(data: bytes) -> None:
     if len(data) < _IDENTIFY_BYTES:
         raise ValueError(f"Identify gave {len(data)} bytes, not {_IDENTIFY_BYTES}")
+
+
+# --- what makes secondary controllers usable ---
+
+
+def assign(controller: int, resource: Resource, count: int) -> AdminCommand:
+    """Give a secondary controller, which is offline, so much of a resource."""
+    return AdminCommand(opcode=_VIRTUALIZATION, dwords=(_ASSIGN | resource << 8 | controller << 16, count, 0, 0, 0, 0))
+
+
+def online(controller: int) -> AdminCommand:
+    """Bring a secondary controller online."""
+    return AdminCommand(opcode=_VIRTUALIZATION, dwords=(_ONLINE | controller << 16, 0, 0, 0, 0, 0))
 
 
 # --- what takes out data ---

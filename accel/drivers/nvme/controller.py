@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from accel.drivers.base import Host
 from accel.drivers.nvme import commands
-from accel.drivers.nvme.commands import Capabilities, Method, SanitizeStatus
+from accel.drivers.nvme.commands import Capabilities, Flexible, Method, Resource, SanitizeStatus, Secondary
 from accel.errors import ActRefused
 from accel.privileged.base import AdminAnswer, AdminCommand
 
@@ -44,9 +44,17 @@ class AdminController:
         """The controllers of the drive. Raises as ``smart_log``."""
         return self._read(commands.list_controllers(), commands.controller_ids)
 
-    def secondaries(self) -> list[int]:
+    def secondaries(self) -> list[Secondary]:
         """The secondary controllers that it has. Raises as ``smart_log``."""
-        return self._read(commands.list_secondaries(), commands.secondary_ids)
+        return self._read(commands.list_secondaries(), commands.secondaries)
+
+    def flexible_resources(self) -> dict[Resource, Flexible]:
+        """What it has to give to them. Raises as ``smart_log``."""
+        return self._read(commands.flexible_resources(), commands.flexible)
+
+    def manage(self, command: AdminCommand) -> None:
+        """Have a secondary controller given something, or brought online. Raises as ``sanitize``."""
+        self._ask(command)
 
     def sanitize_status(self) -> SanitizeStatus:
         """How the newest sanitize went, or goes. Raises as ``smart_log``."""

@@ -18,9 +18,18 @@ from accel.drivers.host_use import HostUse
 from accel.drivers.nvme import samples
 from accel.drivers.nvme.commands import FORMATS, SANITIZES, Capabilities, Method, SanitizeState, SanitizeStatus
 from accel.drivers.nvme.controller import AdminController
-from accel.drivers.nvme.subsystems import Controller, Drive, Namespace
-from accel.errors import ActFailed, ActNotSupported, ActRefused, NotVerified
-from accel.model.address import PciAddress
+from accel.drivers.nvme.known import KnownDrive
+from accel.drivers.nvme.subsystems import Namespace
+from accel.drivers.open_nodes import check_unused
+from accel.drivers.sysfs import names_in
+from accel.errors import (
+    ActFailed,
+    ActNotSupported,
+    ActRefused,
+    NotVerified,
+    UsedByHost,
+    VirtualFunctionsInUse,
+)
 
 BEST = "best"
 """The best way that the controller supports and that reaches no further than it may."""
@@ -33,10 +42,7 @@ class Scrub:
     """What is to be erased, and what must not be."""
 
     host: Host
-    drive: Drive
-    ports: tuple[Controller, ...]
-    """The controllers of the drive without its virtual functions'."""
-    virtual_functions: tuple[PciAddress, ...]
+    known: KnownDrive
     namespaces: tuple[Namespace, ...]
     """Those that are to be erased."""
     is_whole: bool
@@ -53,7 +59,7 @@ class Scrub:
         """
         progress("looking whether anybody uses it")
         self._check_state()
-        controller = AdminController(self.host, self.ports[0].name)
+        controller = AdminController(self.host, self.known.ports[0].name)
         can = controller.capabilities()
         runs = self._running(controller, can)
         hidden = self._hidden(controller, can)
@@ -71,31 +77,35 @@ class Scrub:
     # --- whether it may be ---
 
     def _check_state(self) -> None:
-        for port in self.ports:
+        for port in self.known.ports:
             if port.state != _LIVE:
                 raise ActRefused(
                     f"controller {port.name} is {port.state or 'in no known state'}", "it must be live to be erased"
                 )
-        if self.virtual_functions:
-            count = len(self.virtual_functions)
-            raise ActRefused(
+        if self.known.virtual_functions:
+            count = len(self.known.virtual_functions)
+            raise VirtualFunctionsInUse(
                 f"it has {count} virtual functions, whose users it would hit", "take the virtual functions away first"
             )
 
     def _check_use(self, *, is_all: bool) -> None:
-        """The root disk, anything mounted or swapped to, and what other block devices hold."""
+        """The root disk, anything mounted or swapped to, what other block devices hold, and what programs have open."""
         use = HostUse(self.host)
-        for namespace in self.drive.namespaces if is_all else self.namespaces:
+        numbers = {one.number for one in self.namespaces}
+        reached = [one for one in self.known.drive.namespaces if is_all or one.number in numbers]
+        for namespace in reached:
             uses = use.of_disk(namespace.directory)
             if uses:
-                raise ActRefused(f"{namespace.name} is used by the host: {', '.join(uses)}", "unmount it first")
+                raise UsedByHost(f"{namespace.name} is used by the host: {', '.join(uses)}", "unmount it first")
+        check_unused(self.host, {f"/dev/{name}" for one in reached for name in _nodes(one)})
 
     def _check_others(self, controller: AdminController, can: Capabilities) -> None:
         """A drive with controllers that are not this host's may be another host's, too."""
-        mine = {port.number for port in self.drive.controllers}
+        mine = {port.number for port in self.known.drive.controllers}
         if None in mine or not can.has_namespace_lists:
             return
-        strange = set(controller.controllers()) - mine - set(controller.secondaries() if can.has_secondaries else ())
+        own = {one.number for one in controller.secondaries()} if can.has_secondaries else set()
+        strange = set(controller.controllers()) - mine - own
         if strange:
             names = ", ".join(map(str, sorted(strange)))
             raise ActRefused(
@@ -106,7 +116,7 @@ class Scrub:
         """Namespaces that this host does not see."""
         if not can.has_namespace_lists:
             return ()
-        return sorted(set(controller.namespaces()) - {one.number for one in self.drive.namespaces})
+        return sorted(set(controller.namespaces()) - {one.number for one in self.known.drive.namespaces})
 
     # --- how ---
 
@@ -144,7 +154,8 @@ class Scrub:
         """Why a method cannot be taken; empty if it can."""
         if method not in can.methods:
             return "the controller does not support it"
-        others = [*(one.number for one in self.drive.namespaces if one not in self.namespaces), *hidden]
+        mine = {one.number for one in self.namespaces}
+        others = sorted({*(one.number for one in self.known.drive.namespaces), *hidden} - mine)
         if self._reaches_all(method, can):
             names = ", ".join(map(str, others))
             return "" if self.is_whole or not others else f"it would erase namespaces {names} of the drive, too"
@@ -211,6 +222,12 @@ class Scrub:
             return samples.take(self.host, self.namespaces)
         except ActRefused as error:
             raise NotVerified(str(error), "do not hand the drive out") from error
+
+
+def _nodes(namespace: Namespace) -> list[str]:
+    """The names of a namespace and its partitions."""
+    partitions = [name for name in names_in(namespace.directory) if name.startswith(f"{namespace.name}p")]
+    return [namespace.name, *partitions]
 
 
 def _method(wanted: str) -> Method:

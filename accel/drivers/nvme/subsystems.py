@@ -5,7 +5,7 @@ Names are no guide: ``nvme1n1`` is a namespace of the subsystem nvme-subsys1, no
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,6 +83,11 @@ def drives(host: Host) -> list[Drive]:
         if _CONTROLLER_NAME.fullmatch(name) and name not in seen:
             found += _drive(controllers / name, [controllers / name])
     return found
+
+
+def distinct(namespaces: Sequence[Namespace]) -> Sequence[Namespace]:
+    """Each namespace once: without multipathing a kernel shows it once for each controller."""
+    return list({namespace.number: namespace for namespace in reversed(namespaces)}.values())[::-1]
 
 
 def sensor_directories(host: Host, controller: Controller) -> list[Path]:

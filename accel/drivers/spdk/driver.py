@@ -43,6 +43,8 @@ from accel.model.health import Signal
 
 _IDENTITY_PREFIX = "spdk:"
 _VENDOR, _PRODUCT = "spdk", "target"
+_NO_SOURCE = re.compile(r"[^a-z0-9_]+")
+"""What the source of a signal does not have in its name."""
 _LISTENER = re.compile(r"(?P<transport>\w+):(\[(?P<six>[0-9a-fA-F:.]+)\]|(?P<four>[0-9.]+)):(?P<service>\d{1,5})")
 
 
@@ -218,7 +220,7 @@ def _drive_signals(client: SpdkClient, now: datetime) -> Iterator[Signal]:
     """What each NVMe drive says of itself; nothing of an application that drives none."""
     warm: list[Sensor] = []
     for name in nvme_controllers(client):
-        source = f"spdk.smart.{name}"
+        source = f"spdk.smart.{_NO_SOURCE.sub('_', name.lower())}"
         try:
             log = smart.from_spdk(client.call("bdev_nvme_get_controller_health_info", name=name))
         except Refused as error:
