@@ -15,7 +15,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from accel.api import environment
-from accel.db import notifications, placement_nodes, summary
+from accel.db import health, notifications, placement_nodes, summary
 from accel.db.engine import Connection, Database
 from accel.errors import DatabaseUnavailable
 from accel.model.provider import SyncState
@@ -95,7 +95,7 @@ class Inventory(Collector):
         """The gauges."""
         is_up = GaugeMetricFamily("accel_database_up", "Whether the database answered when this was collected.")
         try:
-            groups, nodes, untold, placement = self._database.read(_count)
+            groups, nodes, untold, placement, complaints = self._database.read(_count)
         except DatabaseUnavailable:
             is_up.add_metric([], 0)
             yield is_up
@@ -110,13 +110,18 @@ class Inventory(Collector):
         yield _gauge("accel_devices", "Devices by type and state.", ["type", "state"], _devices(kinds))
         yield _gauge("accel_attach_handles", "Attach handles by type and state.", ["type", "state"], _handles(kinds))
         disabled: dict[tuple[str, ...], int] = {(kind,): group.devices.disabled for kind, group in kinds.items()}
+        labels = ["source", "value"]
+        yield _gauge("accel_device_complaints", "Devices with a signal of health that is bad.", labels, complaints)
         yield _gauge("accel_devices_disabled", "Devices that an operator has disabled, by type.", ["type"], disabled)
 
 
-def _count(connection: Connection) -> tuple[list[summary.Group], dict[str, int], int, dict[SyncState, int]]:
+_Counts = tuple[list[summary.Group], dict[str, int], int, dict[SyncState, int], dict[tuple[str, ...], int]]
+
+
+def _count(connection: Connection) -> _Counts:
     groups = summary.groups(connection, ["type"])
     nodes, untold = summary.nodes_by_state(connection), notifications.count(connection)
-    return groups, nodes, untold, placement_nodes.states(connection)
+    return groups, nodes, untold, placement_nodes.states(connection), health.complaints_by_source(connection)
 
 
 def _devices(kinds: Mapping[str, summary.Group]) -> dict[tuple[str, ...], int]:

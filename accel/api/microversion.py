@@ -32,8 +32,8 @@ VERSIONS: Mapping[Version, str] = {
     Version(2, 3): "Devices show their status.",
     Version(
         2, 4
-    ): "Nodes, topology, events and summary; attach handles, quotas and audits; placement; device profiles can be "
-    "changed; images and keys that sign them; answers say more.",
+    ): "Nodes, topology, events, health and summary; attach handles, quotas and audits; placement; device profiles can "
+    "be changed; images and keys that sign them; answers say more.",
 }
 OLDEST = min(VERSIONS)
 NEWEST = max(VERSIONS)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from cliff.command import Command
 
-from accel.cli import deployable, human, refs, vendors
+from accel.cli import deployable, health, human, refs, vendors
 from accel.cli.base import ListCommand, ShowCommand, client_of, query
 from accel.cli.client import Client, Item
 from accel.cli.columns import Column, member, plain, short_uuid, within
@@ -119,6 +119,7 @@ class DeviceShow(ShowCommand):
         *_ABOUT,
         Column("std_board_info", _board_info, lambda device: _lines(_board_info(device))),
         member("vendor_board_info"),
+        Column("signals", lambda device: device["signals"], health.lines),
         Column("deployables", lambda device: device["deployables"], lambda device: _parts(device["deployables"])),
         *_TIMES,
     )
@@ -135,7 +136,8 @@ class DeviceShow(ShowCommand):
         client = client_of(self)
         device = refs.device(client, parsed_args.device)
         parts = client.items("/deployables", {"device": device["uuid"], "sort_key": "name"})
-        return {**device, "deployables": [deployable.part(item) for item in parts]}
+        signals = client.get(f"/health/{device['uuid']}")["signals"]
+        return {**device, "signals": signals, "deployables": [deployable.part(item) for item in parts]}
 
 
 class _Change(Command):

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, or_
+from sqlalchemy import ColumnElement, false, func, or_
 
 from accel.db.tables import Device
 from accel.model.device import Health, Presence, Signal
@@ -49,11 +49,11 @@ def has_value(value: str) -> ColumnElement[bool]:
     return Device.signals_text.contains(f'"value":{json.dumps(value)}', autoescape=True)
 
 
-def is_anything_wrong() -> ColumnElement[bool]:
+def complains_by_signal() -> ColumnElement[bool]:
+    """Devices with a signal that does not say that all is well."""
+    return func.coalesce(or_(has_value(Health.UNHEALTHY), has_value(Health.UNKNOWN)), false())
+
+
+def complains() -> ColumnElement[bool]:
     """Devices that are not known to be well, or of which some signal is not."""
-    return or_(
-        Device.health != Health.HEALTHY,
-        Device.presence != Presence.PRESENT,
-        has_value(Health.UNHEALTHY),
-        has_value(Health.UNKNOWN),
-    )
+    return or_(Device.health != Health.HEALTHY, Device.presence != Presence.PRESENT, complains_by_signal())

@@ -15,6 +15,7 @@ from accel.policies import (
     device_profiles,
     devices,
     events,
+    health,
     images,
     jobs,
     kubernetes,
@@ -28,6 +29,7 @@ from accel.policies import (
 MODULES: tuple[ModuleType, ...] = (
     base,
     devices,
+    health,
     deployables,
     attributes,
     device_profiles,

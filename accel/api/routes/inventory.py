@@ -2,7 +2,7 @@
 
 from http import HTTPStatus
 
-from accel.api.handlers import attach_handles, attributes, deployables, devices, events, nodes, summary
+from accel.api.handlers import attach_handles, attributes, deployables, devices, events, health, nodes, summary
 from accel.api.microversion import SAYS_MORE
 from accel.api.route import Route
 from accel.api.schemas import attach_handles as handle_schemas
@@ -10,6 +10,7 @@ from accel.api.schemas import attributes as attribute_schemas
 from accel.api.schemas import deployables as deployable_schemas
 from accel.api.schemas import devices as device_schemas
 from accel.api.schemas import events as event_schemas
+from accel.api.schemas import health as health_schemas
 from accel.api.schemas import nodes as node_schemas
 from accel.api.schemas import summary as summary_schemas
 
@@ -29,6 +30,23 @@ ROUTES = (
     Route("POST", "/v2/devices/{uuid}/enable", devices.enable, policy="device:enable", success=HTTPStatus.NO_CONTENT),
     Route(
         "POST", "/v2/devices/{uuid}/disable", devices.disable, policy="device:disable", success=HTTPStatus.NO_CONTENT
+    ),
+    Route(
+        "GET",
+        "/v2/health",
+        health.index,
+        policy="health:get_all",
+        since=SAYS_MORE,
+        query=health_schemas.QUERY,
+        answer=health_schemas.HEALTH,
+    ),
+    Route(
+        "GET",
+        "/v2/health/{uuid}",
+        health.show,
+        policy="health:get_one",
+        since=SAYS_MORE,
+        answer=health_schemas.ONE,
     ),
     Route(
         "GET",
