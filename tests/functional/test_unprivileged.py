@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from support import spdk
 from support.discovery import devices
 from support.host_trees import HOSTS, KFD_PLACES
 from support.seen_by_udev import seen
@@ -19,6 +20,8 @@ import json, os, sys
 from pathlib import Path
 from accel.drivers.base import Host
 from accel.drivers.nvme import NvmeDriver
+from accel.drivers.spdk import SpdkDriver
+from accel.errors import DriverUnavailable
 from accel.testing.driver_contract import options
 from support.discovery import devices
 from support.seen_by_udev import seen
@@ -32,6 +35,11 @@ if os.geteuid() == 0:
 assert os.geteuid() != 0
 if len(sys.argv) == 2:
     print(json.dumps([seen(device) for device in devices(root)]))
+elif sys.argv[2] == "spdk":
+    try:
+        SpdkDriver(Host(name="node-1", root=root), options(SpdkDriver)).discover()
+    except DriverUnavailable as error:
+        print(json.dumps([str(error), error.hint]))
 else:
     driver = NvmeDriver(Host(name="node-1", root=root), options(NvmeDriver))
     print(json.dumps([[signal.value, signal.text] for one in driver.discover() for signal in driver.examine(one)]))
@@ -95,3 +103,17 @@ def test_a_drive_that_nobody_may_ask_is_of_unknown_health_and_says_why(open_dire
 
     assert health == Health.UNKNOWN
     assert f"{node}: Permission denied" in text
+
+
+def test_an_application_that_nobody_may_give_orders_is_unavailable_and_says_why(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    root = tmp_path_factory.mktemp("h")
+    for directory in (root, root.parent, root.parent.parent):
+        directory.chmod(0o755)
+    with spdk.running(spdk.Application(), root / "var/tmp/spdk.sock"):
+        (root / "var/tmp/spdk.sock").chmod(0o700)
+        message, hint = json.loads(said_by_nobody(str(root), "spdk"))
+
+    assert message.endswith("spdk.sock: Permission denied")
+    assert hint.startswith("let the agent's user open the socket")

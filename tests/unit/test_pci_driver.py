@@ -206,3 +206,46 @@ def test_an_idle_link_changes_nothing_in_the_report(tree: HostTree) -> None:
     before = look(tree)
     (directory / "current_link_speed").write_text("2.5 GT/s PCIe\n")
     assert look(tree) == before
+
+
+# --- what hosts tell beside PCI ---
+
+
+def queues(tree: HostTree, product: str, **told: str) -> None:
+    """An accelerator with work queues: their type and state by their number."""
+    directory = tree.pci_function(PciRow(address=CARD, vendor="8086", product=product, class_code=0x088000))
+    engine = f"{directory.relative_to(tree.root)}/{'dsa' if product == '0b25' else 'iax'}0"
+    for number, text in told.items():
+        kind, state = text.split()
+        tree.write(f"{engine}/wq0.{number.removeprefix('wq')}/type", f"{kind}\n")
+        tree.write(f"{engine}/wq0.{number.removeprefix('wq')}/state", f"{state}\n")
+    tree.write(f"{engine}/engine0.0/group_id", "0\n")
+
+
+@pytest.mark.parametrize("product", ["0b25", "0cfe"])
+def test_work_queues_are_told_with_who_has_them(tree: HostTree, product: str) -> None:
+    queues(tree, product, wq0="user enabled", wq1="kernel disabled", wq2="none disabled")
+    device = only_device(tree)
+    assert device.std_board_info["work_queues"] == "wq0.0 user enabled, wq0.1 kernel disabled, wq0.2 none disabled"
+    assert device.deployables[0].num_accelerators == 1
+
+
+@pytest.mark.parametrize("entries", [(), ({"vendor_id": "8086"},)])
+def test_an_accelerator_that_the_kernel_works_with_is_never_offered(
+    tree: HostTree, entries: tuple[object, ...]
+) -> None:
+    queues(tree, "0b25", wq0="user enabled", wq1="kernel enabled")
+    (card,) = only_device(tree, *entries).deployables
+    assert (card.num_accelerators, facts(card)["in_use_by_host"]) == (0, "work queue wq0.1")
+
+
+@pytest.mark.parametrize(("vendor", "product", "node"), [("1d0f", "7064", "neuron0"), ("1bcf", "001c", "veslot0")])
+def test_the_node_of_a_card_is_told_where_there_is_one_only(
+    tree: HostTree, vendor: str, product: str, node: str
+) -> None:
+    tree.pci_function(PciRow(address=CARD, vendor=vendor, product=product, class_code=0x088000, driver="its_own"))
+    for name in (node, "null", "neuron0p1"):
+        tree.write(f"dev/{name}", "")
+    assert only_device(tree).std_board_info["device_nodes"] == f"/dev/{node}"
+    tree.write(f"dev/{node[:-1]}1", "")
+    assert "device_nodes" not in only_device(tree).std_board_info

@@ -7,13 +7,17 @@ from pathlib import Path
 import pytest
 from support.spdk import Application, bdev, running, subsystem, vhost_blk
 
+from accel.agent.merge import merge
 from accel.drivers.base import Host
+from accel.drivers.nvme import NvmeDriver
 from accel.drivers.spdk import SpdkDriver
 from accel.drivers.spdk.client import Refused, SpdkClient
 from accel.errors import DriverFailure, DriverUnavailable
 from accel.model.device import Deployable, DeployableKind, Device, DeviceType, HandleType, Health, Presence
+from accel.model.report import DriverReport
 from accel.model.validate import problems
 from accel.testing.driver_contract import options
+from accel.testing.host_tree import HostTree, PciRow
 
 GIB = 1 << 30
 CNODE = "nqn.2016-06.io.spdk:cnode1"
@@ -272,3 +276,19 @@ def test_of_several_applications_one_that_is_away_is_lost(application: Applicati
 def test_options_that_are_not_right_are_told(root: Path, values: dict[str, object], said: str) -> None:
     with pytest.raises(DriverFailure, match=said):
         look(root, **values)
+
+
+def test_a_drive_that_an_application_drives_is_not_handed_out_as_a_drive_too(
+    application: Application, root: Path
+) -> None:
+    tree = HostTree(root)
+    for address in ("0000:08:00.0", "0000:09:00.0"):
+        tree.pci_function(
+            PciRow(address=address, vendor="144d", product="a80a", class_code=0x010802, driver="vfio-pci")
+        )
+    application.add(bdev("Nvme0n1", driver_specific={"nvme": {"pci_address": "0000:08:00.0"}}))
+    by_spdk = DriverReport(driver="spdk", devices=driver(root).discover())
+    by_nvme = DriverReport(driver="nvme", devices=NvmeDriver(tree.host(), options(NvmeDriver)).discover())
+    assert [str(device.address) for device in by_nvme.devices] == ["0000:08:00.0", "0000:09:00.0"]
+    _, left = merge([by_spdk, by_nvme], {}).reports
+    assert [str(device.address) for device in left.devices] == ["0000:09:00.0"]

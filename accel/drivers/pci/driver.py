@@ -12,6 +12,7 @@ from oslo_config import cfg
 from accel.drivers.base import Host
 from accel.drivers.guest.acts import PciActs
 from accel.drivers.host_use import HostUse
+from accel.drivers.pci import beside
 from accel.drivers.pci.whitelist import Entry, EntryText, parse_entries
 from accel.drivers.pci_card import Knowledge, card, console_use, memory_figures
 from accel.drivers.pci_kinds import UNKNOWN, kind_of
@@ -90,7 +91,11 @@ class _Candidate:
             self._host,
             self.function,
             kind=next(filter(None, map(kind_of, (self.function, *self._admitted))), UNKNOWN),
-            known=Knowledge(figures=memory_figures(self.function), host_uses=self._host_uses()),
+            known=Knowledge(
+                facts=beside.facts(self._host, self.function),
+                figures=memory_figures(self.function),
+                host_uses=self._host_uses(),
+            ),
             name=name,
             virtual_functions=self._virtual_functions(),
         )
@@ -103,11 +108,14 @@ class _Candidate:
     def _host_uses(self) -> tuple[str, ...]:
         """What the host needs the function for.
 
-        An operator's entry overrules that it draws the console or manages the board, never that a disk is in use.
+        An operator's entry overrules that it draws the console or manages the board, never that a disk or a queue is in
+        use.
         """
         code = self.function.class_code
         if code is not None and code >> 16 == _MASS_STORAGE:
             return HostUse(self._host).of_controller(self.function.address)
+        if uses := beside.host_uses(self.function):
+            return uses
         if self._is_chosen:
             return ()
         if (self.function.path / "mgmt_pf").exists():
