@@ -45,7 +45,9 @@ LIVE = 5_000
 CLIENTS = 8
 STORM_SECONDS = 10
 _REQUESTS = "/v2/accelerator_requests"
-_TERMS = Terms(worker=None, work_limit=timedelta(seconds=60), tells_nova=False, steps_for=lambda _type, _group: ())
+_TERMS = Terms(
+    worker=None, work_limit=timedelta(seconds=60), tells_nova=False, steps_for=lambda _type, _group, _place: ()
+)
 
 
 class Place(NamedTuple):

@@ -14,7 +14,7 @@ from oslo_log import log
 
 from accel import conf as configuration
 from accel.cmd import systemd
-from accel.cmd.conductor_jobs import make_agents, make_jobs, submitter
+from accel.cmd.conductor_jobs import make_agents, make_jobs, steps_of, submitter
 from accel.conductor.claims import Claims, Hooks
 from accel.conductor.images import ImageReader
 from accel.conductor.jobs import Jobs
@@ -145,7 +145,8 @@ def make_claims(database: Database, conf: cfg.ConfigOpts, workers: Executor, wit
     jobs = with_.jobs
     if jobs is not None:
         hooks = replace(hooks, take_up_jobs=lambda is_fresh: jobs.take_up_work(is_fresh=is_fresh))
-    return Claims(database, lambda: datetime.now(UTC), terms, steps={}, submit=submitter(workers), hooks=hooks)
+    steps = steps_of(database, conf, jobs) if jobs is not None else {}
+    return Claims(database, lambda: datetime.now(UTC), terms, steps=steps, submit=submitter(workers), hooks=hooks)
 
 
 def make_notifier(database: Database, nova: Nova | None, conf: cfg.ConfigOpts, stop: Event) -> Periodic | None:

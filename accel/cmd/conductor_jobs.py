@@ -1,6 +1,6 @@
 """The part of a conductor that attends to jobs on nodes, made as the configuration says."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future
 from datetime import UTC, datetime, timedelta
 from threading import Event
@@ -8,8 +8,11 @@ from threading import Event
 from oslo_config import cfg
 from oslo_log import log
 
+from accel.conductor.claims import Step
 from accel.conductor.jobs import JobHooks, Jobs, JobTerms
+from accel.conductor.steps import StepTerms, make_steps
 from accel.db.engine import Database
+from accel.db.transitions import work_policy
 from accel.rpc.agents import Agents, AgentsClient
 from accel.rpc.messaging import oslo_messaging
 
@@ -36,6 +39,12 @@ def make_jobs(database: Database, conf: cfg.ConfigOpts, agents: Agents, workers:
     )
     hooks = JobHooks(stop=stop)
     return Jobs(database, lambda: datetime.now(UTC), terms, agents=agents, submit=submitter(workers), hooks=hooks)
+
+
+def steps_of(database: Database, conf: cfg.ConfigOpts, jobs: Jobs) -> Mapping[str, Step]:
+    """The steps of work on nodes for accelerator requests, by name."""
+    terms = StepTerms(policy=work_policy(conf), limit_seconds=conf.conductor.scrub_limit_seconds)
+    return make_steps(database, jobs, lambda: datetime.now(UTC), terms)
 
 
 def submitter(workers: Executor) -> Callable[[Callable[[], None]], None]:

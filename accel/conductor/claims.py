@@ -58,6 +58,28 @@ class Task:
     """What the profile wants of the accelerator."""
     deadline: datetime
     """From then on another conductor may be at work on the handle, or hand it to somebody else."""
+    project_id: str = ""
+    holder_uuid: str = ""
+    """What the request holds the handle by: another one each time that it is bound."""
+    device_uuid: str = ""
+    device_type: str = ""
+    deployable_uuid: str = ""
+    deployable_kind: str = ""
+    was_bound: bool = True
+    """Whether somebody may have used it."""
+
+
+class LeftInDoubt(AccelError):
+    """A step could not be undone, and nobody knows what the handle is like now: it is offered to nobody.
+
+    :param job: the job that has failed: who mends that, mends this
+    """
+
+    code = "accel.left_in_doubt"
+
+    def __init__(self, message: str, job: str) -> None:
+        super().__init__(message)
+        self.job = job
 
 
 class Step(Protocol):
@@ -76,6 +98,7 @@ class Step(Protocol):
     def undo(self, task: Task) -> None:
         """Undo it, unless it never was done or is undone.
 
+        :raises LeftInDoubt: it cannot be undone, and trying again will not help
         :raises AccelError: it cannot be undone now
         """
         ...
@@ -238,16 +261,28 @@ class Claims:
         return self._undo(begun, then=partial(work.fail, reason=reason), why=reason)
 
     def _undo(self, begun: Work, *, then: Callable[..., bool], why: str = "") -> Work | None:
+        fence = ""
         try:
             for name in reversed(begun.request.steps):
-                self._step(name).undo(_task(begun))
+                fence = self._undone(name, begun) or fence
         except AccelError as error:
             _LOG.warning("accelerator request %s keeps its handle: %s", begun.request.uuid, error)
             text = f"{why}; it keeps its handle for now: {error}" if why else str(error)
             self._database.write(lambda connection: work.hold_up(connection, begun, text))
             return None
         self._hooks.at("undo.done")
-        return self._end("undo", begun, then)
+        return self._end("undo", begun, partial(then, fence=fence))
+
+    def _undone(self, name: str, begun: Work) -> str:
+        """Undo a step; gives the job that has left the handle in doubt, if one has: the other steps are undone after it
+        all the same, so that mending it mends all.
+        """
+        try:
+            self._step(name).undo(_task(begun))
+        except LeftInDoubt as error:
+            _LOG.error("accelerator request %s leaves its handle fenced: %s", begun.request.uuid, error)
+            return error.job
+        return ""
 
     def _end(self, name: str, begun: Work, end: Callable[..., bool]) -> Work | None:
         is_ended: bool = self._write(
@@ -292,6 +327,13 @@ def _task(begun: Work) -> Task:
         handle_info=handle.info,
         group=request.group,
         deadline=begun.lease,
+        project_id=request.project_id,
+        holder_uuid=handle.holder_uuid,
+        device_uuid=handle.device_uuid,
+        device_type=handle.device_type,
+        deployable_uuid=handle.deployable_uuid,
+        deployable_kind=handle.kind,
+        was_bound=request.state != RequestState.BIND_STARTED,
     )
 
 

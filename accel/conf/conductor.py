@@ -61,4 +61,26 @@ OPTIONS: list[cfg.Opt] = [
         min=1,
         help="How long jobs that have ended are shown, in days. What they did stays in the history of events.",
     ),
+    cfg.ListOpt(
+        "prepare",
+        default=["MDEV"],
+        help="What is made ready on its node before it counts as bound, and given back afterwards, by the type of the "
+        "attach handle: MDEV; or by that and the type of the device: PCI/NVME. What Nova hands to a guest as a PCI "
+        "function needs none: libvirt does it. The same on every API and conductor.",
+    ),
+    cfg.DictOpt(
+        "scrub",
+        default={},
+        help="How devices are scrubbed when they come back, before anybody else gets them: by type of device, "
+        "NVME:best,FPGA:blank; or by that and the kind of its part: GPU/card:reset. The ways are those of the driver, "
+        "and reset and blank where it can do that. What is not named is not scrubbed. The same on every API and "
+        "conductor.",
+    ),
+    cfg.IntOpt(
+        "scrub_limit_seconds",
+        default=14400,
+        min=1,
+        help="How long scrubbing or giving back a handle may take on its node, in seconds. Erasing a large drive by "
+        "writing to all of it takes hours.",
+    ),
 ]

@@ -136,7 +136,7 @@ def _bind(
     idle: list[Move] = []
     for request, target in binds:
         place, handle = taken[request.id]
-        steps = list(terms.steps_for(handle.type, request.group))
+        steps = list(terms.steps_for(handle.type, request.group, place))
         values: dict[str, Any] = {
             "hostname": target.hostname,
             "device_rp_uuid": target.device_rp_uuid,

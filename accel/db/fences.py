@@ -129,6 +129,11 @@ def take_down(connection: Connection, job: str, origin: Origin, *, keeps_present
     return len(rows)
 
 
+def pass_on(connection: Connection, job: str, to: str) -> None:
+    """Let the fences of a job be those of another one, which is yet to be mended."""
+    connection.execute(update(Holder).where(Holder.kind == FENCE, Holder.name == job).values(name=to))
+
+
 def inherit(connection: Connection, request_id: int, job: str, origin: Origin) -> None:
     """Let a fence hold what a request has held, which is about to be over."""
     rows = connection.execute(_OF_REQUEST, {"wanted": request_id}).all()

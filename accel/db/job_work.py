@@ -100,6 +100,9 @@ def end(connection: Connection, row: JobRow, status: JobStatus, *, origin: Origi
         "lease_until": None,
     }
     jobs.change(connection, now, values)
+    left = jobs.left_undone(connection, now) if status.state is JobState.DONE else ""
+    if left:
+        fences.pass_on(connection, now.uuid, left)
     is_in_doubt = status.is_state_unknown and JobKind(now.kind) not in TOLD_BY_A_LOOK
     fences.take_down(connection, now.uuid, origin, keeps_present=is_in_doubt)
     told = {"error": {"code": status.error_code, "text": status.error_text}} if status.error_code else {}

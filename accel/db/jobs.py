@@ -93,6 +93,9 @@ class JobRow(NamedTuple):
         )
 
 
+UNDO = ":undo"
+"""How the keys of jobs end that undo a step of work."""
+
 SELECT: AnySelect = select(*(getattr(Job, name) for name in JobRow._fields))
 LISTING = Listing(
     key=Job.id,
@@ -161,6 +164,16 @@ def newest_of(connection: Connection, key: str) -> JobRow | None:
     return JobRow._make(found) if found is not None else None
 
 
+def left_undone(connection: Connection, row: JobRow) -> str:
+    """The UUID of a job that was to undo something of the same holding as this one, and did not; empty: none."""
+    holder, _, rest = row.key.partition(":")
+    if not rest.endswith(UNDO):
+        return ""
+    query = SELECT.where(Job.key.startswith(f"{holder}:", autoescape=True), Job.key.endswith(UNDO)).order_by(Job.id)
+    newest = {found.key: JobRow._make(found) for found in connection.execute(query)}
+    return next((one.uuid for one in newest.values() if one.state != JobState.DONE and one.uuid != row.uuid), "")
+
+
 def cancel(connection: Connection, uuid: str, *, scope: Scope, origin: Origin) -> JobRow:
     """End a job that has not begun; one that has reached its node is ended there, if it has not begun there.
 
@@ -170,6 +183,8 @@ def cancel(connection: Connection, uuid: str, *, scope: Scope, origin: Origin) -
     row = lock(connection, uuid, scope=scope)
     if row.is_ended:
         raise Conflict(f"job {uuid} is {row.state}")
+    if row.key.endswith(UNDO):
+        raise Conflict(f"job {uuid} tidies up after a request; what it is about is not offered before that is done")
     if row.state == JobState.RUNNING:
         raise Conflict(
             f"job {uuid} has begun on node {row.node}; half of it would be worse than the whole. It ends by itself, "
@@ -215,6 +230,7 @@ def retry(connection: Connection, uuid: str, *, scope: Scope, origin: Origin) ->
         time_limit_seconds=row.time_limit_seconds,
         project_id=row.project_id,
         request_uuid=row.request_uuid,
+        key=row.key,
     )
     return order_job(connection, new, origin=origin)
 
@@ -282,7 +298,7 @@ def _row(connection: Connection, new: NewJob, origin: Origin) -> dict[str, Any]:
     device = connection.execute(_DEVICE.where(Device.uuid == new.device_uuid.lower())).one_or_none()
     if device is None:
         raise NotFound("device", new.device_uuid)
-    if device.presence != Presence.PRESENT:
+    if device.presence != Presence.PRESENT and not new.is_wanted_of_lost:
         raise Conflict(f"device {new.device_uuid} is lost: nothing can be done to it")
     part = _part(connection, new) if new.deployable_uuid is not None else None
     return {

@@ -29,6 +29,8 @@ class Place(NamedTuple):
     health: str
     reason: str
     node: str
+    kind: str
+    device_type: str
 
 
 class FreeHandle(NamedTuple):
@@ -66,6 +68,8 @@ COLUMNS: tuple[Any, ...] = (
     Device.health,
     Device.reason,
     Node.name,
+    Deployable.kind,
+    Device.type,
 )
 """What a ``Place`` is made of, in its order, of a statement over deployables, their devices and nodes."""
 

@@ -144,7 +144,7 @@ def take(
     found = places.lock_handles(connection, {one.handle_uuid: one.node for one in chosen})
     quotas.check(connection, Counter((new.project_id, one.resource_class) for one in chosen))
     taken = [
-        _Taken(str(uuid4()), one, its, terms.steps_for(its.handle.type, one.group))
+        _Taken(str(uuid4()), one, its, terms.steps_for(its.handle.type, one.group, its.place))
         for one in chosen
         for its in [found[one.handle_uuid]]
     ]

@@ -18,13 +18,15 @@ from accel.db.events import Origin
 from accel.db.history import Entry
 from accel.db.named import Named
 from accel.db.paging import AnySelect
+from accel.db.places import Place
 from accel.db.scope import EVERYTHING, Scope, in_scope
 from accel.db.tables import AcceleratorRequest, AttachHandle, Deployable, Device, Holder, PlacementClaim
-from accel.errors import Conflict
+from accel.errors import ConfigurationError, Conflict, InvalidValue
 from accel.model.event import EventKind
 from accel.model.notification import Notification, NotificationStatus
 from accel.model.profile import Group
 from accel.model.request import HOLDING, TRANSITIONS, Act, RequestState
+from accel.model.steps import WorkPolicy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,22 +41,37 @@ class Terms:
     """How long the work on a node may take before it counts as failed."""
     tells_nova: bool
     """Whether there is a Nova that wants to know."""
-    steps_for: Callable[[str, Group], Sequence[str]]
-    """The names of the steps of work on the node that a type of handle needs under a group of a profile."""
+    steps_for: Callable[[str, Group, Place], Sequence[str]]
+    """The names of the steps of work on the node that a type of handle needs under a group of a profile, at a place."""
 
     @classmethod
     def configured(cls, conf: cfg.ConfigOpts, *, worker: str | None = None) -> "Terms":
-        """The terms of a configuration. Nothing is handed over today that needs work on its node."""
+        """The terms of a configuration.
+
+        :raises ConfigurationError: it says of work on nodes what cannot be
+        """
+        policy = work_policy(conf)
         return cls(
             worker=worker,
             work_limit=timedelta(seconds=conf.conductor.work_limit_seconds),
             tells_nova=bool(conf.nova.auth_type or conf.nova.auth_section),
-            steps_for=lambda _handle_type, _group: (),
+            steps_for=lambda handle_type, group, place: policy.steps(handle_type, place.device_type, place.kind, group),
         )
 
     def deadline(self, now: datetime) -> datetime:
         """Until when work is to be done that begins now."""
         return now + self.work_limit
+
+
+def work_policy(conf: cfg.ConfigOpts) -> WorkPolicy:
+    """The policy of a configuration about work on nodes.
+
+    :raises ConfigurationError: it says what cannot be
+    """
+    try:
+        return WorkPolicy.read(conf.conductor.prepare, conf.conductor.scrub)
+    except InvalidValue as error:
+        raise ConfigurationError(f"[conductor] {error}") from error
 
 
 class LockedRequest(NamedTuple):
@@ -85,6 +102,12 @@ class HeldHandle(NamedTuple):
     type: str
     info: dict[str, str]
     device_uuid: str
+    holder_uuid: str = ""
+    """What it is held by: another one each time."""
+    deployable_uuid: str = ""
+    kind: str = ""
+    """Of the deployable."""
+    device_type: str = ""
 
 
 class Move(NamedTuple):
@@ -109,7 +132,11 @@ _BY_UUID = Named(AcceleratorRequest.uuid, _LOCKED.where)
 _BY_INSTANCE = Named(AcceleratorRequest.instance_uuid, _LOCKED.where)
 _BY_CLAIM = Named(AcceleratorRequest.claim_id, _LOCKED.where)
 _WITH_HANDLES: AnySelect = (
-    select(Holder.request_id, AttachHandle.uuid, AttachHandle.type, AttachHandle.info, Device.uuid)
+    select(
+        Holder.request_id,
+        *(AttachHandle.uuid, AttachHandle.type, AttachHandle.info),
+        *(Device.uuid, Holder.uuid, Deployable.uuid, Deployable.kind, Device.type),
+    )
     .join(AttachHandle, AttachHandle.id == Holder.attach_handle_id)
     .join(Deployable, Deployable.id == AttachHandle.deployable_id)
     .join(Device, Device.id == Deployable.device_id)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, or_, select, update
 
+from accel.db import fences
 from accel.db.events import Origin
 from accel.db.scope import EVERYTHING
 from accel.db.tables import AcceleratorRequest
@@ -71,9 +72,10 @@ def resume(connection: Connection, uuid: str, *, lease: datetime, terms: Terms, 
     return _sign(connection, request, terms, origin.at)
 
 
-def finish(connection: Connection, work: Work, *, terms: Terms, origin: Origin) -> bool:
+def finish(connection: Connection, work: Work, *, terms: Terms, origin: Origin, fence: str = "") -> bool:
     """The work is done: bound, unbound or deleted.
 
+    :param fence: a job that has left in doubt what was held: it holds it from now on; empty: none
     :return: False: the request has changed meanwhile, or somebody else has taken it over
     """
     request = _still(connection, work)
@@ -84,19 +86,22 @@ def finish(connection: Connection, work: Work, *, terms: Terms, origin: Origin) 
         RequestState.UNBIND_STARTED: (Act.FINISH_UNBIND, UNBOUND),
         RequestState.DELETING: (Act.FINISH_DELETE, {}),
     }[RequestState(request.state)]
+    _fence(connection, request, fence, origin)
     changed = Move(request, values, work.handle)
     move(connection, act, [changed], origin=origin, tells_nova=terms.tells_nova)
     return True
 
 
-def fail(connection: Connection, work: Work, reason: str, *, terms: Terms, origin: Origin) -> bool:
+def fail(connection: Connection, work: Work, reason: str, *, terms: Terms, origin: Origin, fence: str = "") -> bool:
     """Binding has failed, and what was done for it is undone: the handle is given back.
 
+    :param fence: as for ``finish``
     :return: False: the request has changed meanwhile, or somebody else has taken it over
     """
     request = _still(connection, work)
     if request is None:
         return False
+    _fence(connection, request, fence, origin)
     failed = Move(request, RESTING | {"reason": reason, "steps": []}, work.handle)
     move(connection, Act.FAIL_BIND, [failed], origin=origin, tells_nova=terms.tells_nova)
     return True
@@ -111,6 +116,11 @@ def hold_up(connection: Connection, work: Work, reason: str) -> None:
     if request is not None:
         its_row = AcceleratorRequest.id == request.id
         connection.execute(update(AcceleratorRequest).where(its_row).values(reason=reason))
+
+
+def _fence(connection: Connection, request: LockedRequest, job: str, origin: Origin) -> None:
+    if job:
+        fences.inherit(connection, request.id, job, origin)
 
 
 def _locked(connection: Connection, uuid: str) -> LockedRequest | None:

@@ -129,8 +129,10 @@ class NewJob:
     """The accelerator request that it serves. What that holds is not held by somebody else."""
     fences: bool = True
     """Whether nobody gets anything of the part, or of the device, from now on until it has ended well."""
+    is_wanted_of_lost: bool = False
+    """Whether it is ordered of a device that is lost, too: then it fails, and what it was to mend stays in doubt."""
     key: str = ""
-    """What it is a part of, as whoever orders it calls that."""
+    """What it is a part of, as whoever orders it calls that: ``<holder>:<step>:do`` or ``:undo``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -115,7 +115,7 @@ class Histories(RuleBasedStateMachine):
     def _new_conductor(self, name: str = "conductor-1") -> Claims:
         agreed = replace(
             terms(tells_nova=True, worker=name),
-            steps_for=lambda handle_type, _group: ("file",) if handle_type == HandleType.MDEV else (),
+            steps_for=lambda handle_type, _group, _place: ("file",) if handle_type == HandleType.MDEV else (),
         )
         return Claims(self.database, self.site.clock, agreed, steps={"file": self.step}, submit=self.later)
 

@@ -15,7 +15,7 @@ def terms(*, steps: Sequence[str] = (), tells_nova: bool = False, worker: str | 
         worker=worker,
         work_limit=timedelta(seconds=60),
         tells_nova=tells_nova,
-        steps_for=lambda _handle_type, _group: steps,
+        steps_for=lambda _handle_type, _group, _place: steps,
     )
 
 

@@ -75,7 +75,7 @@ def main(directory: Path, arguments: list[str]) -> None:
         worker=conf.host,
         work_limit=timedelta(minutes=10),
         tells_nova=True,
-        steps_for=lambda _handle_type, group: () if PLAIN in group else ("file",),
+        steps_for=lambda _handle_type, group, _place: () if PLAIN in group else ("file",),
     )
     claims = Claims(
         database,

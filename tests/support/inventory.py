@@ -264,7 +264,7 @@ class Inventory:
         if self.database.engine.dialect.name != "postgresql":
             return
         with self.database.writer() as connection:
-            for table in Base.metadata.sorted_tables:
+            for table in (table for table in Base.metadata.sorted_tables if "id" in table.c):
                 newest = func.max(table.c.id)
                 keys = func.pg_get_serial_sequence(table.name, "id")
                 connection.execute(select(func.setval(keys, newest)).having(newest > 0))

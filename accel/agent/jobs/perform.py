@@ -20,17 +20,21 @@ from accel.errors import (
     Conflict,
     DeviceGone,
     DriverUnavailable,
+    InvalidImage,
     InvalidValue,
     NotFound,
 )
-from accel.model.device import AttachHandle, Deployable, Device, HandleType
+from accel.model.device import AttachHandle, Deployable, DeployableKind, Device, HandleType
 from accel.model.job import ARGUMENT_COUNT, ARGUMENT_METHOD, JobKind, JobOrder
 from accel.model.validate import kept
 
-_HARMLESS = (ActRefused, InvalidValue, Conflict, NotFound, DriverUnavailable)
+_HARMLESS = (ActRefused, InvalidValue, InvalidImage, Conflict, NotFound, DriverUnavailable)
 """What an act raises while nothing is changed."""
 
 Given = TypeVar("Given")
+
+BLANK, RESET = "blank", "reset"
+"""Ways to scrub that are acts of their own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,8 +150,16 @@ def _reset(driver: Driver, act: _Act) -> None:
 
 
 def _scrub(driver: Driver, act: _Act) -> None:
-    able = _able(driver, Scrubbable, act)
     method = act.order.arguments.get(ARGUMENT_METHOD, "")
+    if method == BLANK and isinstance(driver, Programmable):
+        driver.blank(act.device, act.part, act.progress)
+        return
+    if method == RESET and isinstance(driver, Resettable) and not isinstance(driver, Scrubbable):
+        if act.part.kind is not DeployableKind.CARD:
+            raise ActRefused(f"{act.part.name} is a part of a card, and a reset takes the whole of it")
+        driver.reset(act.device, act.progress)
+        return
+    able = _able(driver, Scrubbable, act)
     if method not in able.scrub_methods:
         raise InvalidValue(ARGUMENT_METHOD, method, f"one of {', '.join(able.scrub_methods)}")
     able.scrub(act.device, act.part, method, act.progress)

@@ -14,7 +14,7 @@ from accel.drivers.base import Host
 from accel.errors import ActFailed, ActRefused, DriverFailure, DriverUnavailable
 from accel.model.address import PciAddress
 from accel.model.attribute import resource_class
-from accel.model.device import Deployable, DeployableKind, Device, DeviceType, pci_handle, weak_identity
+from accel.model.device import AttachHandle, Deployable, DeployableKind, Device, DeviceType, pci_handle, weak_identity
 
 
 class _Driver:
@@ -122,6 +122,48 @@ class Able(_Driver):
         if "break" in layout:
             raise ActFailed("the second slice was not made", "look at the card")
         _write(self.host.root / f"parts-{device.address}", ",".join(f"{k}={layout[k]}" for k in sorted(layout)))
+
+    # What else it does to a card is a file of it, too; while there is a file ``fail-<act>`` it goes wrong as that says.
+    # ruff: noqa: ARG002 - the parameters are those of the protocols
+
+    scrub_methods = ("zero",)
+
+    def program(self, device: Device, deployable: Deployable, image: Path, progress: Progress) -> None:
+        progress("writing", 0.5)
+        self._try("program", device)
+        _write(self._file("loaded", device), image.read_text())
+
+    def blank(self, device: Device, deployable: Deployable, progress: Progress) -> None:
+        self._try("blank", device)
+        self._file("loaded", device).unlink(missing_ok=True)
+        self._file("half-program", device).unlink(missing_ok=True)
+
+    def scrub(self, device: Device, deployable: Deployable, method: str, progress: Progress) -> None:
+        self._try("scrub", device)
+        self._file("dirt", device).unlink(missing_ok=True)
+
+    def prepare(self, device: Device, deployable: Deployable, handle: AttachHandle, key: str) -> None:
+        self._try("prepare", device)
+        _write(self._file("prepared", device), key)
+
+    def release(self, device: Device, deployable: Deployable, handle: AttachHandle, key: str) -> None:
+        self._try("release", device)
+        self._file("prepared", device).unlink(missing_ok=True)
+        self._file("half-prepare", device).unlink(missing_ok=True)
+
+    def _file(self, what: str, device: Device) -> Path:
+        return self.host.root / f"{what}-{device.address}"
+
+    def _try(self, act: str, device: Device) -> None:
+        while (self.host.root / "closed").exists():
+            time.sleep(0.01)
+        fault = self.host.root / f"fail-{act}"
+        how = fault.read_text() if fault.exists() else ""
+        if how == "refuse":
+            raise ActRefused(f"{act}: not this card")
+        if how:
+            _write(self._file(f"half-{act}", device), "half")
+            raise ActFailed(f"{act}: {how}")
 
 
 class _At:
