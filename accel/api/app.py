@@ -1,7 +1,7 @@
 """The API as one WSGI application."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from wsgiref.types import WSGIApplication
 
@@ -16,6 +16,7 @@ from accel.api.identity import Layer
 from accel.api.imaging import Imaging
 from accel.api.layers import BehindProxy, HealthCheck, Options, Reading, ReferenceMount, RequestId
 from accel.api.metrics import Metrics
+from accel.api.patience import Patience
 from accel.api.placing import Placing
 from accel.api.pods import configured_resources
 from accel.api.recent_sizes import RecentSizes
@@ -57,6 +58,7 @@ def make_app(
             claiming=Claiming(terms=terms or Terms.configured(conf), conductors=claims),
             placing=placing or _placing(database, conf),
             imaging=Imaging.configured(conf),
+            patience=_patience(conf),
             pod_resources=configured_resources(conf),
         ),
         policy=Policy(make_enforcer(conf)),
@@ -67,6 +69,11 @@ def make_app(
     for layer in reversed(_layers(conf, database, router)):
         application = layer(application)
     return application
+
+
+def _patience(conf: cfg.ConfigOpts) -> Patience:
+    """Of the threads that answer, half may wait for devices."""
+    return Patience(seats=conf.api.threads // 2, limit=timedelta(seconds=conf.images.program_limit_seconds))
 
 
 def _placing(database: Database, conf: cfg.ConfigOpts) -> Placing:

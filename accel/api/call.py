@@ -12,6 +12,7 @@ from accel.api.claiming import Claiming
 from accel.api.environment import Stream
 from accel.api.imaging import Imaging
 from accel.api.microversion import SAYS_MORE, Version
+from accel.api.patience import Patience
 from accel.api.placing import Placing
 from accel.db.engine import Database
 from accel.db.events import Origin
@@ -44,6 +45,7 @@ class Call:
     claiming: Claiming
     placing: Placing
     imaging: Imaging
+    patience: Patience
     pod_resources: Meanings
     """What the resources are that pods of Kubernetes ask for."""
     version: Version

@@ -88,6 +88,7 @@ class RootController:
             claiming=self._services.claiming,
             placing=self._services.placing,
             imaging=self._services.imaging,
+            patience=self._services.patience,
             pod_resources=self._services.pod_resources,
             version=environment.version(request.environ) or microversion.OLDEST,
             base_url=(self._public_endpoint or request.application_url).rstrip("/"),

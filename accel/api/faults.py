@@ -36,6 +36,10 @@ STATUSES: dict[type[errors.AccelError], HTTPStatus] = {
     errors.SignatureInvalid: HTTPStatus.CONFLICT,
     errors.KeyRevoked: HTTPStatus.CONFLICT,
     errors.KeyNotTrusted: HTTPStatus.CONFLICT,
+    errors.ActRefused: HTTPStatus.CONFLICT,
+    errors.ActFailed: HTTPStatus.INTERNAL_SERVER_ERROR,
+    errors.JobFailed: HTTPStatus.INTERNAL_SERVER_ERROR,
+    refusals.StillUnderWay: HTTPStatus.GATEWAY_TIMEOUT,
     errors.Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.IncompatibleVersion: HTTPStatus.SERVICE_UNAVAILABLE,
     refusals.BadRequest: HTTPStatus.BAD_REQUEST,
@@ -67,6 +71,10 @@ _BEFORE_THE_RESOURCE = (
 """Errors of routing and versions have another form inside ``error_message`` than those of a resource."""
 
 
+_OF_OTHERS = (errors.ConductorRefused, errors.JobFailed)
+"""Errors that another process has told: their status and code are those of the error over there."""
+
+
 class Boundary:
     """The outermost layer that knows what a request means: every error becomes an answer here."""
 
@@ -87,15 +95,15 @@ class Boundary:
 
 
 def _status(error: errors.AccelError) -> HTTPStatus:
-    """The status of an error; of one that a conductor has answered with, that of the error over there."""
+    """The status of an error; of one that another process has told, that of the error over there."""
     kind = type(error)
-    if isinstance(error, errors.ConductorRefused):
-        kind = errors.BY_CODE.get(error.remote_code, errors.ConductorRefused)
+    if isinstance(error, _OF_OTHERS):
+        kind = errors.BY_CODE.get(error.remote_code, kind)
     return next(STATUSES[parent] for parent in kind.__mro__ if parent in STATUSES)
 
 
 def _code(error: errors.AccelError) -> str:
-    return error.remote_code if isinstance(error, errors.ConductorRefused) else error.code
+    return error.remote_code if isinstance(error, _OF_OTHERS) else error.code
 
 
 def _answer(error: errors.AccelError, environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:

@@ -17,6 +17,8 @@ class Imaging:
     limits: Limits
     url_hosts: frozenset[str]
     has_glance: bool
+    requires_signature: bool
+    program_limit: timedelta
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     @classmethod
@@ -26,5 +28,7 @@ class Imaging:
         return cls(
             limits=Limits(size_bytes=group.max_size_mib << 20, duration=timedelta(seconds=group.time_limit_seconds)),
             url_hosts=frozenset(group.url_hosts),
+            requires_signature=group.signature_required,
+            program_limit=timedelta(seconds=group.program_limit_seconds),
             has_glance=bool(conf.glance.auth_type or conf.glance.auth_section),
         )

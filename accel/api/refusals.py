@@ -82,6 +82,12 @@ class UnsupportedMediaType(Refusal):
     code = "accel.unsupported_media_type"
 
 
+class StillUnderWay(Refusal):
+    """What was begun takes longer than anybody waits; it goes on."""
+
+    code = "accel.still_under_way"
+
+
 class Unresolved(Refusal):
     """What is asked for is not settled yet: ask again."""
 

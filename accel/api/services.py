@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from accel.api.claiming import Claiming
 from accel.api.imaging import Imaging
+from accel.api.patience import Patience
 from accel.api.placing import Placing
 from accel.db.engine import Database
 from accel.placement.pod import Meanings
@@ -17,4 +18,5 @@ class Services:
     claiming: Claiming
     placing: Placing
     imaging: Imaging
+    patience: Patience
     pod_resources: Meanings = field(default_factory=dict)

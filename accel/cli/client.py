@@ -78,9 +78,9 @@ class Client:
         """Set what is at a path below ``/v2``; what it is now."""
         return self._request("PUT", path, {}, body)
 
-    def patch(self, path: str, body: Item) -> Item:
+    def patch(self, path: str, body: Any, query: Mapping[str, Any] | None = None) -> Item:
         """Change what is at a path below ``/v2``; what it is now."""
-        return self._request("PATCH", path, {}, body)
+        return self._request("PATCH", path, query or {}, body)
 
     def upload(self, path: str, file: Path, progress: Callable[[int, int], None]) -> Item:
         """Send a file to a path below ``/v2``; what is there now.

@@ -79,6 +79,7 @@ _ABOUT = (
     member("num_accelerators"),
     member("rp_uuid"),
     member("driver_name"),
+    member("bitstream_id"),
     Column("attributes", lambda deployable: deployable["attributes"], _attributes),
     Column("handles", lambda deployable: deployable["handles"], _handles),
     member("created_at", human.ago),

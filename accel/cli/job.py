@@ -125,35 +125,37 @@ class JobWait(OurFormats, ShowOne):
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
         """Ask until it has ended; what has failed is an error."""
         client = client_of(self)
-        job = self.until_ended(client, refs.job(client, parsed_args.job), parsed_args.wait)
-        if job["error"]:
-            raise CommandFailed(f"job {job['uuid'][:8]} has failed: {_error(job['error'])}")
+        job = until_ended(self, client, refs.job(client, parsed_args.job), parsed_args.wait)
         columns = [column for column in _ABOUT if column.cell(job) != "-"]
         return headings(columns, parsed_args.formatter), [
             value(column, job, parsed_args.formatter, is_long=True) for column in columns
         ]
 
-    def until_ended(self, client: Client, job: Item, limit: timedelta) -> Item:
-        """The job at its end.
 
-        :param limit: how long to wait
-        :raises NoAnswerInTime: it has not ended by then
-        """
-        progress = Progress(self.app.stderr)
-        waited, seconds = 0.0, limit.total_seconds()
-        while job["state"] not in _ENDED:
-            show = progress.of(f"{job['kind']} {job['state']}: {job['message'] or job['node']}")
-            show(round(100 * (job["fraction"] or 0)), 100)
-            if waited >= seconds:
-                progress.clear()
-                text = f"job {job['uuid'][:8]} is {job['state']} after {seconds:g} s; it goes on: {job['message']}"
-                raise NoAnswerInTime(text.removesuffix(": "))
-            pause = min(PAUSE_SECONDS, seconds - waited)
-            app_of(self).wait(pause)
-            waited += pause
-            job = client.get(f"{_PATH}/{job['uuid']}")
-        progress.clear()
-        return job
+def until_ended(command: Command, client: Client, job: Item, limit: timedelta) -> Item:
+    """A job at its end; meanwhile a terminal shows how it goes.
+
+    :param limit: how long to wait
+    :raises NoAnswerInTime: it has not ended by then
+    :raises CommandFailed: it has failed
+    """
+    progress = Progress(command.app.stderr)
+    waited, seconds = 0.0, limit.total_seconds()
+    while job["state"] not in _ENDED:
+        show = progress.of(f"{job['kind']} {job['state']}: {job['message'] or job['node']}")
+        show(round(100 * (job["fraction"] or 0)), 100)
+        if waited >= seconds:
+            progress.clear()
+            text = f"job {job['uuid'][:8]} is {job['state']} after {seconds:g} s; it goes on: {job['message']}"
+            raise NoAnswerInTime(text.removesuffix(": "))
+        pause = min(PAUSE_SECONDS, seconds - waited)
+        app_of(command).wait(pause)
+        waited += pause
+        job = client.get(f"{_PATH}/{job['uuid']}")
+    progress.clear()
+    if job["error"]:
+        raise CommandFailed(f"job {job['uuid'][:8]} has failed: {_error(job['error'])}")
+    return job
 
 
 class _Act(Command):

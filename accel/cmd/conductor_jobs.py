@@ -11,8 +11,10 @@ from oslo_log import log
 from accel.conductor.claims import Step
 from accel.conductor.jobs import JobHooks, Jobs, JobTerms
 from accel.conductor.steps import StepTerms, make_steps
+from accel.db import loaded
 from accel.db.engine import Database
 from accel.db.transitions import work_policy
+from accel.model.job import JobKind
 from accel.rpc.agents import Agents, AgentsClient
 from accel.rpc.messaging import oslo_messaging
 
@@ -37,7 +39,7 @@ def make_jobs(database: Database, conf: cfg.ConfigOpts, agents: Agents, workers:
         lease=max(_SHORTEST_LEASE, 3 * silence),
         kept_for=timedelta(days=conf.conductor.job_history_days),
     )
-    hooks = JobHooks(stop=stop)
+    hooks = JobHooks(ended={JobKind.PROGRAM: loaded.note, JobKind.BLANK: loaded.note}, stop=stop)
     return Jobs(database, lambda: datetime.now(UTC), terms, agents=agents, submit=submitter(workers), hooks=hooks)
 
 

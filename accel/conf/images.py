@@ -31,6 +31,14 @@ OPTIONS: list[cfg.Opt] = [
         help="Whether only images are loaded that a key of their project has signed. Agents read this too: what is not "
         "signed is loaded by a node only where that says so as well.",
     ),
+    cfg.IntOpt(
+        "program_limit_seconds",
+        default=600,
+        min=1,
+        max=86400,
+        help="How long a node may take to load an image into a device, in seconds, from fetching it to having verified "
+        "it. The API waits for as long, where it is asked to.",
+    ),
     cfg.ListOpt(
         "url_hosts",
         default=[],

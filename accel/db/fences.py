@@ -85,11 +85,9 @@ def put_up(
     :param request: the request that the job serves; what that holds it keeps
     :raises Conflict: somebody holds something of it, or another job is at it
     """
-    rows = [
-        row
-        for row in connection.execute(_OF_DEVICE, {"wanted": device})
-        if row.presence == Presence.PRESENT and deployable in (None, row.deployable)
-    ]
+    whole = [row for row in connection.execute(_OF_DEVICE, {"wanted": device}) if row.presence == Presence.PRESENT]
+    # A part that nobody is handed alone, such as the region of a card, is behind all that is handed out of the device.
+    rows = [row for row in whole if row.deployable == deployable] or whole
     for row in rows:
         if row.kind == FENCE and row.job_state is not None and row.job_state not in ENDED:
             raise Conflict(f"device {device}: job {row.holder_name} is at it; wait until it has ended")

@@ -27,6 +27,7 @@
     │       ├── KeyRevoked      it is signed with a key that is good no more
     │       └── KeyNotTrusted   … or with one that the node does not trust
     ├── Unavailable             a part we depend on is away: try again later
+    │   ├── TooManyWait         as many requests as may wait for jobs are waiting
     │   ├── DatabaseUnavailable
     │   ├── ConductorUnavailable
     │   ├── AgentUnavailable
@@ -59,6 +60,7 @@
     │       ├── MdevsUsedUp         its parent has made all that it can make
     │       ├── ImageMismatch       an image was not made for that region
     │       └── ToolMissing         a vendor's program is not installed
+    ├── JobFailed               a job that somebody has waited for has failed
     └── DriverFailure           a driver could not say what is there
         └── DriverUnavailable   its library or interface is not on this host
 
@@ -80,6 +82,7 @@ from accel.errors.acts import (
     DeviceInUse,
     GroupNotViable,
     ImageMismatch,
+    JobFailed,
     MdevsUsedUp,
     MdevTypeGone,
     NoIommu,
@@ -117,6 +120,7 @@ from accel.errors.base import (
     ReferenceFault,
     StaleVersion,
     Superseded,
+    TooManyWait,
     Unavailable,
     UnknownDriver,
     UuidInUse,
@@ -167,6 +171,7 @@ __all__ = [
     "InvalidImage",
     "InvalidTrace",
     "InvalidValue",
+    "JobFailed",
     "KeyNotTrusted",
     "KeyRevoked",
     "LayoutImpossible",
@@ -186,6 +191,7 @@ __all__ = [
     "SocketUnavailable",
     "StaleVersion",
     "Superseded",
+    "TooManyWait",
     "ToolFailed",
     "ToolMissing",
     "Unavailable",

@@ -142,3 +142,16 @@ class MdevsUsedUp(ActRefused):
     """The parent has made all the mediated devices that it can make of the type."""
 
     code = "accel.mdevs_used_up"
+
+
+class JobFailed(AccelError):
+    """A job that somebody has waited for has failed, or was cancelled.
+
+    :param remote_code: the ``code`` of the error on the node; empty where it was cancelled
+    """
+
+    code = "accel.job_failed"
+
+    def __init__(self, message: str, remote_code: str) -> None:
+        super().__init__(message)
+        self.remote_code = remote_code or self.code

@@ -151,6 +151,12 @@ class Unavailable(AccelError):
     code = "accel.unavailable"
 
 
+class TooManyWait(Unavailable):
+    """As many requests as may wait for jobs on devices are waiting."""
+
+    code = "accel.too_many_wait"
+
+
 class DatabaseUnavailable(Unavailable):
     """The database does not answer."""
 

@@ -98,12 +98,12 @@ def test_the_sdk_shows_what_an_error_says(version: str, url: str) -> None:
         cloud.accelerator.get_device("nosuch")
 
 
-def test_the_sdk_is_told_that_nothing_can_be_programmed(url: str) -> None:
+def test_the_sdk_is_told_that_there_is_no_such_image(url: str) -> None:
     patch = [{"path": "/program", "op": "replace", "value": [{"image_uuid": uuid(9, 1)}]}]
 
     with (
         _connect(f"{url}/v2") as cloud,
-        pytest.raises(exceptions.ConflictException, match="does not program devices"),
+        pytest.raises(exceptions.NotFoundException, match="Image not found"),
     ):
         cloud.accelerator.patch_deployable(uuid(2, 5), patch)
 

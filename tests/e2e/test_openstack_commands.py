@@ -111,10 +111,10 @@ def test_device_profiles_are_made_listed_shown_and_deleted(commands: Commands) -
     assert commands.fail("device", "profile", "show", made["uuid"])
 
 
-def test_a_deployable_is_not_programmed_by_a_driver_that_cannot(cloud: Cloud) -> None:
+def test_a_deployable_is_programmed_only_with_an_image_of_the_registry(cloud: Cloud) -> None:
     commands = Commands(Path(sys.executable).with_name("openstack"), cloud, is_old=False)
 
-    assert "does not program devices" in commands.fail("deployable", "program", uuid(2, 5), uuid(9, 1))
+    assert "Image not found" in commands.fail("deployable", "program", uuid(2, 5), uuid(9, 1))
 
 
 def test_accelerator_requests_are_made_listed_shown_and_deleted_but_not_bound(commands: Commands) -> None:

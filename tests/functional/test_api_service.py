@@ -13,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from support.api import NEWEST, Client, client, fault
 from support.claims import local_claims
 from support.databases import opened
+from support.inventory import Inventory
 from support.populated import CLAIM, populate, uuid
 from support.registered import IMAGE, KEY, add_images
 
@@ -25,6 +26,8 @@ from accel.cmd.api import check_listening
 from accel.db import migrate
 from accel.db.engine import Database
 from accel.errors import ConfigurationError
+
+JOB = "b0000000-0000-4000-8000-000000000001"
 
 
 @pytest.fixture
@@ -76,6 +79,7 @@ def test_every_version_says_what_it_added() -> None:
 
 def test_the_answers_are_what_their_schemas_say(api: Client, database: Database) -> None:
     add_images(database)
+    Inventory(database, first=1000).job({"identity": "serial:1", "uuid": uuid(1, 1)}, uuid=JOB)
     for route in ROUTES:
         if route.method == "GET" and not route.gives_bytes:
             path = route.path.format(uuid=_example(route.path), node="alpha", profile="gold", project_id="red")
@@ -91,6 +95,7 @@ def _example(path: str) -> str:
         "attach_handles": uuid(4, 2),
         "claims": CLAIM,
         "images": IMAGE,
+        "jobs": JOB,
         "image_keys": KEY,
     }
     return examples.get(path.split("/")[-2], "")

@@ -1,6 +1,6 @@
 """Deployables: list, show, program."""
 
-from typing import Any, NoReturn
+from typing import Any
 
 from accel.api.call import Call
 from accel.api.uuids import checked_uuid
@@ -9,7 +9,7 @@ from accel.api.views import deployables as views
 from accel.db import deployables
 from accel.db.deployables import DeployableRow
 from accel.db.engine import Connection
-from accel.errors import Conflict, NotFound
+from accel.errors import NotFound
 
 
 def index(call: Call) -> dict[str, Any]:
@@ -25,23 +25,18 @@ def index(call: Call) -> dict[str, Any]:
 
 def show(call: Call) -> dict[str, Any]:
     """One deployable."""
-    uuid = checked_uuid("uuid", call.arguments["uuid"])
+    return body_of(call, checked_uuid("uuid", call.arguments["uuid"]))
+
+
+def body_of(call: Call, uuid: str) -> dict[str, Any]:
+    """The body of one deployable.
+
+    :raises NotFound: there is none
+    """
     bodies = call.database.read(lambda connection: _bodies(connection, call, [deployables.get(connection, uuid)]))
     if not bodies:
         raise NotFound("deployable", uuid)
     return bodies[0]
-
-
-def program(call: Call) -> NoReturn:
-    """Load an image into a deployable.
-
-    :raises Conflict: always, for a deployable that there is: its driver cannot
-    """
-    uuid = checked_uuid("uuid", call.arguments["uuid"])
-    row = call.database.read(lambda connection: deployables.get(connection, uuid))
-    raise Conflict(
-        f"Deployable {row.uuid} cannot be programmed: its driver, {row.driver_name}, does not program devices"
-    )
 
 
 def _bodies(connection: Connection, call: Call, rows: list[DeployableRow]) -> list[dict[str, Any]]:

@@ -2,7 +2,17 @@
 
 from http import HTTPStatus
 
-from accel.api.handlers import attach_handles, attributes, deployables, devices, events, health, nodes, summary
+from accel.api.handlers import (
+    attach_handles,
+    attributes,
+    deployables,
+    devices,
+    events,
+    health,
+    nodes,
+    programming,
+    summary,
+)
 from accel.api.microversion import SAYS_MORE
 from accel.api.route import Route
 from accel.api.schemas import attach_handles as handle_schemas
@@ -67,19 +77,23 @@ ROUTES = (
     Route(
         "PATCH",
         "/v2/deployables/{uuid}/program",
-        deployables.program,
+        programming.program,
         policy="deployable:program",
+        query=deployable_schemas.PROGRAM_QUERY,
         body=deployable_schemas.PROGRAM,
-        answer=deployable_schemas.DEPLOYABLE,
+        answer=deployable_schemas.PROGRAMMED,
+        other_successes=(HTTPStatus.ACCEPTED,),
     ),
     # openstacksdk asks for it so, with the uuid a second time.
     Route(
         "PATCH",
         "/v2/deployables/{uuid}/program/{again}",
-        deployables.program,
+        programming.program,
         policy="deployable:program",
+        query=deployable_schemas.PROGRAM_QUERY,
         body=deployable_schemas.PROGRAM,
-        answer=deployable_schemas.DEPLOYABLE,
+        answer=deployable_schemas.PROGRAMMED,
+        other_successes=(HTTPStatus.ACCEPTED,),
     ),
     Route(
         "GET",

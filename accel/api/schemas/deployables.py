@@ -12,11 +12,13 @@ from accel.api.schemas.common import (
     TEXT,
     UUID,
     UUID_OR_NULL,
+    Schema,
     collection,
     list_of,
     members,
     query,
 )
+from accel.api.schemas.jobs import JOB
 
 QUERY = query(
     {
@@ -95,3 +97,12 @@ PROGRAM = {
         [{"path": "/program", "op": "replace", "value": [{"image_uuid": "9a17439a-85d0-4c53-a3d3-0f68a2eac896"}]}]
     ],
 }
+PROGRAM_QUERY = query(
+    {
+        "wait": {
+            **BOOLEAN,
+            "description": "From 2.4: whether to wait for the end; otherwise the answer is 202 with the job.",
+        }
+    }
+)
+PROGRAMMED: Schema = {"anyOf": [DEPLOYABLE, JOB]}

@@ -1,0 +1,171 @@
+"""From a file to an FPGA that has it: `accel up` over a captured host, with Intel's program stood in for."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from support.cli import Outcome, run
+from support.host_trees import HOSTS
+from support.images import gbs
+from support.vendor_tools import behave, calls, install
+
+from accel.testing import unpack
+
+ACCEL = Path(sys.executable).with_name("accel")
+REGION = "f64e598bea11517fa28e7bc65d885104"
+NEW, OTHER = "1" * 32, "2" * 32
+CONFLICT, FAILED = 6, 1
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A running service over a captured host."""
+
+    url: str
+    tree: Path
+    directory: Path
+
+    def accel(self, *words: object) -> Outcome:
+        """A command, which succeeds."""
+        outcome = self.attempt(*words)
+        assert outcome.code == 0, outcome.err
+        return outcome
+
+    def attempt(self, *words: object) -> Outcome:
+        """A command; it asks again at once whatever it waits for."""
+        return run(*map(str, words), endpoint=self.url, wait=lambda _seconds: None)
+
+    def add(self, name: str, content: bytes, *more: object) -> str:
+        """An image; gives its UUID."""
+        file = self.directory / f"{name}.gbs"
+        file.write_bytes(content)
+        self.accel("image", "add", file, *more)
+        return str(self.accel("image", "show", "-f", "json", name).json["uuid"])
+
+    def region(self) -> dict[str, Any]:
+        """The region of the host's board, as it is recorded."""
+        (found,) = self.accel("deployable", "list", "--kind", "region", "-f", "json").json
+        return dict(found)
+
+    def fenced(self) -> list[int]:
+        """How many attach handles each job has left fenced."""
+        return [job["fenced"] for job in self.accel("job", "list", "-f", "json").json]
+
+    def patch(self, deployable: str, image: str, path: str = "") -> requests.Response:
+        """What OpenStack's clients send."""
+        body = [{"path": "/program", "op": "replace", "value": [{"image_uuid": image}]}]
+        return requests.patch(f"{self.url}/v2/deployables/{deployable}/program{path}", json=body, timeout=120)
+
+
+@contextmanager
+def running(directory: Path, *, options: str = "") -> Iterator[Site]:
+    (archive,) = (HOSTS / "fpga-a10-dfl").glob("*.tar.gz")
+    tree = unpack(archive, directory / "node3")
+    tools = install(tree, "fpgaconf")
+    config = directory / "accel.conf"
+    config.write_text(f"[intel_fpga]\nfpgaconf = {tools['fpgaconf']}\n{options}")
+    command = [ACCEL, "up", "--state-path", directory / "state", "--listen", "127.0.0.1:0", "--no-host"]
+    more = ["--host-tree", tree, "--driver", "intel_fpga", "--config-file", config]
+    with subprocess.Popen([*command, *more], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            ready = process.stdout.readline()
+            assert ready.startswith("Ready: "), ready
+            yield Site(ready.split()[1], tree, directory)
+        finally:
+            process.terminate()
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    with running(tmp_path) as site:
+        site.accel("image", "key", "add", "release", tmp_path / "release.pem", "--generate")
+        yield site
+
+
+def test_an_image_is_added_signed_and_loaded_and_the_device_shows_it(site: Site) -> None:
+    image = site.add("blur", gbs(REGION, NEW), "--sign", site.directory / "release.pem", "--image-version", "1.2")
+    region = site.region()
+    answer = site.patch(region["uuid"], image)
+
+    assert (answer.status_code, answer.json()["uuid"], answer.json()["bitstream_id"]) == (200, region["uuid"], image)
+    after = site.region()
+    assert after["bitstream_id"] == image
+    assert after["attributes"]["afu_id"] == NEW  # what the next look has found there
+    (loaded,) = site.accel("image", "show", "-f", "json", "blur").json["loaded_in"]
+    assert (loaded["uuid"], loaded["node"]) == (region["uuid"], site.tree.name)
+    in_use = site.attempt("image", "delete", "blur")
+    assert (in_use.code, f"in use by deployable {region['name']}" in in_use.err) == (CONFLICT, True)
+
+    other = site.add("sharpen", gbs(REGION, OTHER), "--sign", site.directory / "release.pem")
+    card = next(part for part in site.accel("deployable", "list", "-f", "json").json if part["kind"] != "region")
+    said = site.accel("image", "load", "sharpen", card["uuid"])  # a card stands for its only region
+    assert said.out == f"sharpen ({other[:8]}) is loaded in {region['name']}\n"
+    assert site.region()["bitstream_id"] == other
+    assert site.accel("image", "delete", "blur").code == 0
+    assert [job["state"] for job in site.accel("job", "list", "--kind", "program", "-f", "json").json] == ["done"] * 2
+    assert len(calls(site.tree, "fpgaconf")) == 2
+
+
+def test_the_path_of_the_sdk_with_the_uuid_twice_is_the_same(site: Site) -> None:
+    image = site.add("blur", gbs(REGION, NEW), "--sign", site.directory / "release.pem")
+    region = site.region()["uuid"]
+    assert site.patch(region, image, f"/{region}").status_code == 200
+
+
+def test_what_may_not_be_loaded_is_refused_before_the_node_hears_of_it(site: Site) -> None:
+    key, region = site.directory / "release.pem", site.region()["uuid"]
+    unsigned = site.add("unsigned", gbs(REGION, NEW))
+    misfit = site.add("misfit", gbs(OTHER, NEW), "--sign", key)
+    revoked = site.add("revoked", gbs(REGION, NEW), "--sign", key)
+
+    for image, code in ((unsigned, "accel.signature_missing"), (misfit, "accel.image_mismatch")):
+        refused = _program(site, region, image)
+        assert (refused.status_code, refused.json()["code"]) == (409, code)
+    site.accel("image", "key", "revoke", "release")
+    assert _program(site, region, revoked).json()["code"] == "accel.key_revoked"
+    assert site.accel("job", "list", "-f", "json").json == []
+    assert calls(site.tree, "fpgaconf") == []
+
+
+def test_a_failure_on_the_node_reaches_whoever_asked_and_leaves_the_device_fenced(site: Site) -> None:
+    image = site.add("blur", gbs(REGION, NEW), "--sign", site.directory / "release.pem")
+    region = site.region()
+    behave(site.tree, "fpgaconf", status=7, stderr="Error writing bitstream to FPGA: timeout")
+    failed = _program(site, region["uuid"], image)
+
+    assert (failed.status_code, failed.json()["code"]) == (500, "accel.tool_failed")
+    assert "FPGA programming failed" in failed.json()["detail"]
+    assert "Error writing bitstream to FPGA" in failed.json()["detail"]
+    assert site.region()["bitstream_id"] is None
+    assert site.fenced() == [1]
+
+    behave(site.tree, "fpgaconf")
+    assert site.attempt("image", "load", "blur", region["uuid"]).code == 0
+    assert site.fenced() == [0, 0]
+
+
+def test_a_node_that_trusts_another_key_loads_nothing_by_this_one(tmp_path: Path) -> None:
+    options = "[agent]\ntrusted_image_keys = iojj3XQJ8ZX9UtstPLpdcspnCb8dlBIb83SIAbQPb1w=\n"
+    with running(tmp_path, options=options) as site:
+        key = tmp_path / "release.pem"
+        site.accel("image", "key", "add", "release", key, "--generate")
+        image = site.add("blur", gbs(REGION, NEW), "--sign", key)
+        refused = _program(site, site.region()["uuid"], image)
+
+    assert (refused.status_code, refused.json()["code"]) == (409, "accel.key_not_trusted")
+    assert calls(site.tree, "fpgaconf") == []
+
+
+def _program(site: Site, deployable: str, image: str) -> requests.Response:
+    """A request that is answered in the words of the newest version."""
+    body = [{"path": "/program", "op": "replace", "value": [{"image_uuid": image}]}]
+    headers = {"OpenStack-API-Version": "accelerator 2.4"}
+    path = f"{site.url}/v2/deployables/{deployable}/program"
+    return requests.patch(path, json=body, headers=headers, timeout=120)
