@@ -74,6 +74,14 @@ class Endpoint:
         """What it offers now."""
         return self._content.resource
 
+    def list_now(self) -> "Serialized":
+        """The list, as a kubelet that follows it has it."""
+        return self._content.message()
+
+    def chunks(self) -> Mapping[str, object]:
+        """The parts that the list is made of, by unit; what has not changed is the same object."""
+        return self._content.chunks
+
     def offer(self, resource: Resource, devices: Sequence[Device]) -> None:
         """Offer this from now on.
 
@@ -181,7 +189,7 @@ def _preferred(preference: Preference, request: wire.ContainerPreferredAllocatio
         return [*must, *(one for one in available if one not in must)][: request.allocation_size]
 
 
-class _Serialized:
+class Serialized:
     """A list that is put together from the bytes of its devices."""
 
     def __init__(self, parts: Iterable[bytes]) -> None:
@@ -222,9 +230,9 @@ class _Content:
             self._preference = Preference(self.resource, self._devices)
         return self._preference
 
-    def message(self) -> _Serialized:
+    def message(self) -> Serialized:
         """The list for the kubelet."""
-        return _Serialized(chunk.listed for chunk in self.chunks.values())
+        return Serialized(chunk.listed for chunk in self.chunks.values())
 
 
 def _chunk(counted: Counted) -> _Chunk:

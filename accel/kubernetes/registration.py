@@ -24,7 +24,7 @@ from accel.kubernetes.endpoint import SERVICE, VERSION, Endpoint
 from accel.protos import kubelet_device_plugin_v1beta1_pb2 as wire
 from accel.protos import kubelet_plugin_registration_v1_pb2 as watcher
 from accel.sockets.client import Client
-from accel.sockets.server import Call, Server, methods_of
+from accel.sockets.server import Call, Server, is_served, methods_of
 
 _LOG = logging.getLogger(__name__)
 
@@ -82,7 +82,11 @@ class Registration:
         endpoint.on_follow(lambda: None, self._left)
 
     def start(self) -> None:
-        """Begin."""
+        """Begin; what an earlier run was killed over is taken away first."""
+        for directory in filter(None, (self._place.directory, self._place.registry)):
+            for path in directory.glob(f"{_socket_prefix(self._endpoint.name)}*.sock"):
+                if not is_served(path):
+                    path.unlink(missing_ok=True)
         self._thread.start()
 
     def stop(self) -> None:
@@ -229,10 +233,14 @@ class Registration:
             server.stop()
 
 
+def _socket_prefix(resource: str) -> str:
+    """What the names of all sockets of a resource begin with; short, because the whole path is limited."""
+    return f"accel-{sha256(resource.encode()).hexdigest()[:8]}-"
+
+
 def _socket_name(resource: str) -> str:
-    """Short, because the whole path is limited, and never the same twice."""
-    digest = sha256(resource.encode()).hexdigest()[:8]
-    return f"accel-{digest}-{os.getpid()}-{next(_Numbers)}.sock"
+    """Never the same twice."""
+    return f"{_socket_prefix(resource)}{os.getpid()}-{next(_Numbers)}.sock"
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

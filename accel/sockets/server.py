@@ -104,7 +104,7 @@ class Server(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio has no typ
         """
         if len(os.fsencode(self._inner)) > MAX_PATH_BYTES:
             raise SocketUnavailable(f"{self.path}: the path of a socket has {MAX_PATH_BYTES} bytes at most")
-        if _is_served(self.path):
+        if is_served(self.path):
             raise SocketUnavailable(f"{self.path}: another process serves it already")
         try:
             self._listen()
@@ -213,7 +213,8 @@ def _permissions(mode: int) -> Iterator[None]:
             os.umask(before)
 
 
-def _is_served(path: Path) -> bool:
+def is_served(path: Path) -> bool:
+    """Whether somebody listens at a socket."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as caller, suppress(OSError):
         caller.connect(str(path))
         return True

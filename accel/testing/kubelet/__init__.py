@@ -11,7 +11,8 @@ replays what a plugin once answered. It speaks grpcio, so that a plugin of anoth
 """
 
 from accel.testing.kubelet.devices import Admitted, Pod, PodRefused
-from accel.testing.kubelet.kubelet import Kubelet
+from accel.testing.kubelet.kubelet import ContainerRefused, Kubelet
+from accel.testing.kubelet.plugins import Limits
 from accel.testing.kubelet.process import KubeletProcess
 
-__all__ = ["Admitted", "Kubelet", "KubeletProcess", "Pod", "PodRefused"]
+__all__ = ["Admitted", "ContainerRefused", "Kubelet", "KubeletProcess", "Limits", "Pod", "PodRefused"]

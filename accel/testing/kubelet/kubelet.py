@@ -15,7 +15,7 @@ from accel.protos import kubelet_device_plugin_v1beta1_pb2 as wire
 from accel.testing.kubelet.admission import Admission
 from accel.testing.kubelet.devices import CHECKPOINT, Admitted, Checkpoint, Pod, PodRefused
 from accel.testing.kubelet.names import refusal
-from accel.testing.kubelet.plugins import GRACE_SECONDS, PRE_START_SECONDS, Plugins
+from accel.testing.kubelet.plugins import Limits, Plugins
 from accel.testing.kubelet.pod_resources import PodResources
 from accel.testing.kubelet.watcher import PluginWatcher
 
@@ -30,12 +30,12 @@ class Kubelet:
     """A kubelet, from ``start`` to ``stop``; with the same directory again it is the same one, restarted.
 
     :param directory: what stands for ``/var/lib/kubelet``
-    :param grace_seconds: how long the devices of a plugin that has gone count in the capacity
+    :param limits: how long it waits; None: as long as a real one
     :param old_end_disconnects: see ``Plugins``
     """
 
     def __init__(
-        self, directory: Path, *, grace_seconds: float = GRACE_SECONDS, old_end_disconnects: bool = True, seed: int = 1
+        self, directory: Path, *, limits: Limits | None = None, old_end_disconnects: bool = True, seed: int = 1
     ) -> None:
         self.directory = directory
         self.device_plugins = directory / "device-plugins"
@@ -44,7 +44,7 @@ class Kubelet:
         self.registrations: list[str] = []
         """The names of the resources that were registered, as they came."""
         self._chance = Random(seed)  # noqa: S311 - chance, not secrets
-        self._plugins = Plugins(grace_seconds=grace_seconds, old_end_disconnects=old_end_disconnects)
+        self._plugins = Plugins(limits or Limits(), old_end_disconnects=old_end_disconnects)
         self._loop = threading.Lock()
         self._checkpoint = Checkpoint(self.device_plugins)
         self._admitted: dict[str, Admitted] = {}
@@ -169,7 +169,12 @@ class Kubelet:
             return
         request = wire.PreStartContainerRequest(devices_ids=ids)
         try:
-            plugin.call("PreStartContainer", request, wire.PreStartContainerResponse, timeout=PRE_START_SECONDS)
+            plugin.call(
+                "PreStartContainer",
+                request,
+                wire.PreStartContainerResponse,
+                timeout=self._plugins.limits.pre_start_seconds,
+            )
         except grpc.RpcError as error:
             raise ContainerRefused(f"device plugin PreStartContainer rpc failed with err: {error}") from error
 

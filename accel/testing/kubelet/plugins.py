@@ -15,12 +15,19 @@ from accel.testing.kubelet.devices import Listed
 
 MAX_RECEIVE_BYTES = 4_194_304
 """What a kubelet takes in one message."""
-DIAL_SECONDS = 10.0
-GRACE_SECONDS = 300.0
-"""How long the devices of a plugin that has gone are still counted in the capacity."""
-PRE_START_SECONDS = 30.0
 
 _SERVICE = "/v1beta1.DevicePlugin"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How long a kubelet waits for what; for tests that have not so much time, less."""
+
+    dial_seconds: float = 10.0
+    """For a plugin that it calls back."""
+    grace_seconds: float = 300.0
+    """How long the devices of a plugin that has gone are still counted in the capacity."""
+    pre_start_seconds: float = 30.0
 
 
 @dataclass(slots=True)
@@ -54,8 +61,8 @@ class Plugins:
         Kubernetes 1.34
     """
 
-    def __init__(self, *, grace_seconds: float = GRACE_SECONDS, old_end_disconnects: bool = True) -> None:
-        self._grace_seconds = grace_seconds
+    def __init__(self, limits: "Limits", *, old_end_disconnects: bool = True) -> None:
+        self.limits = limits
         self._old_end_disconnects = old_end_disconnects
         self._changed = threading.Condition()
         self._plugins: dict[str, Plugin] = {}
@@ -71,7 +78,7 @@ class Plugins:
         options = [("grpc.max_receive_message_length", MAX_RECEIVE_BYTES), ("grpc.default_authority", "localhost")]
         channel = grpc.insecure_channel(f"unix:{path}", options)
         try:
-            grpc.channel_ready_future(channel).result(DIAL_SECONDS)
+            grpc.channel_ready_future(channel).result(self.limits.dial_seconds)
         except grpc.FutureTimeoutError:
             channel.close()
             raise TimeoutError("failed to dial device plugin: context deadline exceeded") from None
@@ -137,7 +144,7 @@ class Plugins:
     def _drop_old(self) -> None:
         now = time.monotonic()
         for name, plugin in list(self._plugins.items()):
-            if plugin.ended_at is not None and now - plugin.ended_at >= self._grace_seconds:
+            if plugin.ended_at is not None and now - plugin.ended_at >= self.limits.grace_seconds:
                 del self._plugins[name]
                 self._dropped.add(name)
 

@@ -1,6 +1,6 @@
 """A kubelet in a process of its own, which can be killed.
 
-Run as a module it obeys lines of JSON on standard input, ``{"do": "admit", …}``, and answers each with one.
+It obeys lines of JSON on standard input, ``{"do": "admit", …}``, and answers each with one.
 """
 
 import json
@@ -31,7 +31,12 @@ class KubeletProcess:
 
     def start(self) -> None:
         """Start it; when this returns, it listens."""
-        command = [sys.executable, "-m", "accel.testing.kubelet.process", str(self._directory)]
+        command = [
+            sys.executable,
+            "-c",
+            f"import {__name__} as it; it.main(it.Path(it.sys.argv[1]))",
+            str(self._directory),
+        ]
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ.copy()
         )
@@ -125,7 +130,3 @@ def main(directory: Path) -> None:
         _say({"ready": True})
         for line in sys.stdin:
             _say(_obey(kubelet, json.loads(line)))
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))

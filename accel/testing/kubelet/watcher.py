@@ -10,7 +10,7 @@ import grpc
 
 from accel.protos import kubelet_plugin_registration_v1_pb2 as wire
 from accel.testing.kubelet.names import VERSION, is_extended_resource
-from accel.testing.kubelet.plugins import DIAL_SECONDS, Plugins
+from accel.testing.kubelet.plugins import Plugins
 
 _LOOP_SECONDS = 1.0
 _INFO_SECONDS = 1.0
@@ -58,7 +58,7 @@ class PluginWatcher:
         """The resource behind a socket; empty where there is none."""
         with grpc.insecure_channel(f"unix:{path}") as channel:
             try:
-                grpc.channel_ready_future(channel).result(DIAL_SECONDS)
+                grpc.channel_ready_future(channel).result(self._plugins.limits.dial_seconds)
                 info = _call(channel, "GetInfo", wire.InfoRequest(), wire.PluginInfo, _INFO_SECONDS)
             except (grpc.FutureTimeoutError, grpc.RpcError):
                 return ""
