@@ -11,7 +11,7 @@ from oslo_log import log
 
 from accel.agent.bell import Bell, Call
 from accel.agent.jobs.desk import Desk
-from accel.cmd.agent_parts import make_agent, make_desk, make_player, make_runner, watch
+from accel.cmd.agent_parts import listen, make_agent, make_desk, make_player, make_runner, watch
 from accel.model.report import NodeReport
 from accel.privileged.capabilities import put_to_sleep
 from accel.rpc.agents import serve_agent
@@ -42,10 +42,13 @@ def serve(conf: cfg.ConfigOpts, *, fleet_file: str) -> int:
         runner = make_runner(conf)
         runner.start()
         watch(bell)
+        lookouts = listen(runner, bell)
         transport = transport_of(conf, threads=conf.rpc.agent_threads)
         client = make_client(conf, transport)
         with _shown(conf) as show, _jobs(conf, transport, make_desk(conf, runner, bell, client)):
             make_agent(conf, client, bell, runner, show=show).run()
+        for lookout in lookouts:
+            lookout.stop()
     return 0
 
 

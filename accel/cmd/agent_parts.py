@@ -17,6 +17,7 @@ from accel.agent.jobs.acts import InlineActs, ProcessActs
 from accel.agent.jobs.desk import Desk, Surroundings
 from accel.agent.jobs.prepared import Prepared
 from accel.agent.jobs.store import Store
+from accel.agent.lookout import Lookout
 from accel.agent.node import boot_id
 from accel.agent.player import Player
 from accel.agent.probe import Setup
@@ -166,6 +167,14 @@ def watch(bell: Bell) -> None:
         _LOG.warning("The kernel's events cannot be heard: %s. The agent looks periodically", error)
     else:
         Watcher(events, partial(bell.ring, Call.LOOK)).start()
+
+
+def listen(runner: ProcessRunner, bell: Bell) -> list[Lookout]:
+    """Let the drivers listen to what the kernel does not tell everybody; each of them rings the bell."""
+    lookouts = [Lookout(setup, partial(bell.ring, Call.LOOK)) for setup in runner.setups if setup.is_harmless]
+    for lookout in lookouts:
+        lookout.start()
+    return lookouts
 
 
 def spool_directory(conf: cfg.ConfigOpts) -> Path:

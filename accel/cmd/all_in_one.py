@@ -27,7 +27,7 @@ from accel.agent.bell import Bell, Call
 from accel.agent.jobs.desk import Desk
 from accel.api.app import make_app
 from accel.api.embedded import EmbeddedServer
-from accel.cmd.agent_parts import make_agent, make_desk, make_played_desk, make_player, make_runner, watch
+from accel.cmd.agent_parts import listen, make_agent, make_desk, make_played_desk, make_player, make_runner, watch
 from accel.cmd.api import check_access, relax_garbage_collection, start_placing
 from accel.cmd.conductor import (
     Neighbours,
@@ -208,6 +208,8 @@ class AllInOne:
         bell = self._new_bell()
         runner = make_runner(conf)
         runner.start()
+        for lookout in listen(runner, bell):
+            self._ends.callback(lookout.stop)
         self._loops.append(make_agent(conf, conductor, bell, runner).run)
         desk = self._desks[conf.host] = make_desk(conf, runner, bell, LocalImages(ImageReader(self._database)))
         desk.open()

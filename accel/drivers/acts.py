@@ -14,7 +14,7 @@ Every act
 - may be ended by force when it takes too long, at any point; the next act on the device finds what it has left.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, Protocol, runtime_checkable
 
@@ -117,6 +117,21 @@ class Examined(Protocol):
         ...
 
 
+@runtime_checkable
+class Watching(Protocol):
+    """Hears of what the kernel does not tell everybody, such as errors that its library alone is told."""
+
+    def watch(self, tell: Callable[[], None]) -> None:
+        """Listen for a while, in a process of its own that is started again whenever it ends.
+
+        What is heard and matters to ``examine`` is remembered below ``host.memory``: a look is another process.
+
+        :param tell: asks for a look at once
+        :raises DriverUnavailable: there is nothing to listen to here
+        """
+        ...
+
+
 ACTS: tuple[type, ...] = (
     Programmable,
     Partitionable,
@@ -125,5 +140,6 @@ ACTS: tuple[type, ...] = (
     Scrubbable,
     Preparable,
     Examined,
+    Watching,
 )
 """All that a driver may be able to do."""

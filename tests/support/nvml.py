@@ -9,8 +9,10 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pynvml
 
@@ -18,6 +20,7 @@ from accel.drivers.base import Host
 from accel.drivers.nvidia import NvidiaDriver
 from accel.errors import AccelError, DriverFailure
 from accel.model.device import Device
+from accel.model.health import Signal
 from accel.testing.driver_contract import options
 
 STUB = Path(__file__).parents[1] / "data/nvml-stub"
@@ -75,6 +78,27 @@ class Nvml:
         )
         return Acted(*pickle.loads(done.stdout))  # noqa: S301  # written by our own child
 
+    def signals(self, root: Path, configuration: str) -> tuple[Signal, ...]:
+        """What the driver knows of the health of the first card."""
+        signals: tuple[Signal, ...] = self._asked("--examine", root, configuration)
+        return signals
+
+    def listened(self, root: Path, configuration: str, *, events: int) -> int:
+        """How many looks it asks for while it listens; it is ended after so many events."""
+        told: int = self._asked("--listen", root, configuration, str(events))
+        return told
+
+    def _asked(self, what: str, root: Path, configuration: str, *more: str) -> Any:
+        file = self.directory / "nvml-asked.conf"
+        file.write_text(configuration)
+        done = subprocess.run(
+            [sys.executable, __file__, what, root, file, *more],
+            env={**os.environ, "LD_LIBRARY_PATH": str(self.library)},
+            stdout=subprocess.PIPE,
+            check=True,
+        )
+        return pickle.loads(done.stdout)  # noqa: S301  # written by our own child
+
     def devices(self, root: Path, configuration: str) -> tuple[Device, ...]:
         """The devices it reports; fails where the driver does."""
         (answer,) = self.look(root, configuration)
@@ -115,6 +139,31 @@ def _error(root: str, act: tuple[str, ...], said: list[str]) -> AccelError | Non
     return None
 
 
+def _examined(root: str, configuration: str) -> tuple[Signal, ...]:
+    os.environ["NVML_STUB_CONF"] = configuration
+    driver = _driver(root)
+    device, *_ = driver.discover()
+    return tuple(driver.examine(device))
+
+
+class _EnoughError(Exception):
+    pass
+
+
+def _listened(root: str, configuration: str, events: str) -> int:
+    os.environ["NVML_STUB_CONF"] = configuration
+    told: list[None] = []
+
+    def tell() -> None:
+        told.append(None)
+        if len(told) == int(events):
+            raise _EnoughError
+
+    with suppress(_EnoughError):
+        _driver(root).watch(tell)
+    return len(told)
+
+
 def _driver(root: str) -> NvidiaDriver:
     return NvidiaDriver(Host(name="node-1", root=Path(root)), options(NvidiaDriver), library=pynvml)
 
@@ -132,7 +181,15 @@ def _answer(driver: NvidiaDriver, configuration: str) -> Answer:
         return error
 
 
-if __name__ == "__main__" and sys.argv[1] == "--act":
-    sys.stdout.buffer.write(pickle.dumps(_acting(*sys.argv[2:], pickle.load(sys.stdin.buffer))))  # noqa: S301  # from our own parent
-elif __name__ == "__main__":
-    sys.stdout.buffer.write(pickle.dumps(_child(sys.argv[1], sys.argv[2:])))
+def _answered(what: str, *given: str) -> object:
+    if what == "--act":
+        return _acting(*given, pickle.load(sys.stdin.buffer))  # noqa: S301  # from our own parent
+    if what == "--examine":
+        return _examined(*given)
+    if what == "--listen":
+        return _listened(*given)
+    return _child(what, given)
+
+
+if __name__ == "__main__":
+    sys.stdout.buffer.write(pickle.dumps(_answered(*sys.argv[1:])))

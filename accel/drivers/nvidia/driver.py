@@ -4,8 +4,9 @@ A card that NVML cannot read is reported all the same, of unknown health and wit
 driver" are different things to whoever looks for a missing GPU.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
 from types import ModuleType
 from typing import ClassVar
@@ -15,15 +16,17 @@ from oslo_config import cfg
 from accel.drivers.acts import Progress
 from accel.drivers.base import Host
 from accel.drivers.guest.acts import PciActs
-from accel.drivers.nvidia import nvml
+from accel.drivers.nvidia import fitness, nvml, xids
 from accel.drivers.nvidia.cards import VENDOR, Card, Record, join, nvlinks, without_nvml
 from accel.drivers.nvidia.partitioning import Cutter
 from accel.drivers.nvidia.parts import deployables
+from accel.drivers.nvidia.xids import Log
 from accel.drivers.pci_names import pci_names
 from accel.drivers.sysfs import PciFunction, pci_functions, read_text
 from accel.errors import ActNotSupported, DeviceGone, DriverUnavailable, NotVerified
 from accel.model.address import PciAddress
 from accel.model.device import Device, DeviceType, Health, Link
+from accel.model.health import Signal
 from accel.model.partition_facts import facts
 
 _GPU_CLASSES = frozenset({0x0300, 0x0302})
@@ -52,6 +55,7 @@ class NvidiaDriver(PciActs):
     def __init__(self, host: Host, options: cfg.ConfigOpts.GroupAttr, *, library: ModuleType | None = None) -> None:
         self._host = host
         self._options = options
+        self._seen: Sequence[nvml.Gpu] | None = None
         self._library = nvml.LIBRARY if library is None and host.is_real else library
 
     def discover(self) -> tuple[Device, ...]:
@@ -65,10 +69,28 @@ class NvidiaDriver(PciActs):
         functions = tuple(_gpu_functions(self._host))
         try:
             reading = self._read_nvml()
+            self._seen = reading.gpus
         except DriverUnavailable as error:
             reason = ": ".join(filter(None, ("no driver answers for it", str(error), error.hint)))
             return self._devices(without_nvml(functions, reason), versions={})
         return self._devices(join(functions, reading.gpus), versions=_versions(reading))
+
+    def examine(self, device: Device) -> Iterator[Signal]:
+        """Errors of memory, temperature, what it takes to recover, and the Xids that were heard."""
+        gpu = next((gpu for gpu in self._reading_gpus() if gpu.uuid and gpu.uuid == device.identity), None)
+        if gpu is not None:
+            now = datetime.now(UTC)
+            yield from fitness.signals(gpu.fitness, now)
+            yield from xids.signals(Log.of(self._host.memory, self._host.proc), gpu.uuid, now)
+
+    def watch(self, tell: Callable[[], None]) -> None:
+        """Listen to Xids for a while.
+
+        :raises DriverUnavailable: there is no NVML here
+        """
+        if self._library is not None:
+            with nvml.session(self._library):
+                xids.listen(self._library, Log.of(self._host.memory, self._host.proc), tell)
 
     def partition(self, device: Device, layout: Mapping[str, int], progress: Progress) -> None:
         """Cut a GPU by MIG; an empty layout switches MIG mode off.
@@ -95,6 +117,15 @@ class NvidiaDriver(PciActs):
         if found is None:
             raise DeviceGone(f"NVML does not see a GPU {uuid}")
         return found
+
+    def _reading_gpus(self) -> Sequence[nvml.Gpu]:
+        """What the discovery of this very look has read; where there was none, it is read now."""
+        if self._seen is None:
+            try:
+                self._seen = self._read_nvml().gpus
+            except DriverUnavailable:
+                self._seen = ()
+        return self._seen
 
     def _privileged(self, call: str, *arguments: str | int) -> str:
         return self._host.privileged.nvml(call, *arguments)

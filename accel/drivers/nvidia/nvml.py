@@ -17,6 +17,8 @@ from typing import Any
 
 import pynvml
 
+from accel.drivers.nvidia import fitness
+from accel.drivers.nvidia.fitness import Fitness
 from accel.drivers.nvidia.mig import cut_of
 from accel.errors import AccelError, DriverFailure, DriverUnavailable
 from accel.model.address import PciAddress
@@ -105,6 +107,7 @@ class Gpu:
     compute_capability: str = ""
     mig_enabled: bool = False
     mig_instances: tuple[MigInstance, ...] = ()
+    fitness: Fitness = field(default_factory=Fitness)
     mig: NvmlMig | None = None
     """What it says of MIG; None where it knows none, or nobody may know."""
     peer_links: Mapping[PciAddress, int] = field(default_factory=dict)
@@ -136,7 +139,7 @@ def read(nvml: ModuleType, privileged: Callable[[str, str], str]) -> Reading:
     :raises DriverUnavailable: the library or the kernel module is not there
     :raises DriverFailure: they are, and NVML does not work
     """
-    with _session(nvml):
+    with session(nvml):
         host = _Questions(nvml)
         return Reading(
             driver_version=host.ask("nvmlSystemGetDriverVersion") or "",
@@ -183,7 +186,7 @@ class _Questions:
 
 
 @contextmanager
-def _session(nvml: ModuleType) -> Iterator[None]:
+def session(nvml: ModuleType) -> Iterator[None]:
     """NVML's errors about the host as ours: those about one GPU never leave ``_Questions``."""
     try:
         nvml.nvmlInit()
@@ -241,6 +244,7 @@ def _facts(about: _Questions, index: int) -> dict[str, Any]:
         "compute_capability": "{}.{}".format(*capability) if capability else "",
         "mig_enabled": mig_enabled,
         "mig_instances": tuple(_mig_instances(about, handle, memory_bytes)) if mig_enabled else (),
+        "fitness": fitness.read(about, handle),
         "peer_links": peer_links,
         "switch_links": switch_links,
     }
