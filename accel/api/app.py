@@ -55,7 +55,7 @@ def make_app(
         router,
         Services(
             database=database,
-            claiming=Claiming(terms=terms or Terms.configured(conf), conductors=claims),
+            claiming=Claiming.over(database, terms or Terms.configured(conf), claims),
             placing=placing or _placing(database, conf),
             imaging=Imaging.configured(conf),
             patience=_patience(conf),

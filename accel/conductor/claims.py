@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from accel.conductor.audit import Auditor, Gone
-from accel.db import claims, taking, work
+from accel.db import claims, releasing, work
 from accel.db.engine import Connection, Database
 from accel.db.events import Origin
 from accel.db.history import CONDUCTOR
@@ -190,10 +190,10 @@ class Claims:
         released = 0
         while True:
             count, _ = self._database.write(
-                lambda connection: taking.release_expired(connection, origin=self._origin())
+                lambda connection: releasing.release_expired(connection, origin=self._origin())
             )
             released += count
-            if count < taking.EXPIRED_AT_ONCE:
+            if count < releasing.EXPIRED_AT_ONCE:
                 return released
 
     def audit(self, wanted: AuditWanted) -> Audit:

@@ -13,7 +13,14 @@ OPTIONS: list[cfg.Opt] = [
     ),
     cfg.PortOpt("port", default=6666, min=1, help="The TCP port to listen on."),
     cfg.IntOpt("workers", default=2, min=1, max=256, help="How many processes answer requests."),
-    cfg.IntOpt("threads", default=4, min=1, max=256, help="How many requests each process answers at once."),
+    cfg.IntOpt(
+        "threads",
+        default=8,
+        min=1,
+        max=256,
+        help="How many requests each process answers at once. Claims that come at the same time share transactions, so "
+        "more of them than cores are good where many claim.",
+    ),
     cfg.StrOpt(
         "auth_strategy",
         default="none",

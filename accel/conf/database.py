@@ -19,7 +19,7 @@ OPTIONS: list[cfg.Opt] = [
     ),
     cfg.IntOpt(
         "pool_size",
-        default=5,
+        default=8,
         min=1,
         max=1000,
         help="How many connections a process keeps open. The number of threads that work at once is a good value.",

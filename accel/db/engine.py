@@ -53,7 +53,7 @@ _GIVEN_BACK = "accel_given_back"
 class DatabaseOptions:
     """How a database is used; option group ``database`` explains each."""
 
-    pool_size: int = 5
+    pool_size: int = 8
     max_overflow: int = 20
     connect_timeout_seconds: int = 5
     lock_timeout_seconds: int = 10

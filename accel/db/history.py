@@ -54,6 +54,8 @@ class Entry:
     """Of the request to the API that asked for the change."""
     project_id: str | None = None
     """The project whose affair it is; None for what is nobody's alone."""
+    at: datetime | None = None
+    """When; None: at the time of the transaction."""
 
 
 def write(connection: Connection, entries: Sequence[Entry], now: datetime) -> None:
@@ -73,7 +75,7 @@ def write(connection: Connection, entries: Sequence[Entry], now: datetime) -> No
             "source": entry.source,
             "request_id": entry.request_id,
             "project_id": entry.project_id,
-            "occurred_at": now,
+            "occurred_at": entry.at or now,
         }
         for entry in entries
     ]

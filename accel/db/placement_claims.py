@@ -5,7 +5,7 @@ truth about who holds what, and one quota. Taking and giving back is in ``accel.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -19,6 +19,9 @@ from accel.db.scope import Scope, in_scope
 from accel.db.tables import AcceleratorRequest, AttachHandle, Deployable, Device, Holder, Node, PlacementClaim
 from accel.errors import NotFound
 from accel.model.device import Presence
+
+ProjectAndKey = tuple[str, str]
+"""The id of a project and an idempotency key of its."""
 
 
 class ClaimRow(NamedTuple):
@@ -86,8 +89,9 @@ class Claim(NamedTuple):
 _TIMES = {name: as_stored(getattr(PlacementClaim, name)) for name in ("expires_at", "created_at", "updated_at")}
 _SELECT: AnySelect = select(*(_TIMES.get(name, getattr(PlacementClaim, name)) for name in ClaimRow._fields))
 _ONE = _SELECT.where(PlacementClaim.uuid == bindparam("wanted"), in_scope(PlacementClaim.project_id))
-_WITH_KEY = _SELECT.where(
-    PlacementClaim.project_id == bindparam("project_id"), PlacementClaim.idempotency_key == bindparam("key")
+_WITH_KEYS = _SELECT.where(  # one project's key may be another's as well; asked for in pairs, MariaDB uses no index
+    PlacementClaim.project_id.in_(bindparam("projects", expanding=True)),
+    PlacementClaim.idempotency_key.in_(bindparam("keys", expanding=True)),
 )
 _OWN: tuple[Any, ...] = (
     AcceleratorRequest.uuid,
@@ -153,10 +157,15 @@ def get(connection: Connection, uuid: str, *, scope: Scope) -> Claim:
     return _whole(connection, [ClaimRow._make(found)])[0]
 
 
-def with_key(connection: Connection, project_id: str, key: str) -> Claim | None:
-    """The claim that a project has made under an idempotency key, if it is still there."""
-    found = connection.execute(_WITH_KEY, {"project_id": project_id, "key": key}).one_or_none()
-    return _whole(connection, [ClaimRow._make(found)])[0] if found is not None else None
+def with_keys(connection: Connection, keys: Collection[ProjectAndKey]) -> dict[ProjectAndKey, Claim]:
+    """The claims that projects have made under idempotency keys, as far as they are still there."""
+    if not keys:
+        return {}
+    projects, names = ({pair[number] for pair in keys} for number in (0, 1))
+    found = connection.execute(_WITH_KEYS, {"projects": sorted(projects), "keys": sorted(names)})
+    rows = {(row.project_id, row.idempotency_key): ClaimRow._make(row) for row in found}
+    wanted = [pair for pair in keys if pair in rows]
+    return dict(zip(wanted, _whole(connection, [rows[pair] for pair in wanted]), strict=True))
 
 
 def _whole(connection: Connection, rows: Sequence[ClaimRow]) -> list[Claim]:

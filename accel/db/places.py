@@ -4,12 +4,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, bindparam, func, select
+import orjson
+from sqlalchemy import ColumnElement, Connection, bindparam, exists, func, select
 
 from accel.db.named import Named
 from accel.db.paging import AnySelect
 from accel.db.same_thing import held_through_another_handle
-from accel.db.tables import AttachHandle, Deployable, Device, Holder, Node
+from accel.db.tables import AttachHandle, Deployable, Device, Holder, Node, Quota
 from accel.errors import Conflict, NotFound, Overtaken
 from accel.model.device import Health, Presence
 from accel.model.node import DeviceStatus, NodeState
@@ -56,6 +57,40 @@ class Found(NamedTuple):
     place: Place
     handle: FreeHandle
 
+    @property
+    def thing(self) -> tuple[str, str, str]:
+        """What the handle stands for; another one may stand for the same."""
+        return self.place.node, self.handle.type, orjson.dumps(self.handle.info, option=orjson.OPT_SORT_KEYS).decode()
+
+
+class LockedHandles(NamedTuple):
+    """Attach handles that were free a moment ago, and their nodes, which are locked."""
+
+    states: Mapping[str, str]
+    """The states of the nodes that are locked, by name."""
+    found: Mapping[str, Found]
+    """Those of the handles that are free, by their UUIDs."""
+    are_quotas: bool
+    """Whether anybody has a quota."""
+
+    def get(self, nodes: Mapping[str, str]) -> Mapping[str, Found]:
+        """Some of them.
+
+        :param nodes: the name of the node of each, by the UUID of the handle
+        :return: each with its place, by its UUID
+        :raises Overtaken: one of them is not to be had any more
+        """
+        for uuid, node in nodes.items():
+            if uuid not in self.found or self.found[uuid].place.node != node:
+                raise Overtaken(f"attach handle {uuid} is not free on node {node} any more")
+            if self.states[node] != NodeState.ONLINE:
+                raise Overtaken(f"node {node} is {self.states[node]}")
+            for obstacle in obstacles(self.found[uuid].place):
+                raise Overtaken(f"attach handle {uuid} cannot be used any more: {obstacle}")
+        return {uuid: self.found[uuid] for uuid in nodes}
+
+
+NO_HANDLES = LockedHandles({}, {}, are_quotas=False)
 
 COLUMNS: tuple[Any, ...] = (
     Deployable.id,
@@ -105,7 +140,7 @@ def _first_free(are_of_place: ColumnElement[bool]) -> AnySelect:
 
 _FREE = Named(AttachHandle.deployable_id, _first_free)
 _OF_UUIDS: AnySelect = (
-    select(*COLUMNS, *_OF_FREE)
+    select(*COLUMNS, *_OF_FREE, exists(select(Quota.id)))
     .join_from(AttachHandle, Deployable, Deployable.id == AttachHandle.deployable_id)
     .join(Device, Device.id == Deployable.device_id)
     .join(Node, Node.id == Device.node_id)
@@ -116,17 +151,21 @@ _OF_UUIDS: AnySelect = (
         ~held_through_another_handle(),
     )
 )
-_NODES = Named(Node.name, select(Node.name, Node.state).order_by(Node.id).with_for_update().where)
+_STATES: AnySelect = select(Node.name, Node.state).order_by(Node.id)
+_NODES = Named(Node.name, _STATES.with_for_update().where)
+_UNLOCKED_NODES = Named(Node.name, _STATES.with_for_update(skip_locked=True).where)
 
 
-def lock_nodes(connection: Connection, names: Iterable[str]) -> dict[str, str]:
+def lock_nodes(connection: Connection, names: Iterable[str], *, waits: bool = True) -> dict[str, str]:
     """Lock nodes, as for a report and before anything else of them.
 
     Until the end of the transaction no report of theirs is taken, and nobody else takes a handle there.
 
+    :param waits: for nodes that somebody else has locked; else they are left out
     :return: their states, by name
     """
-    return {row.name: row.state for row in _NODES.execute(connection, sorted(set(names)))}
+    nodes = _NODES if waits else _UNLOCKED_NODES
+    return {row.name: row.state for row in nodes.execute(connection, sorted(set(names)))}
 
 
 def offers(
@@ -156,26 +195,17 @@ def offers(
     return {where: Offer(best[where], free[best[where].deployable_id]) for where in wanted}
 
 
-def lock_handles(connection: Connection, nodes: Mapping[str, str]) -> dict[str, Found]:
-    """Attach handles that were free a moment ago; their nodes are locked as by ``lock_nodes``.
+def lock_handles(connection: Connection, nodes: Mapping[str, str], *, waits: bool = True) -> LockedHandles:
+    """Lock the nodes of attach handles that were free a moment ago, as ``lock_nodes`` does, and look what is.
 
     :param nodes: the name of the node of each, by the UUID of the handle
-    :return: each with its place, by its UUID
-    :raises Overtaken: one of them is not to be had any more
+    :param waits: for nodes that somebody else has locked; else they are left out
     """
-    states = lock_nodes(connection, nodes.values())
+    states = lock_nodes(connection, nodes.values(), waits=waits)
     ends = len(COLUMNS)
-    rows = connection.execute(_OF_UUIDS, {"handles": sorted(nodes)})
-    pairs = [Found(Place._make(row[:ends]), FreeHandle._make(row[ends:])) for row in rows]
-    found = {pair.handle.uuid: pair for pair in pairs}
-    for uuid, node in nodes.items():
-        if uuid not in found or found[uuid].place.node != node:
-            raise Overtaken(f"attach handle {uuid} is not free on node {node} any more")
-        if states[node] != NodeState.ONLINE:
-            raise Overtaken(f"node {node} is {states[node]}")
-        for obstacle in obstacles(found[uuid].place):
-            raise Overtaken(f"attach handle {uuid} cannot be used any more: {obstacle}")
-    return found
+    rows = connection.execute(_OF_UUIDS, {"handles": sorted(nodes)}).all()
+    pairs = [Found(Place._make(row[:ends]), FreeHandle._make(row[ends:-1])) for row in rows]
+    return LockedHandles(states, {pair.handle.uuid: pair for pair in pairs}, any(row[-1] for row in rows))
 
 
 def obstacles(place: Place) -> Iterator[str]:

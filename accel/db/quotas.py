@@ -70,23 +70,41 @@ class ProjectQuotas(NamedTuple):
     quotas: list[QuotaRow]
 
 
+class Allowance:
+    """How many accelerators projects may hold more; nobody else takes any before the transaction ends.
+
+    :param wanted: who may want more, of what
+    """
+
+    def __init__(self, connection: Connection, wanted: Iterable[ProjectAndClass]) -> None:
+        keys = sorted(set(wanted))
+        found = connection.execute(_LIMITS, {"wanted": keys}) if keys else ()
+        self._limits = {(row.project_id, row.resource_class): row.limit for row in found}
+        self._held = usage(connection, self._limits) if self._limits else {}
+
+    def take(self, wanted: Mapping[ProjectAndClass, int]) -> None:
+        """Count so many more as held.
+
+        :raises Conflict: a project would hold more than it may; the text says how many it holds. Nothing is counted
+        """
+        limited = {key: more for key, more in wanted.items() if key in self._limits}
+        for (project_id, resource_class), more in limited.items():
+            limit, held = self._limits[project_id, resource_class], self._held.get((project_id, resource_class), 0)
+            if held + more > limit:
+                raise Conflict(
+                    f"quota of project {project_id}: {limit} of {resource_class}, {held} held and {more} more wanted; "
+                    "give some back, or have the limit raised"
+                )
+        for key, more in limited.items():
+            self._held[key] = self._held.get(key, 0) + more
+
+
 def check(connection: Connection, wanted: Mapping[ProjectAndClass, int]) -> None:
     """Make sure that projects may hold so many accelerators more; nobody else takes any before the transaction ends.
 
     :raises Conflict: a project would hold more than it may; the text says how many it holds
     """
-    found = connection.execute(_LIMITS, {"wanted": sorted(wanted)})
-    limits = {(row.project_id, row.resource_class): row.limit for row in found}
-    if not limits:
-        return
-    used = usage(connection, limits)
-    for (project_id, resource_class), limit in limits.items():
-        held, more = used.get((project_id, resource_class), 0), wanted[project_id, resource_class]
-        if held + more > limit:
-            raise Conflict(
-                f"quota of project {project_id}: {limit} of {resource_class}, {held} held and {more} more wanted; "
-                "give some back, or have the limit raised"
-            )
+    Allowance(connection, wanted).take(wanted)
 
 
 def usage(connection: Connection, keys: Mapping[ProjectAndClass, object]) -> dict[ProjectAndClass, int]:

@@ -1,36 +1,34 @@
-"""How a claim of placement is taken, renewed and given back, each in one transaction.
+"""How claims of placement are made: what was chosen is taken, all of it or nothing.
 
 What is taken was chosen on a snapshot, which may be old: the nodes are locked and every handle is looked at again. The
-order of locks is that of ``accel.db.claims``: claims, requests, nodes, limits.
+order of locks is that of ``accel.db.claims``: claims, requests, nodes, limits. Callers who come at the same time share
+a transaction (``accel.db.sharing``), whose statements are about all of their claims.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import uuid4
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, insert
 
-from accel.db import claims, history, placement_claims, places, quotas, transitions
+from accel.db import claim_events, claims, history, placement_claims, places
 from accel.db.events import Origin
 from accel.db.history import Entry
-from accel.db.paging import AnySelect
-from accel.db.placement_claims import AllocationRow, Claim, ClaimRow
-from accel.db.places import Found
+from accel.db.placement_claims import AllocationRow, Claim, ClaimRow, ProjectAndKey
+from accel.db.places import NO_HANDLES, Found
+from accel.db.quotas import Allowance
 from accel.db.requests import MOST_AT_ONCE
-from accel.db.scope import Scope, in_scope
+from accel.db.sharing import ALONE, Alone
 from accel.db.tables import AcceleratorRequest, Holder, PlacementClaim
 from accel.db.transitions import Terms
-from accel.errors import Conflict, InvalidValue, NotFound
+from accel.errors import AccelError, Conflict, InvalidValue, Overtaken
 from accel.model.device import Presence
 from accel.model.event import EventKind
 from accel.model.profile import Group
 from accel.model.request import RequestState
-
-EXPIRED_AT_ONCE = 50
-"""So many claims are released in one transaction: none waits long for another."""
 
 
 class ProfileUsed(NamedTuple):
@@ -81,34 +79,41 @@ class _Taken(NamedTuple):
         return RequestState.BIND_STARTED if self.steps else RequestState.BOUND
 
 
-_NEW_CLAIM = insert(PlacementClaim).returning(PlacementClaim.id)
+class Intent(NamedTuple):
+    """A claim that somebody wants to make."""
+
+    new: NewClaim
+    chosen: Sequence[Chosen]
+    """What was chosen for it; nothing of it twice."""
+    origin: Origin
+
+    @property
+    def key(self) -> ProjectAndKey | None:
+        """The idempotency key with its project."""
+        return (self.new.project_id, self.new.idempotency_key) if self.new.idempotency_key is not None else None
+
+    @property
+    def nodes(self) -> dict[str, str]:
+        """The name of the node of each handle, by the UUID of the handle."""
+        return {one.handle_uuid: one.node for one in self.chosen}
+
+    @property
+    def names(self) -> list[Hashable]:
+        """What it is about: no two that are about the same are made together."""
+        return [*self.nodes, *([self.key] if self.key is not None else [])]
+
+    @property
+    def wanted(self) -> Counter[tuple[str, str]]:
+        """How many accelerators its project would hold more, by project and resource class."""
+        return Counter((self.new.project_id, one.resource_class) for one in self.chosen)
+
+
+Made = tuple[Claim, bool]
+"""A claim, and whether it is new: the same request may have made it already, under the same key."""
+
+_NEW_CLAIM = insert(PlacementClaim).returning(PlacementClaim.uuid, PlacementClaim.id)
 _NEW_REQUEST = insert(AcceleratorRequest).returning(AcceleratorRequest.uuid, AcceleratorRequest.id)
-_NEW_HOLDER = insert(Holder)
-_LOCKED: AnySelect = (
-    select(*(getattr(PlacementClaim, name) for name in ClaimRow._fields))
-    .where(PlacementClaim.uuid == bindparam("wanted"), in_scope(PlacementClaim.project_id))
-    .with_for_update()
-)
-_EXPIRED: AnySelect = (
-    select(*(getattr(PlacementClaim, name) for name in ClaimRow._fields))
-    .where(PlacementClaim.expires_at <= bindparam("now", type_=PlacementClaim.expires_at.type))
-    .order_by(PlacementClaim.expires_at)
-    .limit(EXPIRED_AT_ONCE)
-    .with_for_update(skip_locked=True)
-)
-_RENEW = (
-    update(PlacementClaim)
-    .where(PlacementClaim.id == bindparam("claim"))
-    .values({name: bindparam(f"new_{name}") for name in ("lease_seconds", "expires_at", "updated_at")})
-)
-_DELETE = delete(PlacementClaim).where(PlacementClaim.id.in_(bindparam("claims", expanding=True)))
-_NODES: AnySelect = (
-    select(AcceleratorRequest.claim_id, AcceleratorRequest.hostname)
-    .where(
-        AcceleratorRequest.claim_id.in_(bindparam("claims", expanding=True)), AcceleratorRequest.hostname.is_not(None)
-    )
-    .distinct()
-)
+_NEW_HOLDER = insert(Holder).inline()  # its key is not asked for
 
 
 def repeated(connection: Connection, new: NewClaim) -> Claim | None:
@@ -118,105 +123,124 @@ def repeated(connection: Connection, new: NewClaim) -> Claim | None:
     """
     if new.idempotency_key is None:
         return None
-    known = placement_claims.with_key(connection, new.project_id, new.idempotency_key)
-    if known is not None and known.row.request_hash != new.request_hash:
-        raise Conflict(
-            f"idempotency_key: {new.idempotency_key!r} has been used for claim {known.uuid}, which asked for something "
-            "else; give another key, or release that claim"
-        )
-    return known
+    key = (new.project_id, new.idempotency_key)
+    known = placement_claims.with_keys(connection, [key]).get(key)
+    return _same(new, known) if known is not None else None
 
 
-def take(
-    connection: Connection, new: NewClaim, chosen: Sequence[Chosen], *, terms: Terms, origin: Origin
-) -> tuple[Claim, bool]:
+def take(connection: Connection, intent: Intent, *, terms: Terms) -> Made:
     """Make a claim and take all that was chosen for it, or nothing.
 
-    :return: the claim, and whether it is new: the same request may have made it already, under the same key
     :raises Overtaken: something of it is not to be had any more
     :raises Conflict: a quota does not allow it, or the key has been used for something else
     """
-    known = repeated(connection, new)
-    if known is not None:
-        return known, False
-    if len(chosen) > MOST_AT_ONCE:
-        raise InvalidValue("groups", f"{len(chosen)} accelerators", f"for {MOST_AT_ONCE} accelerators at most")
-    found = places.lock_handles(connection, {one.handle_uuid: one.node for one in chosen})
-    quotas.check(connection, Counter((new.project_id, one.resource_class) for one in chosen))
-    taken = [
-        _Taken(str(uuid4()), one, its, terms.steps_for(its.handle.type, one.group, its.place))
-        for one in chosen
-        for its in [found[one.handle_uuid]]
-    ]
-    row = _insert_claim(connection, new, origin.at)
-    _insert_requests(connection, new, row, taken, terms=terms, now=origin.at)
-    claim = Claim(row, [_allocation(one) for one in taken])
-    entries = [_request_entry(row, one, origin) for one in taken]
-    entries += _entries(EventKind.CLAIM_CREATED, row, (one.node for one in chosen), origin)
-    history.write(connection, entries, origin.at)
-    return claim, True
+    [outcome] = take_together(connection, [intent], terms=terms)
+    if isinstance(outcome, AccelError):
+        raise outcome
+    if isinstance(outcome, Alone):
+        raise TypeError("a single claim is made or refused")
+    return outcome
 
 
-def renew(connection: Connection, uuid: str, lease_seconds: int | None, *, scope: Scope, origin: Origin) -> Claim:
-    """Hold a claim for so long from now on, by default as long as before.
+def take_together(
+    connection: Connection, intents: Sequence[Intent], *, terms: Terms
+) -> list[Made | AccelError | Alone]:
+    """Make claims as if one after the other, by as many statements as one takes.
 
-    :raises NotFound: there is no such claim
-    :raises InvalidValue: it has no lease and is given none
+    :param intents: no two about the same
+    :return: for each what ``take`` gives or raises, or that it is to be made alone
     """
-    locked = _lock(connection, uuid, scope)
-    lease = locked.lease_seconds if lease_seconds is None else lease_seconds
-    if lease is None:
-        raise InvalidValue("lease_seconds", None, "a number of seconds: the claim has no lease and is held for ever")
-    values = {"lease_seconds": lease, "expires_at": origin.at + timedelta(seconds=lease), "updated_at": origin.at}
-    connection.execute(_RENEW, {"claim": locked.id} | {f"new_{name}": value for name, value in values.items()})
-    claim = placement_claims.get(connection, uuid, scope=scope)
-    nodes = (one.node for one in claim.allocations)
-    history.write(connection, _entries(EventKind.CLAIM_RENEWED, claim.row, nodes, origin), origin.at)
-    return claim
+    judge = _Judge(connection, intents, terms)
+    verdicts = [judge.verdict(intent) for intent in intents]
+    made = iter(_make(connection, [verdict for verdict in verdicts if isinstance(verdict, _Accepted)], terms))
+    return [(next(made), True) if isinstance(verdict, _Accepted) else verdict for verdict in verdicts]
 
 
-def release(connection: Connection, uuid: str, *, scope: Scope, origin: Origin) -> Sequence[str]:
-    """Give back all that a claim holds.
+def _same(new: NewClaim, known: Claim) -> Claim:
+    if known.row.request_hash == new.request_hash:
+        return known
+    raise Conflict(
+        f"idempotency_key: {new.idempotency_key!r} has been used for claim {known.uuid}, which asked for something "
+        "else; give another key, or release that claim"
+    )
 
-    :return: the UUIDs of requests that wait for work on their node now
-    :raises NotFound: there is no such claim
+
+class _Accepted(NamedTuple):
+    """A claim that can be made."""
+
+    intent: Intent
+    taken: Sequence[_Taken]
+
+
+class _Judge:
+    """Says what comes of claims that are made in one transaction, one after the other.
+
+    Nobody waits for a node because of another: of several claims, those are left alone that are on nodes which somebody
+    else has locked.
     """
-    return _release(connection, [_lock(connection, uuid, scope)], EventKind.CLAIM_RELEASED, origin)
+
+    def __init__(self, connection: Connection, intents: Sequence[Intent], terms: Terms) -> None:
+        self._terms = terms
+        self._known = placement_claims.with_keys(connection, [it.key for it in intents if it.key is not None])
+        new = [intent for intent in intents if intent.key not in self._known]
+        nodes = {uuid: node for intent in new for uuid, node in intent.nodes.items()}
+        self._waits = len(intents) == 1
+        self._handles = places.lock_handles(connection, nodes, waits=self._waits) if nodes else NO_HANDLES
+        are_limited = [key for intent in new for key in intent.wanted] if self._handles.are_quotas else []
+        self._allowance = Allowance(connection, are_limited)
+        self._things: set[Hashable] = set()
+
+    def verdict(self, intent: Intent) -> _Accepted | Made | AccelError | Alone:
+        """What comes of a claim when those that were asked about before are made."""
+        try:
+            if intent.key in self._known:
+                return _same(intent.new, self._known[intent.key]), False
+            if not self._waits and not self._handles.states.keys() >= set(intent.nodes.values()):
+                return ALONE
+            return _Accepted(intent, self._taken(intent))
+        except AccelError as error:
+            return error
+
+    def _taken(self, intent: Intent) -> list[_Taken]:
+        """
+        :raises Overtaken: something of it is not to be had any more
+        :raises Conflict: a quota does not allow it
+        """
+        if len(intent.chosen) > MOST_AT_ONCE:
+            raise InvalidValue("groups", f"{len(intent.chosen)} accelerators", f"{MOST_AT_ONCE} accelerators at most")
+        found = self._handles.get(intent.nodes)
+        things = {one.thing for one in found.values()}
+        if not self._things.isdisjoint(things):
+            raise Overtaken("what was chosen is taken through other handles that stand for the same")
+        self._allowance.take(intent.wanted)
+        self._things |= things
+        return [
+            _Taken(str(uuid4()), one, its, self._terms.steps_for(its.handle.type, one.group, its.place))
+            for one in intent.chosen
+            for its in [found[one.handle_uuid]]
+        ]
 
 
-def release_expired(connection: Connection, *, origin: Origin) -> tuple[int, Sequence[str]]:
-    """Give back what claims hold that nobody has renewed in time: some of them, those that expired first.
-
-    Whoever renews one at this moment has it locked, so it is left alone.
-
-    :return: how many claims those were, and the UUIDs of requests that wait for work on their node now
-    """
-    expired = [ClaimRow._make(row) for row in connection.execute(_EXPIRED, {"now": origin.at})]
-    return len(expired), _release(connection, expired, EventKind.CLAIM_EXPIRED, origin) if expired else []
-
-
-def _lock(connection: Connection, uuid: str, scope: Scope) -> ClaimRow:
-    found = connection.execute(_LOCKED, {"wanted": uuid.lower(), **scope.values}).one_or_none()
-    if found is None:
-        raise NotFound("claim", uuid)
-    return ClaimRow._make(found)
+def _make(connection: Connection, accepted: Sequence[_Accepted], terms: Terms) -> list[Claim]:
+    """Write claims that can be made, with all that goes with them."""
+    if not accepted:
+        return []
+    rows = _insert_claims(connection, [one.intent for one in accepted])
+    pairs = list(zip(rows, accepted, strict=True))
+    _insert_requests(connection, pairs, terms)
+    entries = [entry for row, one in pairs for entry in _events(row, one)]
+    history.write(connection, entries, max(one.intent.origin.at for one in accepted))
+    return [Claim(row, [_allocation(taken) for taken in one.taken]) for row, one in pairs]
 
 
-def _release(connection: Connection, rows: Sequence[ClaimRow], kind: EventKind, origin: Origin) -> list[str]:
-    keys = [row.id for row in rows]
-    nodes = connection.execute(_NODES, {"claims": keys}).all()
-    left = claims.remove(connection, transitions.lock_of_claims(connection, keys), origin=origin)
-    connection.execute(_DELETE, {"claims": keys})
-    entries = [
-        entry for row in rows for entry in _entries(kind, row, [name for key, name in nodes if key == row.id], origin)
-    ]
-    history.write(connection, entries, origin.at)
-    return left
+def _insert_claims(connection: Connection, intents: Sequence[Intent]) -> list[ClaimRow]:
+    values = [_claim_values(intent.new, intent.origin.at) for intent in intents]
+    keys = {row.uuid: row.id for row in connection.execute(_NEW_CLAIM, values)}
+    return [ClaimRow(id=keys[its["uuid"]], **(its | {name: _stored(its[name]) for name in _TIMES})) for its in values]
 
 
-def _insert_claim(connection: Connection, new: NewClaim, now: datetime) -> ClaimRow:
-    expires_at = now + timedelta(seconds=new.lease_seconds) if new.lease_seconds is not None else None
-    values: dict[str, Any] = {
+def _claim_values(new: NewClaim, now: datetime) -> dict[str, Any]:
+    return {
         "uuid": str(uuid4()),
         "project_id": new.project_id,
         "user_id": new.user_id,
@@ -225,56 +249,66 @@ def _insert_claim(connection: Connection, new: NewClaim, now: datetime) -> Claim
         "request": dict(new.request),
         "request_hash": new.request_hash,
         "lease_seconds": new.lease_seconds,
-        "expires_at": expires_at,
+        "expires_at": now + timedelta(seconds=new.lease_seconds) if new.lease_seconds is not None else None,
         "created_at": now,
         "updated_at": None,
     }
-    key = connection.execute(_NEW_CLAIM, values).scalar_one()
-    stored = {
-        "expires_at": expires_at.replace(tzinfo=None) if expires_at is not None else None,
-        "created_at": now.replace(tzinfo=None),
-    }
-    return ClaimRow(id=key, **(values | stored))
 
 
-def _insert_requests(
-    connection: Connection, new: NewClaim, claim: ClaimRow, taken: Sequence[_Taken], *, terms: Terms, now: datetime
-) -> None:
+_TIMES = ("expires_at", "created_at")
+
+
+def _stored(moment: datetime | None) -> datetime | None:
+    return moment.replace(tzinfo=None) if moment is not None else None
+
+
+def _insert_requests(connection: Connection, pairs: Sequence[tuple[ClaimRow, _Accepted]], terms: Terms) -> None:
     """The requests that stand for what is taken, and their holders."""
-    requests = [
-        {
-            "uuid": one.request_uuid,
-            "project_id": new.project_id,
-            "state": one.state,
-            "profile_id": new.profile.id if new.profile is not None else None,
-            "profile_name": new.profile.name if new.profile is not None else "",
-            "claim_id": claim.id,
-            "group_index": one.chosen.group_index,
-            "group": dict(one.chosen.group),
-            "resource_class": one.chosen.resource_class,
-            "hostname": one.chosen.node,
-            "device_rp_uuid": one.found.place.provider,
-            "reason": "",
-            "steps": list(one.steps),
-            "deadline_at": terms.deadline(now) if one.steps else None,
-            "created_at": now,
-        }
-        for one in taken
-    ]
+    requests = [_request_values(row, its, taken, terms) for row, its in pairs for taken in its.taken]
     keys = {row.uuid: row.id for row in connection.execute(_NEW_REQUEST, requests)}
     holders = [
         {
             "uuid": str(uuid4()),
-            "attach_handle_id": one.found.handle.id,
+            "attach_handle_id": taken.found.handle.id,
             "kind": claims.RESERVATION,
-            "name": new.consumer or claim.uuid,
-            "project_id": new.project_id,
-            "request_id": keys[one.request_uuid],
-            "created_at": now,
+            "name": row.consumer or row.uuid,
+            "project_id": row.project_id,
+            "request_id": keys[taken.request_uuid],
+            "created_at": its.intent.origin.at,
         }
-        for one in taken
+        for row, its in pairs
+        for taken in its.taken
     ]
     connection.execute(_NEW_HOLDER, holders)
+
+
+def _request_values(row: ClaimRow, its: _Accepted, taken: _Taken, terms: Terms) -> dict[str, Any]:
+    profile, now = its.intent.new.profile, its.intent.origin.at
+    return {
+        "uuid": taken.request_uuid,
+        "project_id": row.project_id,
+        "state": taken.state,
+        "profile_id": profile.id if profile is not None else None,
+        "profile_name": profile.name if profile is not None else "",
+        "claim_id": row.id,
+        "group_index": taken.chosen.group_index,
+        "group": dict(taken.chosen.group),
+        "resource_class": taken.chosen.resource_class,
+        "hostname": taken.chosen.node,
+        "device_rp_uuid": taken.found.place.provider,
+        "reason": "",
+        "steps": list(taken.steps),
+        "deadline_at": terms.deadline(now) if taken.steps else None,
+        "created_at": now,
+    }
+
+
+def _events(row: ClaimRow, its: _Accepted) -> list[Entry]:
+    origin, nodes = its.intent.origin, (taken.chosen.node for taken in its.taken)
+    return [
+        *(_request_entry(row, taken, origin) for taken in its.taken),
+        *claim_events.entries(EventKind.CLAIM_CREATED, row, nodes, origin),
+    ]
 
 
 def _allocation(taken: _Taken) -> AllocationRow:
@@ -313,28 +347,5 @@ def _request_entry(claim: ClaimRow, taken: _Taken, origin: Origin) -> Entry:
         },
         request_id=origin.request_id,
         project_id=claim.project_id,
-    )
-
-
-def _entries(kind: EventKind, claim: ClaimRow, nodes: Iterable[str | None], origin: Origin) -> list[Entry]:
-    """An event for each node of a claim: what a claim holds is a part of the history of all of them."""
-    names = sorted({node for node in nodes if node is not None})
-    return [_entry(kind, claim, node, origin) for node in names] or [_entry(kind, claim, None, origin)]
-
-
-def _entry(kind: EventKind, claim: ClaimRow, node: str | None, origin: Origin) -> Entry:
-    told = {
-        "consumer": claim.consumer,
-        "expires_at": claim.expires_at.replace(tzinfo=UTC).isoformat() if claim.expires_at is not None else None,
-    }
-    is_over = kind in {EventKind.CLAIM_RELEASED, EventKind.CLAIM_EXPIRED}
-    return Entry(
-        kind=kind,
-        subject=claim.uuid,
-        source=origin.source,
-        node=node,
-        before=told if is_over else None,
-        after=None if is_over else told,
-        request_id=origin.request_id,
-        project_id=claim.project_id,
+        at=origin.at,
     )

@@ -338,4 +338,4 @@ def test_questions_and_claims_cost_the_same_number_of_statements(amount: int, da
     with counted_statements(database) as statements:
         assert delete(api, f"{CLAIMS}/{made['uuid']}").status_int == 204
     costs.append(len(statements))
-    assert costs == [1, 8, 2, 10]
+    assert costs == [1, 7, 2, 10]

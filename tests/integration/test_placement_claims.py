@@ -12,11 +12,12 @@ from support.races import Gate, at_once, outcome, overlapping
 from support.site import Site
 from support.steps import FileStep
 
-from accel.db import placement_claims, quotas, taking, transitions
+from accel.db import placement_claims, quotas, releasing, taking, transitions
 from accel.db.engine import Connection, Database
 from accel.db.placement_claims import Claim
+from accel.db.releasing import EXPIRED_AT_ONCE
 from accel.db.scope import EVERYTHING, Scope
-from accel.db.taking import EXPIRED_AT_ONCE, Chosen, NewClaim
+from accel.db.taking import Chosen, Intent, NewClaim
 from accel.errors import Conflict, InvalidValue, NotFound, Overtaken
 from accel.model.audit import AuditWanted, FindingKind
 from accel.model.node import DeviceStatus
@@ -34,7 +35,7 @@ def site(any_database: Database) -> Site:
 
 def take(site: Site, new: NewClaim, chosen: list[Chosen], **agreed: Any) -> tuple[Claim, bool]:
     return site.database.write(
-        lambda it: taking.take(it, new, chosen, terms=terms(**agreed), origin=site.origin),
+        lambda it: taking.take(it, Intent(new, chosen, site.origin), terms=terms(**agreed)),
     )
 
 
@@ -46,11 +47,11 @@ def claim(site: Site, amount: int = 1, **changed: Any) -> Claim:
 
 
 def release(site: Site, uuid: str, *, scope: Scope = EVERYTHING) -> list[str]:
-    return list(site.database.write(lambda it: taking.release(it, uuid, scope=scope, origin=site.origin)))
+    return list(site.database.write(lambda it: releasing.release(it, uuid, scope=scope, origin=site.origin)))
 
 
 def renew(site: Site, uuid: str, seconds: int | None = None) -> Claim:
-    return site.database.write(lambda it: taking.renew(it, uuid, seconds, scope=EVERYTHING, origin=site.origin))
+    return site.database.write(lambda it: releasing.renew(it, uuid, seconds, scope=EVERYTHING, origin=site.origin))
 
 
 def get(site: Site, uuid: str, *, scope: Scope = EVERYTHING) -> Claim:
@@ -190,7 +191,7 @@ def test_a_claim_that_dies_in_between_leaves_nothing(site: Site) -> None:
     chosen = choose(site.database, 2, node=site.node)
 
     def dies(connection: Connection) -> None:
-        taking.take(connection, new_claim(site.project), chosen, terms=terms(), origin=site.origin)
+        taking.take(connection, Intent(new_claim(site.project), chosen, site.origin), terms=terms())
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -249,7 +250,7 @@ def test_who_renews_when_the_lease_ends_either_keeps_it_or_is_told(site: Site) -
     gate = Gate()
 
     def renew_slowly(connection: Connection) -> None:
-        taking.renew(connection, made.uuid, 60, scope=EVERYTHING, origin=site.origin)
+        releasing.renew(connection, made.uuid, 60, scope=EVERYTHING, origin=site.origin)
         gate()
 
     if site.database.engine.dialect.name == "sqlite":

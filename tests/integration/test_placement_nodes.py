@@ -15,10 +15,11 @@ from support.site import Site
 
 from accel.conductor.manager import Limits, Manager
 from accel.conductor.reporter import Reporter
-from accel.db import attributes, holders, placement_nodes, taking
+from accel.db import attributes, holders, placement_nodes, releasing, taking
 from accel.db.engine import Database
 from accel.db.scope import EVERYTHING
 from accel.db.tables import AttachHandle, Deployable, PlacementNode
+from accel.db.taking import Intent
 from accel.model.device import Health, Presence
 from accel.model.node import DeviceStatus
 from accel.model.provider import SyncState
@@ -134,10 +135,10 @@ def test_what_a_claim_of_placement_holds_is_reserved_until_it_is_given_back(
     made, _ = site.database.write(
         partial(
             taking.take,
-            new=new_claim(site.project, lease_seconds=60),
-            chosen=choose(site.database, 2, node=site.node),
+            intent=Intent(
+                new_claim(site.project, lease_seconds=60), choose(site.database, 2, node=site.node), site.origin
+            ),
             terms=terms(steps=steps),
-            origin=site.origin,
         )
     )
     reporter.tell_due()
@@ -147,7 +148,7 @@ def test_what_a_claim_of_placement_holds_is_reserved_until_it_is_given_back(
         site.clock.pass_(minutes=5)
         site.conductor().release_expired_claims()
     else:
-        give_back = partial(taking.release, uuid=made.uuid, scope=EVERYTHING, origin=site.origin)
+        give_back = partial(releasing.release, uuid=made.uuid, scope=EVERYTHING, origin=site.origin)
         assert bool(site.database.write(give_back)) is bool(steps)
     reporter.tell_due()
     if steps:

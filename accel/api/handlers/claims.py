@@ -1,7 +1,6 @@
 """Claims of placement: make, list, show, renew, release."""
 
 import hashlib
-from functools import partial
 from http import HTTPStatus
 from typing import Any
 from uuid import uuid4
@@ -14,10 +13,10 @@ from accel.api.placing import why_not
 from accel.api.questions import Question
 from accel.api.views import collection
 from accel.api.views import placements as views
-from accel.db import placement_claims, taking
+from accel.db import placement_claims, releasing, taking
 from accel.db.engine import Connection
 from accel.db.placement_claims import Claim
-from accel.db.taking import Chosen, NewClaim
+from accel.db.taking import Chosen, Intent, NewClaim
 from accel.errors import NoPlacement, Overtaken
 from accel.model.request import WORKING
 from accel.placement.fleet import Fleet
@@ -69,7 +68,7 @@ def renew(call: Call) -> dict[str, Any]:
     uuid, seconds = call.arguments["uuid"], call.body.get("lease_seconds")
     lease = int(seconds) if seconds is not None else None
     claim = call.database.write(
-        lambda connection: taking.renew(connection, uuid, lease, scope=call.scope, origin=call.origin)
+        lambda connection: releasing.renew(connection, uuid, lease, scope=call.scope, origin=call.origin)
     )
     return _body(call, claim)
 
@@ -78,7 +77,7 @@ def delete(call: Call) -> None:
     """Give back all that a claim holds."""
     uuid = call.arguments["uuid"]
     left = call.database.write(
-        lambda connection: taking.release(connection, uuid, scope=call.scope, origin=call.origin)
+        lambda connection: releasing.release(connection, uuid, scope=call.scope, origin=call.origin)
     )
     if left:
         call.claiming.leave_to_conductors()
@@ -110,10 +109,9 @@ def _take(call: Call, new: NewClaim, wanted: Wanted) -> tuple[Claim, bool]:
             chosen = _choose(call, wanted, policy, 0)
         if isinstance(chosen, Fleet):
             raise NoPlacement(why_not(wanted, chosen, policy))
-        take = partial(taking.take, new=new, chosen=chosen, terms=call.claiming.terms, origin=call.origin)
         is_new = False
         try:
-            claim, is_new = call.database.write(take)
+            claim, is_new = call.claiming.take(Intent(new, chosen, call.origin))
         except Overtaken:
             old_by = 0
         else:

@@ -1,0 +1,147 @@
+"""One transaction for callers who come at the same time.
+
+Whoever comes while a transaction is under way waits for its end; then the wishes of all who wait are done in the next
+one, by statements that are about all of them: many callers cost little more than one. Who comes alone waits for nobody.
+
+Nobody notices the others, but by the time: each gets an outcome or a refusal of its own. Where a shared transaction
+fails, for whatever reason, it is rolled back, and each of its callers has a transaction of its own.
+"""
+
+import logging
+from collections import deque
+from collections.abc import Callable, Collection, Hashable, Sequence
+from threading import Event, Lock
+from typing import Final, Generic, TypeVar
+
+from accel.db.engine import Connection, Database
+from accel.errors import AccelError
+
+_LOG = logging.getLogger(__name__)
+W = TypeVar("W")
+R = TypeVar("R")
+
+MOST_TOGETHER = 32
+"""So many wishes are done in one transaction."""
+
+
+class Alone:
+    """In the place of an outcome: nothing was done, and it is to be done in a transaction of its own."""
+
+
+ALONE: Final = Alone()
+
+
+class _Caller(Generic[W, R]):
+    """Somebody who wishes something."""
+
+    def __init__(self, wish: W, names: Collection[Hashable]) -> None:
+        self.wish = wish
+        self.names = frozenset(names)
+        self.may_go_on = Event()
+        self.is_served = False
+        self.outcome: R | AccelError | Alone = ALONE
+
+
+class Shared(Generic[W, R]):
+    """A kind of transaction that callers share; any number of threads may call it.
+
+    :param work: does wishes and gives the outcome of each. That may be a refusal, of which it leaves nothing behind. It
+        may be done again, as what is given to ``Database.write``. Several wishes come out as if they were done one
+        after the other; where it cannot say how that would be it gives ``ALONE``, which it never does for a single one
+    :param names: what a wish is about, such as the UUIDs of rows: two that are about the same are not done together
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        work: Callable[[Connection, Sequence[W]], Sequence[R | AccelError | Alone]],
+        *,
+        names: Callable[[W], Collection[Hashable]],
+    ) -> None:
+        self._database = database
+        self._work = work
+        self._names = names
+        self._lock = Lock()
+        self._is_busy = False
+        self._waiting: deque[_Caller[W, R]] = deque()
+
+    def __call__(self, wish: W) -> R:
+        """What comes of a wish.
+
+        :raises AccelError: it is refused, or what ``Database.write`` raises
+        """
+        caller: _Caller[W, R] = _Caller(wish, self._names(wish))
+        if self._has_to_wait(caller):
+            caller.may_go_on.wait()
+        if not caller.is_served:
+            self._serve(caller)
+        outcome = caller.outcome
+        if isinstance(outcome, Alone):
+            outcome = self._alone(wish)
+        if isinstance(outcome, AccelError):
+            raise outcome
+        return outcome
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for a transaction to end that they do not share."""
+        return len(self._waiting)
+
+    def _has_to_wait(self, caller: _Caller[W, R]) -> bool:
+        with self._lock:
+            if self._is_busy:
+                self._waiting.append(caller)
+                return True
+            self._is_busy = True
+            return False
+
+    def _serve(self, caller: _Caller[W, R]) -> None:
+        """Do the wishes of this caller and of those who wait; then it is the turn of whoever waits first."""
+        together = self._joined(caller)
+        try:
+            if len(together) > 1:
+                self._do(together)
+            else:
+                caller.outcome = self._alone(caller.wish)
+        finally:
+            for one in together:
+                one.is_served = True
+                one.may_go_on.set()
+            self._pass_on()
+
+    def _joined(self, first: _Caller[W, R]) -> list[_Caller[W, R]]:
+        """This caller and those who can be served with it, in the order in which they came."""
+        together, taken = [first], set(first.names)
+        with self._lock:
+            others, self._waiting = self._waiting, deque()
+            for one in others:
+                if len(together) < MOST_TOGETHER and taken.isdisjoint(one.names):
+                    together.append(one)
+                    taken |= one.names
+                else:
+                    self._waiting.append(one)
+        return together
+
+    def _pass_on(self) -> None:
+        with self._lock:
+            following = self._waiting.popleft() if self._waiting else None
+            self._is_busy = following is not None
+        if following is not None:
+            following.may_go_on.set()
+
+    def _do(self, together: Sequence[_Caller[W, R]]) -> None:
+        """Do wishes in one transaction; where that fails, none of them is done."""
+        try:
+            with self._database.writer() as connection:
+                outcomes = self._work(connection, [one.wish for one in together])
+        except Exception as error:  # noqa: BLE001 - whose it is, and what it comes to, shows when each has its own
+            _LOG.info("%d callers have shared a transaction that has failed: %s", len(together), error)
+            return
+        for one, outcome in zip(together, outcomes, strict=True):
+            one.outcome = outcome
+
+    def _alone(self, wish: W) -> R | AccelError:
+        [outcome] = self._database.write(lambda connection: self._work(connection, [wish]))
+        if isinstance(outcome, Alone):
+            raise TypeError("a single wish is done or refused")
+        return outcome
