@@ -9,7 +9,7 @@ import os
 import select
 import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -170,21 +170,46 @@ def end_left_over(process: Process) -> None:
 
 
 def end_group(pid: int) -> None:
-    """End a process and the tools that it runs; nothing where there is none."""
+    """End a process and the tools that it runs, whatever they run in turn; nothing where there is none.
+
+    A tool has a group of its own, so that it can be given up alone, and those that it starts know nothing of us.
+    """
     if pid > 0:
+        below = list(_below(pid, _children()))
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(pid, signal.SIGKILL)
-        with suppress(ProcessLookupError, PermissionError):  # it may not have made its group yet
-            os.kill(pid, signal.SIGKILL)
+        for one in (pid, *below):  # it may not have made its group yet
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(one, signal.SIGKILL)
+
+
+def _children() -> Mapping[int, Sequence[int]]:
+    """All processes that there are, by their parents."""
+    found: dict[int, list[int]] = {}
+    for directory in Path("/proc").iterdir():
+        if directory.name.isdecimal() and (fields := _stat(int(directory.name))):
+            found.setdefault(int(fields[1]), []).append(int(directory.name))
+    return found
+
+
+def _below(pid: int, children: Mapping[int, Sequence[int]]) -> Iterator[int]:
+    for child in children.get(pid, ()):
+        yield child
+        yield from _below(child, children)
 
 
 def _start_of(pid: int) -> str:
     """Empty where there is no such process."""
+    return next(iter(_stat(pid)[19:]), "")
+
+
+def _stat(pid: int) -> Sequence[str]:
+    """What the kernel tells of a process, from field 3 of proc_pid_stat(5) on; nothing of one that is gone."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
-        return ""
-    return stat.rpartition(")")[2].split()[19]
+        return ()
+    return stat.rpartition(")")[2].split()
 
 
 def _death(exit_code: int | None) -> str:

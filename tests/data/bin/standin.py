@@ -1,6 +1,7 @@
 """What the programs have in common: where the tree is, and how they are made to behave."""
 
 import json
+import os
 import signal
 import sys
 from pathlib import Path
@@ -32,7 +33,7 @@ def fail(status: int, text: str, *, stream: Any = None) -> NoReturn:
 
 def hang() -> NoReturn:
     """Never end."""
-    (ROOT / "var/log" / f"{TOOL.name}.hangs").touch()
+    (ROOT / "var/log" / f"{TOOL.name}.hangs").write_text(str(os.getpid()))
     while True:
         signal.pause()
 
