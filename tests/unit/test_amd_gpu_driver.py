@@ -6,7 +6,10 @@ import pytest
 from support.parts import facts, handed_out, trait_names
 
 from accel.drivers.amd_gpu import AmdGpuDriver
+from accel.errors import ActNotSupported, LayoutImpossible
 from accel.model.device import DeployableKind, Device, Link, LinkKind
+from accel.model.partition import Cut
+from accel.model.partition_facts import read_facts
 from accel.model.validate import problems
 from accel.testing import HostTree, PciRow, options
 
@@ -167,3 +170,68 @@ def test_gpus_of_one_address_are_told_apart_however_kfd_numbers_them(tree: HostT
 def test_gpus_of_one_address_without_a_unique_id_are_one_device_known_by_its_address(tree: HostTree) -> None:
     list_in_kfd(tree, (0x4300, 0), (0x4300, 0))
     assert [device.identity for device in look(tree)] == [f"pci:{OTHER}"]
+
+
+# --- compute partitions ---
+
+
+def silent(_message: str, _fraction: float | None = None) -> None:
+    pass
+
+
+def mi300(tree: HostTree, mode: str = "SPX", available: str = "SPX, DPX, QPX, CPX", dies: int = 8) -> Path:
+    """A card of so many dies, with a node for each of its partitions."""
+    directory = gpu(
+        tree, unique_id="ab", current_compute_partition=f"{mode}\n", available_compute_partition=f"{available}\n"
+    )
+    count = {"SPX": 1, "DPX": 2, "QPX": 4, "CPX": dies}[mode]
+    list_in_kfd(tree, *((0x2600 + number, 0xAB) for number in range(count)))
+    for number in range(1, count + 1):
+        path = tree.root / f"sys/class/kfd/kfd/topology/nodes/{number}/properties"
+        path.write_text(f"{path.read_text()}num_xcc {dies // count}\n")
+    return directory
+
+
+def cut_of(device: Device) -> Cut:
+    cut = read_facts(device.std_board_info)
+    assert cut is not None
+    return cut
+
+
+def test_a_card_tells_which_compute_partitions_it_can_have(tree: HostTree) -> None:
+    mi300(tree)
+    (device,) = look(tree)
+    assert device.std_board_info["partition_scheme"] == "compute_partition uniform"
+    assert device.std_board_info["partition_profiles"] == "DPX 2x 0,4:4; QPX 4x 0,2,4,6:2; CPX 8x 0,1,2,3,4,5,6,7:1"
+    assert cut_of(device).parts is None
+
+
+def test_a_card_that_is_cut_tells_its_parts(tree: HostTree) -> None:
+    mi300(tree, "DPX")
+    (device,) = look(tree)
+    assert device.std_board_info["partition_layout"] == "0=DPX@0; 1=DPX@4"
+
+
+@pytest.mark.parametrize(("mode", "layout"), [("CPX", {"CPX": 8}), ("QPX", {"QPX": 4}), ("SPX", {})])
+def test_the_switch_is_set_to_what_is_wanted(tree: HostTree, mode: str, layout: dict[str, int]) -> None:
+    directory = mi300(tree, "DPX")
+    (device,) = look(tree)
+    AmdGpuDriver(tree.host(), options(AmdGpuDriver)).partition(device, layout, silent)
+    assert (directory / "current_compute_partition").read_text().strip() == mode
+
+
+def test_what_is_no_mode_of_the_card_is_refused_and_nothing_is_written(tree: HostTree) -> None:
+    directory = mi300(tree, available="SPX, DPX")
+    (device,) = look(tree)
+    driver = AmdGpuDriver(tree.host(), options(AmdGpuDriver))
+    for layout in ({"CPX": 8}, {"DPX": 1}, {"DPX": 2, "CPX": 4}):
+        with pytest.raises(LayoutImpossible):
+            driver.partition(device, layout, silent)
+    assert (directory / "current_compute_partition").read_text().strip() == "SPX"
+
+
+def test_a_card_without_partitions_is_not_cut(tree: HostTree) -> None:
+    gpu(tree, unique_id="ab")
+    (device,) = look(tree)
+    with pytest.raises(ActNotSupported):
+        AmdGpuDriver(tree.host(), options(AmdGpuDriver)).partition(device, {"CPX": 8}, silent)

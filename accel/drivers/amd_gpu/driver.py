@@ -14,7 +14,8 @@ from typing import ClassVar
 
 from oslo_config import cfg
 
-from accel.drivers.amd_gpu import examination, smi
+from accel.drivers.acts import Progress
+from accel.drivers.amd_gpu import examination, partitioning, smi
 from accel.drivers.amd_gpu.kfd import Node, gpu_nodes
 from accel.drivers.base import Host
 from accel.drivers.guest.acts import PciActs
@@ -32,7 +33,7 @@ from accel.drivers.pci_card import (
 from accel.drivers.pci_kinds import Kind, kind_of
 from accel.drivers.pci_names import pci_names
 from accel.drivers.sysfs import PciFunction, pci_function, pci_functions, read_text
-from accel.errors import DriverUnavailable
+from accel.errors import DeviceGone, DriverUnavailable
 from accel.model.address import PciAddress
 from accel.model.attribute import custom_trait, resource_class, traits
 from accel.model.device import (
@@ -47,6 +48,7 @@ from accel.model.device import (
     LinkKind,
 )
 from accel.model.health import Signal
+from accel.model.partition_facts import facts as partition_facts
 
 _VENDOR = "1002"
 _GPU = Kind(DeviceType.GPU)
@@ -90,6 +92,19 @@ class AmdGpuDriver(PciActs):
                 counts = smi.error_counts(function.address)
         yield from examination.examine(function, counts, datetime.now(UTC))
 
+    def partition(self, device: Device, layout: Mapping[str, int], progress: Progress) -> None:
+        """Switch the compute partitions of a card; an empty layout makes it whole.
+
+        :raises ActNotSupported: it has none
+        :raises LayoutImpossible: it cannot have these parts
+        :raises DeviceInUse: a process computes on it
+        """
+        function = pci_function(self._host, device.address) if device.address else None
+        if function is None:
+            raise DeviceGone(f"{device.identity} is not on the PCI bus")
+        before = partitioning.cut_of(function, _nodes_of(function, gpu_nodes(self._host)))
+        partitioning.cut(self._host, function, before, layout, progress)
+
 
 _Seen = tuple[Device, Sequence[Node]]
 """A GPU and its nodes in KFD's list."""
@@ -121,12 +136,14 @@ def _unique_id(function: PciFunction) -> str:
 
 def _knowledge(host: Host, function: PciFunction, nodes: Sequence[Node]) -> Knowledge:
     facts = {fact: read_text(function.path / attribute) for fact, attribute in _FACTS.items()}
+    cut = partitioning.cut_of(function, nodes)
     parts = tuple(_partitions(card_name(host, function), function, nodes)) if len(nodes) > 1 else ()
     return Knowledge(
         model=read_text(function.path / "product_name"),
         serial=_unique_id(function) or (nodes[0].serial if nodes else ""),
         facts={
             **facts,
+            **(partition_facts(cut) if cut else {}),
             NODES: ", ".join(filter(None, (device_nodes(function, "drm"), _COMPUTE_NODE if nodes else ""))),
         },
         traits=tuple(dict.fromkeys(custom_trait("GPU AMD", n.instruction_set) for n in nodes if n.instruction_set)),

@@ -41,6 +41,8 @@ class Node:
     instruction_set: str
     """``gfx90a``; empty when KFD does not say."""
     connections: tuple[Connection, ...]
+    dies: int = 0
+    """How many compute dies (XCC) it has; 0 where KFD does not say."""
 
 
 def gpu_nodes(host: Host) -> list[Node]:
@@ -64,6 +66,7 @@ def _gpu(directory: Path) -> Iterator[Node]:
             render_minor=max(said.get("drm_render_minor", 0), 0),
             instruction_set=_instruction_set(said.get("gfx_target_version", 0)),
             connections=tuple(_connections(directory / "io_links")),
+            dies=said.get("num_xcc", 0),
         )
 
 
