@@ -10,7 +10,7 @@ from accel.api import openapi
 from accel.api.call import Call
 from accel.api.handlers import versions
 from accel.api.route import Route
-from accel.api.routes import images, inventory, jobs, kubernetes, partition, placements, requests
+from accel.api.routes import images, inventory, jobs, kubernetes, orders, partition, placements, requests
 from accel.api.schemas import versions as version_schemas
 
 
@@ -29,5 +29,6 @@ ROUTES: tuple[Route, ...] = (
     *images.ROUTES,
     *partition.ROUTES,
     *jobs.ROUTES,
+    *orders.ROUTES,
     *kubernetes.ROUTES,
 )
