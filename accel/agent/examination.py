@@ -31,7 +31,8 @@ def examined(driver: Driver, host: Host, devices: Iterable[Device]) -> Examinati
     The signals of one device being wrong, or not to be had, harms neither the others nor the discovery.
     """
     now = datetime.now(UTC).replace(microsecond=0)
-    functions = {function.address: function for function in pci_functions(host)}
+    devices = tuple(devices)
+    functions = {function.address: function for function in pci_functions(host)} if devices else {}
     traces: list[str] = []
     answered = []
     for device in devices:

@@ -22,12 +22,12 @@ from typing import ClassVar
 import pytest
 from oslo_config import cfg
 
-from accel.drivers.acts import ACTS, Scrubbable
+from accel.drivers.acts import ACTS, Examined, Scrubbable
 from accel.drivers.base import Driver, Host
 from accel.drivers.registry import options_of
 from accel.errors import DriverUnavailable
 from accel.model.device import Device
-from accel.model.validate import problems
+from accel.model.validate import problems, signal_problems
 
 
 def options(driver: type[Driver], **values: object) -> cfg.ConfigOpts.GroupAttr:
@@ -100,6 +100,17 @@ class DriverContract:
         """A tree in which the driver sees nothing proves nothing."""
         is_seen = tree is None or _discover(self.make_driver(host))
         assert is_seen, f"the driver sees no device in {tree}: leave the tree out, or mend the driver"
+
+    def test_what_it_knows_of_health_is_right(self, host: Host) -> None:
+        """Signals of each device, if it knows any; asking for them changes nothing on the host."""
+        driver = self.make_driver(host)
+        if not isinstance(driver, Examined):
+            return
+        before = dict(_listing(host.root))
+        found = [problem for device in _discover(driver) for problem in signal_problems(list(driver.examine(device)))]
+        assert not found, "\n".join(["the signals are not right:", *found])
+        changed = sorted(set(before.items()) ^ set(_listing(host.root)))
+        assert not changed, f"examine() wrote below the host's root: {changed[:5]}: let it only read"
 
     @pytest.mark.parametrize("act", ACTS, ids=lambda act: act.__name__)
     def test_what_it_can_do_it_does_as_the_protocol_says(self, act: type, tmp_path: Path) -> None:

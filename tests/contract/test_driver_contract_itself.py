@@ -4,6 +4,7 @@ import itertools
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,7 +15,7 @@ from accel.drivers.acts import ACTS, Programmable, Resettable
 from accel.drivers.base import Driver, Host
 from accel.drivers.fake import FakeDriver
 from accel.errors import DriverFailure, DriverUnavailable
-from accel.model.device import Device
+from accel.model.device import Device, Signal
 from accel.testing.driver_contract import DriverContract, options
 
 
@@ -199,6 +200,36 @@ def test_a_driver_that_can_do_half_of_what_belongs_together_is_caught(tmp_path: 
 
     with pytest.raises(AssertionError, match=r"has \['blank'\] but is no Programmable"):
         _contract(lambda _: Half(tuple)).test_what_it_can_do_it_does_as_the_protocol_says(Programmable, tmp_path)
+
+
+class _Examining(_Probe):
+    """Knows a signal of each device, and may do something else meanwhile."""
+
+    def __init__(self, host: Host, source: str, meanwhile: Callable[[], object] = lambda: None) -> None:
+        super().__init__(lambda: _right(host))
+        self._source = source
+        self._meanwhile = meanwhile
+
+    def examine(self, device: Device) -> Iterator[Signal]:
+        self._meanwhile()
+        yield Signal(source=self._source, at=datetime.now(UTC), value=device.health)
+
+
+def test_right_signals_keep_the_contract_and_so_does_a_driver_without_any(host: Host) -> None:
+    for probe in (_Examining(host, "pcie.aer"), _Probe(lambda: _right(host))):
+        _contract(lambda _, probe=probe: probe).test_what_it_knows_of_health_is_right(host)
+
+
+def test_a_signal_that_is_not_right_is_caught_with_the_way_to_mend_it(host: Host) -> None:
+    with pytest.raises(AssertionError, match="source is 'ECC!': give words of lower case letters"):
+        _contract(lambda _: _Examining(host, "ECC!")).test_what_it_knows_of_health_is_right(host)
+
+
+def test_an_examination_that_writes_on_the_host_is_caught(host: Host) -> None:
+    probe = _Examining(host, "pcie.aer", (host.root / "new").touch)
+
+    with pytest.raises(AssertionError, match=r"examine\(\) wrote below the host's root"):
+        _contract(lambda _: probe).test_what_it_knows_of_health_is_right(host)
 
 
 def test_an_act_with_other_parameters_is_caught(tmp_path: Path) -> None:
