@@ -10,6 +10,10 @@ class Call(Enum):
 
     LOOK = auto()
     """Something may have changed: let the drivers look."""
+    TELL = auto()
+    """Who has what on the node has changed: the conductor is to know."""
+    ASK = auto()
+    """Who has what elsewhere may have changed: ask the conductor."""
     STOP = auto()
 
 

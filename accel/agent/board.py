@@ -31,6 +31,8 @@ class Board:
         self._nodes: dict[str, tuple[str, ...]] = {}
         self._holders: dict[str, Holders] = {}
         self._withdrawn: dict[str, Mapping[str, str]] = {}
+        self.when_held: Callable[[], None] = lambda: None
+        """Called when a source says something else than before about who has what."""
 
     @property
     def offer(self) -> Offer:
@@ -53,9 +55,13 @@ class Board:
 
     def hold(self, source: str, holders: Holders) -> None:
         """A source says who has what, all of it."""
+        said = {known_as: who for known_as, who in holders.items() if who}
         with self._changed:
-            self._holders[source] = {known_as: who for known_as, who in holders.items() if who}
+            is_new = self._holders.get(source) != said
+            self._holders[source] = said
             self._renew()
+        if is_new:
+            self.when_held()
 
     def withdraw(self, source: str, reasons: Mapping[str, str]) -> None:
         """A source says what nobody new is to get, and why, all of it."""

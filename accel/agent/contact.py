@@ -76,6 +76,11 @@ class Contact:
         return f"the conductor is away: {self._trouble.text}" if self._trouble.text else "the conductor is heard"
 
     @property
+    def is_heard(self) -> bool:
+        """Whether the conductor has taken what was said last."""
+        return not self._trouble.text
+
+    @property
     def is_urgent(self) -> bool:
         """Whether there is something to say that should not wait for the next sign of life."""
         return self._speaker.has_news and not self._trouble.text

@@ -2,13 +2,14 @@
 
 import logging
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
 
 from accel.agent.bell import Bell, Call
 from accel.agent.contact import Contact, Trouble
 from accel.agent.merge import merge
 from accel.agent.node import boot_id, node_info
+from accel.agent.ownership import Ownership
 from accel.agent.reporter import Reporter
 from accel.agent.runner import Runner
 from accel.agent.spool import Spool
@@ -43,7 +44,8 @@ class Eye:
     """Sees the node: the host itself and what its drivers say, merged.
 
     :param vigil: says what follows from the signals of health
-    :param show: takes what was seen before anybody else does
+    :param ownership: shows on the node what was seen and what others hold, and says what pods have; None: there is no
+        node socket
     """
 
     def __init__(
@@ -53,13 +55,14 @@ class Eye:
         spool: Spool,
         *,
         vigil: Vigil | None = None,
-        show: Callable[[NodeReport], None] = lambda _: None,
+        ownership: Ownership | None = None,
     ) -> None:
         self._identity = identity
         self._vigil = vigil or Vigil()
         self._runner = runner
         self._spool = spool
-        self._show = show
+        self._ownership = ownership
+        self._seen: NodeReport | None = None
         self._failing: dict[str, str] = {}
 
     def look(self) -> NodeReport:
@@ -72,8 +75,22 @@ class Eye:
         node = node_info(identity.host, agent_version=identity.version, rack=identity.rack, labels=identity.labels)
         reports = self._vigil.judge(merged.reports)
         seen = NodeReport(node=node, boot_id=boot_id(identity.host), sequence=0, drivers=reports)
-        self._show(seen)
-        return seen
+        if self._ownership is not None:
+            self._ownership.show(seen)
+        self._seen = seen
+        return self._with_uses(seen)
+
+    def again(self) -> NodeReport:
+        """What was seen last, with what pods have now."""
+        return self.look() if self._seen is None else self._with_uses(self._seen)
+
+    def ask_of_others(self) -> None:
+        """Have it shown on the node what others hold of it now."""
+        if self._ownership is not None:
+            self._ownership.ask()
+
+    def _with_uses(self, seen: NodeReport) -> NodeReport:
+        return seen if self._ownership is None else replace(seen, uses=self._ownership.uses())
 
     def _tell_of_failure(self, report: DriverReport) -> None:
         """One line when a driver begins to fail, fails in another way, or answers again."""
@@ -117,19 +134,25 @@ class Agent:
         self._notify("READY=1")
         calls: frozenset[Call] = frozenset()
         while Call.STOP not in calls:
-            self._work(is_called=Call.LOOK in calls)
+            self._work(calls)
             self._is_alive()
             calls = self._bell.wait(self._pause())
         self._notify("STOPPING=1")
         self._bell.close()
 
-    def _work(self, *, is_called: bool) -> None:
-        if is_called or self._clock() >= self._next_look:
+    def _work(self, calls: Collection[Call]) -> None:
+        if Call.LOOK in calls or self._clock() >= self._next_look:
             self._reporter.observe(self._eye.look())
             self._next_look = self._clock() + self._intervals.rediscovery_seconds
             self._is_alive()
+        elif Call.TELL in calls:
+            self._reporter.observe(self._eye.again())
+        asks = Call.ASK in calls
         if self._contact.is_urgent or self._clock() >= self._next_contact:
             self._next_contact = self._clock() + self._contact.make()
+            asks = asks or self._contact.is_heard
+        if asks:
+            self._eye.ask_of_others()
 
     def _pause(self) -> float:
         """Until the next look or contact is due, or systemd wants a sign of life."""

@@ -8,6 +8,7 @@ inventory is left out, which is something else than an empty one.
 import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, exposition, multiprocess
@@ -15,7 +16,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from accel.api import environment
-from accel.db import health, notifications, placement_nodes, summary
+from accel.db import health, notifications, placement_nodes, summary, uses
 from accel.db.engine import Connection, Database
 from accel.errors import DatabaseUnavailable
 from accel.model.provider import SyncState
@@ -95,33 +96,54 @@ class Inventory(Collector):
         """The gauges."""
         is_up = GaugeMetricFamily("accel_database_up", "Whether the database answered when this was collected.")
         try:
-            groups, nodes, untold, placement, complaints = self._database.read(_count)
+            counts = self._database.read(_count)
         except DatabaseUnavailable:
             is_up.add_metric([], 0)
             yield is_up
             return
         is_up.add_metric([], 1)
         yield is_up
-        yield _gauge("accel_nodes", "Nodes by state.", ["state"], {(state,): count for state, count in nodes.items()})
-        yield GaugeMetricFamily("accel_nova_notifications", "What Nova is still to be told.", untold)
-        told: dict[tuple[str, ...], int] = {(state,): count for state, count in placement.items()}
+        yield _gauge(
+            "accel_nodes", "Nodes by state.", ["state"], {(state,): count for state, count in counts.nodes.items()}
+        )
+        yield GaugeMetricFamily("accel_nova_notifications", "What Nova is still to be told.", counts.untold)
+        told: dict[tuple[str, ...], int] = {(state,): count for state, count in counts.placement.items()}
         yield _gauge("accel_placement_nodes", "Nodes by how OpenStack Placement agrees with them.", ["state"], told)
-        kinds = {group.values[0]: group for group in groups}
+        held: dict[tuple[str, ...], int] = {(one.namespace, one.pod): one.handles for one in counts.pods}
+        yield _gauge(
+            "accelerator_held", "Attach handles that the containers of a pod have.", ["namespace", "pod"], held
+        )
+        kinds = {group.values[0]: group for group in counts.groups}
         yield _gauge("accel_devices", "Devices by type and state.", ["type", "state"], _devices(kinds))
         yield _gauge("accel_attach_handles", "Attach handles by type and state.", ["type", "state"], _handles(kinds))
         disabled: dict[tuple[str, ...], int] = {(kind,): group.devices.disabled for kind, group in kinds.items()}
         labels = ["source", "value"]
-        yield _gauge("accel_device_complaints", "Devices with a signal of health that is bad.", labels, complaints)
+        yield _gauge(
+            "accel_device_complaints", "Devices with a signal of health that is bad.", labels, counts.complaints
+        )
         yield _gauge("accel_devices_disabled", "Devices that an operator has disabled, by type.", ["type"], disabled)
 
 
-_Counts = tuple[list[summary.Group], dict[str, int], int, dict[SyncState, int], dict[tuple[str, ...], int]]
+class _Counts(NamedTuple):
+    """What the inventory comes to."""
+
+    groups: list[summary.Group]
+    nodes: dict[str, int]
+    untold: int
+    placement: dict[SyncState, int]
+    complaints: dict[tuple[str, ...], int]
+    pods: list[uses.Held]
 
 
 def _count(connection: Connection) -> _Counts:
-    groups = summary.groups(connection, ["type"])
-    nodes, untold = summary.nodes_by_state(connection), notifications.count(connection)
-    return groups, nodes, untold, placement_nodes.states(connection), health.complaints_by_source(connection)
+    return _Counts(
+        groups=summary.groups(connection, ["type"]),
+        nodes=summary.nodes_by_state(connection),
+        untold=notifications.count(connection),
+        placement=placement_nodes.states(connection),
+        complaints=health.complaints_by_source(connection),
+        pods=uses.held(connection),
+    )
 
 
 def _devices(kinds: Mapping[str, summary.Group]) -> dict[tuple[str, ...], int]:

@@ -1,8 +1,8 @@
 """The agent as a service of its own, with the conductor behind a broker."""
 
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
 
@@ -11,10 +11,17 @@ from oslo_log import log
 
 from accel.agent.bell import Bell, Call
 from accel.agent.jobs.desk import Desk
-from accel.cmd.agent_parts import listen, make_agent, make_desk, make_player, make_runner, watch
-from accel.model.report import NodeReport
+from accel.cmd.agent_parts import (
+    listen,
+    make_agent,
+    make_desk,
+    make_player,
+    make_runner,
+    node_socket,
+    watch,
+)
 from accel.privileged.capabilities import put_to_sleep
-from accel.rpc.agents import serve_agent
+from accel.rpc.agents import Listener, serve_agent
 from accel.rpc.client import ConductorClient
 from accel.rpc.messaging import oslo_messaging, transport_of
 
@@ -45,8 +52,11 @@ def serve(conf: cfg.ConfigOpts, *, fleet_file: str) -> int:
         lookouts = listen(runner, bell)
         transport = transport_of(conf, threads=conf.rpc.agent_threads)
         client = make_client(conf, transport)
-        with _shown(conf) as show, _jobs(conf, transport, make_desk(conf, runner, bell, client)):
-            make_agent(conf, client, bell, runner, show=show).run()
+        with (
+            node_socket(conf, client, bell) as ownership,
+            _jobs(conf, transport, make_desk(conf, runner, bell, client), ownership),
+        ):
+            make_agent(conf, client, bell, runner, ownership=ownership).run()
         for lookout in lookouts:
             lookout.stop()
     return 0
@@ -58,23 +68,16 @@ def make_client(conf: cfg.ConfigOpts, transport: oslo_messaging.Transport) -> Co
     return ConductorClient(transport, timeout_seconds=rpc.call_timeout_seconds, topic=rpc.topic)
 
 
-def _shown(conf: cfg.ConfigOpts) -> AbstractContextManager[Callable[[NodeReport], None]]:
-    """What takes what was seen: the node socket, where there is one."""
-    if not conf.node_socket.path:
-        return nullcontext(lambda _: None)
-    from accel.cmd.node_socket import served  # noqa: PLC0415  # an agent without a socket does without what it needs
-
-    return served(conf)
-
-
 @contextmanager
-def _jobs(conf: cfg.ConfigOpts, transport: oslo_messaging.Transport, desk: Desk) -> Iterator[None]:
+def _jobs(
+    conf: cfg.ConfigOpts, transport: oslo_messaging.Transport, desk: Desk, listener: Listener | None
+) -> Iterator[None]:
     """Take jobs meanwhile, as soon as the broker is there; at the end let those under way end.
 
     Beginning to listen waits for the broker without end, so it has a thread that the process may end without.
     """
     desk.open()
-    server = serve_agent(transport, desk, conf.host, topic=conf.rpc.agent_topic)
+    server = serve_agent(transport, desk, conf.host, topic=conf.rpc.agent_topic, listener=listener)
     listening = Thread(target=server.start, name="listen", daemon=True)
     listening.start()
     try:

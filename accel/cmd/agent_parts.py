@@ -1,7 +1,7 @@
 """The parts of an agent, made as the configuration says; a service and the all-in-one put them together."""
 
 import shlex
-from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
@@ -19,6 +19,7 @@ from accel.agent.jobs.prepared import Prepared
 from accel.agent.jobs.store import Store
 from accel.agent.lookout import Lookout
 from accel.agent.node import boot_id
+from accel.agent.ownership import Ownership
 from accel.agent.player import Player
 from accel.agent.probe import Setup
 from accel.agent.reporter import Reporter
@@ -36,7 +37,6 @@ from accel.drivers.fleet.cuts import CutsFile
 from accel.errors import ConfigurationError, DriverUnavailable, InvalidValue
 from accel.model.job import JobOrder
 from accel.model.registry import read_public_key
-from accel.model.report import NodeReport
 from accel.privileged.separated import Separated
 from accel.rpc.api import Conductor
 
@@ -87,11 +87,11 @@ def make_agent(
     bell: Bell,
     runner: Runner,
     *,
-    show: Callable[[NodeReport], None] = lambda _: None,
+    ownership: Ownership | None = None,
 ) -> Agent:
     """The agent's loop over a started runner.
 
-    :param show: takes what was seen, before it is reported
+    :param ownership: of the node socket, where there is one
     """
     agent = conf.agent
     spool = Spool(spool_directory(conf))
@@ -100,8 +100,22 @@ def make_agent(
     intervals = Intervals(
         heartbeat_seconds=agent.heartbeat_interval_seconds, rediscovery_seconds=agent.rediscovery_interval_seconds
     )
-    eye = Eye(identity, runner, spool, vigil=Vigil(agent.disregarded_signals), show=show)
-    return Agent(eye, Reporter(conductor, spool), bell, intervals=intervals, notify=systemd.notify)
+    eye = Eye(identity, runner, spool, vigil=Vigil(agent.disregarded_signals), ownership=ownership)
+    reporter = Reporter(conductor, spool)
+    return Agent(eye, reporter, bell, intervals=intervals, notify=systemd.notify)
+
+
+def node_socket(conf: cfg.ConfigOpts, conductor: Conductor, bell: Bell) -> AbstractContextManager[Ownership | None]:
+    """The node socket, served meanwhile; nothing where there is none.
+
+    :raises ConfigurationError: it names a user who does not exist
+    :raises SocketUnavailable: the socket cannot be there
+    """
+    if not conf.node_socket.path:
+        return nullcontext()
+    from accel.cmd.node_socket import served  # noqa: PLC0415  # an agent without a socket does without what it needs
+
+    return served(conf, conductor, bell)
 
 
 def make_desk(conf: cfg.ConfigOpts, runner: ProcessRunner, bell: Bell, reader: Reader) -> Desk:

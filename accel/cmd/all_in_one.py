@@ -27,11 +27,21 @@ from accel.agent.bell import Bell, Call
 from accel.agent.jobs.desk import Desk
 from accel.api.app import make_app
 from accel.api.embedded import EmbeddedServer
-from accel.cmd.agent_parts import listen, make_agent, make_desk, make_played_desk, make_player, make_runner, watch
+from accel.cmd.agent_parts import (
+    listen,
+    make_agent,
+    make_desk,
+    make_played_desk,
+    make_player,
+    make_runner,
+    node_socket,
+    watch,
+)
 from accel.cmd.api import check_access, relax_garbage_collection, start_placing
 from accel.cmd.conductor import (
     Neighbours,
     make_claims,
+    make_follower,
     make_manager,
     make_notifier,
     make_periodic,
@@ -48,7 +58,7 @@ from accel.db import migrate, nodes
 from accel.db.engine import Database
 from accel.drivers.fleet import FleetFile
 from accel.errors import ConfigurationError, InvalidValue
-from accel.rpc.agents import JobDesk, LocalAgents
+from accel.rpc.agents import JobDesk, Listener, LocalAgents
 from accel.rpc.api import Conductor
 from accel.rpc.local import LocalClaims, LocalConductor, LocalImages
 
@@ -130,6 +140,8 @@ class AllInOne:
         self._bells: list[Bell] = []
         self._desks: dict[str, JobDesk] = {}
         self._played: Desk | None = None
+        self._listeners: dict[str, Listener] = {}
+        self._node_agents = LocalAgents(lambda node: self._desks.get(node, self._played), self._listeners.get)
         self._agents: list[Future[None]] = []
         self._loops: list[Callable[[], None]] = []
 
@@ -169,6 +181,7 @@ class AllInOne:
         reporter = make_reporter(self._database, placement, conf, self._stop)
         background = [
             *make_periodic(manager, claims, jobs, conf, self._stop),
+            make_follower(self._database, self._node_agents, self._stop),
             *(each for each in (notifier, reporter) if each),
         ]
         for each in background:
@@ -187,15 +200,15 @@ class AllInOne:
     def _make_jobs(self, conf: cfg.ConfigOpts) -> Jobs:
         attendants = ThreadPoolExecutor(conf.conductor.job_threads, thread_name_prefix="job")
         self._ends.enter_context(attendants)
-        return make_jobs(
-            self._database, conf, LocalAgents(lambda node: self._desks.get(node, self._played)), attendants, self._stop
-        )
+        return make_jobs(self._database, conf, self._node_agents, attendants, self._stop)
 
     def _prepare_agents(self, conductor: Conductor, *, fleet: Path | None, looks_at_host: bool) -> None:
         """Make all of them before any of them works: the drivers' processes are forked from one that knows all."""
         if looks_at_host:
             watch(self._add_agent(self._settings.main, conductor))
-        for captured in self._settings.captured:
+        for place, captured in enumerate(self._settings.captured):
+            if place or looks_at_host:  # there is one node socket: this host's, else that of the first one
+                captured.set_override("path", "", group="node_socket")
             self._add_agent(captured, conductor)
         if fleet is not None:
             player = make_player(self._settings.main, conductor, self._new_bell(), fleet)
@@ -210,7 +223,10 @@ class AllInOne:
         runner.start()
         for lookout in listen(runner, bell):
             self._ends.callback(lookout.stop)
-        self._loops.append(make_agent(conf, conductor, bell, runner).run)
+        ownership = self._ends.enter_context(node_socket(conf, conductor, bell))
+        if ownership is not None:
+            self._listeners[conf.host] = ownership
+        self._loops.append(make_agent(conf, conductor, bell, runner, ownership=ownership).run)
         desk = self._desks[conf.host] = make_desk(conf, runner, bell, LocalImages(ImageReader(self._database)))
         desk.open()
         self._ends.callback(desk.stop)

@@ -18,6 +18,7 @@ from accel.cmd.conductor_jobs import make_agents, make_jobs, steps_of, submitter
 from accel.conductor.claims import Claims, Hooks
 from accel.conductor.images import ImageReader
 from accel.conductor.jobs import Jobs
+from accel.conductor.kubelets import Kubelets
 from accel.conductor.manager import Limits, Manager
 from accel.conductor.notifier import Notifier, Patience
 from accel.conductor.nova import Nova, connect
@@ -33,6 +34,7 @@ from accel.db.migrate import check_schema
 from accel.db.transitions import Terms
 from accel.errors import AccelError, DatabaseUnavailable
 from accel.model.provider import OWNER_TRAIT
+from accel.rpc.agents import Agents
 from accel.rpc.messaging import brokers_of, transport_of
 from accel.rpc.server import serve
 
@@ -40,6 +42,8 @@ PROG = "accel-conductor"
 _LOG = log.getLogger(__name__)
 _LOOK_SECONDS = 2.0
 """How often a conductor looks for what is due by the clock: what another one has left to be told, and leases."""
+_FOLLOW_SECONDS = 0.5
+"""How often a conductor looks for holders that nodes with a kubelet do not know of yet."""
 _REQUESTS_OF_A_BATCH = 4
 """To Keystone for its versions and for a token, to Nova, and one more where the token has been refused."""
 _SLOW_REQUESTS_OF_A_NODE = 10
@@ -82,7 +86,8 @@ def run(conf: cfg.ConfigOpts, stop: Event) -> int:
         ThreadPoolExecutor(conf.conductor.work_threads, thread_name_prefix="work") as workers,
     ):
         notifier = make_notifier(database, nova, conf, stop)
-        jobs = make_jobs(database, conf, make_agents(conf, transport), attendants, stop)
+        agents = make_agents(conf, transport)
+        jobs = make_jobs(database, conf, agents, attendants, stop)
         neighbours = Neighbours(nova=nova, notifier=notifier, placement=placement, jobs=jobs)
         claims = make_claims(database, conf, workers, neighbours)
         take_up_left_work(claims)
@@ -93,6 +98,7 @@ def run(conf: cfg.ConfigOpts, stop: Event) -> int:
         reporter = make_reporter(database, placement, conf, stop)
         background = [
             *make_periodic(manager, claims, jobs, conf, stop),
+            make_follower(database, agents, stop),
             *(each for each in (notifier, reporter) if each),
         ]
         for each in background:
@@ -182,6 +188,12 @@ def _reporter(database: Database, placement: Placement, conf: cfg.ConfigOpts, st
         compare_interval=timedelta(seconds=conf.placement.compare_interval_seconds),
     )
     return Reporter(database, Reconciler(placement), lambda: datetime.now(UTC), terms, stop=stop)
+
+
+def make_follower(database: Database, agents: Agents, stop: Event) -> Periodic:
+    """What tells nodes with a kubelet that holders have changed, not started yet."""
+    kubelets = Kubelets(database, lambda: datetime.now(UTC), agents)
+    return Periodic([kubelets.follow], interval_seconds=_FOLLOW_SECONDS, stop=stop, name="telling kubelets")
 
 
 def take_up_left_work(claims: Claims) -> None:

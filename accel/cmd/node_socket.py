@@ -1,32 +1,36 @@
 """The node socket of an agent, made as the configuration says. What it needs is loaded only where there is one."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from oslo_config import cfg
 
+from accel.agent.bell import Bell
 from accel.agent.board import Board
 from accel.agent.node_service import NodeService, NothingToPrepare, node_server
-from accel.cmd.agent_parts import make_host
-from accel.model.report import NodeReport
-
-Show = Callable[[NodeReport], None]
+from accel.agent.ownership import Ownership
+from accel.cmd.agent_parts import make_host, spool_directory
+from accel.rpc.api import Conductor
 
 
 @contextmanager
-def served(conf: cfg.ConfigOpts) -> Iterator[Show]:
+def served(conf: cfg.ConfigOpts, conductor: Conductor, bell: Bell) -> Iterator[Ownership]:
     """Serve meanwhile what is shown to what this gives.
 
     :raises ConfigurationError: there is no such user
     :raises SocketUnavailable: the socket cannot be there
     """
     board = Board(make_host(conf))
+    memory = spool_directory(conf) / "withdrawn.json"
+    memory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    ownership = Ownership(board, conductor, bell, node=conf.host, memory=memory)
+    ownership.open()
     server = node_server(
         Path(conf.node_socket.path), NodeService(board, NothingToPrepare()), users=conf.node_socket.users
     )
     server.start()
     try:
-        yield board.show
+        yield ownership
     finally:
         server.stop()

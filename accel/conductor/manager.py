@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
-from accel.db import attribute_texts, expiry, heard
+from accel.db import attribute_texts, expiry, heard, uses
 from accel.db.engine import Database
+from accel.model.offer import Withdrawal
 from accel.model.report import Acknowledgement, Heartbeat, NodeReport, Verdict
 from accel.rpc.wire import content_hash
 
@@ -56,6 +57,13 @@ class Manager:
         """
         answer = self._database.write(lambda connection: heard.take_heartbeat(connection, heartbeat, now=self._clock()))
         return _remarked(answer, heartbeat.node, heartbeat.boot_id, heartbeat.sequence)
+
+    def withdrawals(self, node: str) -> tuple[Withdrawal, ...]:
+        """What a node is not to give to anybody new: what has a holder that is no pod, and what is disabled.
+
+        :raises DatabaseUnavailable: ask again
+        """
+        return self._database.read(lambda connection: uses.withdrawals(connection, node))
 
     def mark_offline_nodes(self, *, hears_since: datetime | None = None) -> list[str]:
         """Mark nodes that were not heard for too long; gives their names.

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
-from accel.db import fences, history, inventory, placement_nodes, recorded, rows
+from accel.db import fences, history, inventory, placement_nodes, recorded, rows, uses
 from accel.db.batches import batches
 from accel.db.events import Origin
 from accel.db.history import AGENT, CONDUCTOR, Entry
@@ -199,6 +199,8 @@ def _change(
     new_devices = inventory.apply(connection, node_id, known, changes, now)
     told = history.entries(changes, node=report.node.name, new_devices=new_devices)
     history.write(connection, [*entries, *told], now)
+    if report.uses is not None:
+        uses.take(connection, report.node.name, report.uses, now)
     return changes
 
 
@@ -208,6 +210,7 @@ def _heard(report: NodeReport, content_hash: str, now: datetime) -> rows.Values:
         "boot_id": report.boot_id,
         "sequence": report.sequence,
         "content_hash": content_hash,
+        "has_kubelet": report.uses is not None,
         "last_heartbeat_at": now,
     }
 

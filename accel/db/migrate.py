@@ -14,11 +14,11 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
-from accel.db import image_tables, job_tables, tables
+from accel.db import image_tables, job_tables, tables, use_tables
 from accel.db.engine import Database
 from accel.errors import ConfigurationError
 
-_WITH_TABLES = (tables, image_tables, job_tables)
+_WITH_TABLES = (tables, image_tables, job_tables, use_tables)
 METADATA = tables.Base.metadata
 """All tables, for all modules that have some are imported here."""
 

@@ -21,6 +21,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    false,
 )
 from sqlalchemy.dialects import mysql
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -84,6 +85,7 @@ class Node(Base):
     rack: Mapped[str] = mapped_column(String(255))
     labels: Mapped[dict[str, str]] = mapped_column(JSON)
     numa: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+    has_kubelet: Mapped[bool] = mapped_column(default=False, server_default=false())  # whether one says what pods use
     last_heartbeat_at: Mapped[datetime]  # no index: it changes with every heartbeat, and nodes are few
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime | None]

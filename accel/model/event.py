@@ -72,6 +72,8 @@ class EventKind(StrEnum):
     """Somebody has an attach handle by no request of ours."""
     HOLDER_RELEASED = "holder.released"
     """Such a holding has ended, or an audit has ended one that was nobody's."""
+    HOLDER_DOUBLED = "holder.doubled"
+    """A container has got an attach handle that somebody else holds."""
     JOB_ORDERED = "job.ordered"
     """Something is to be done to a device on its node."""
     JOB_STARTED = "job.started"

@@ -59,9 +59,24 @@ class Offer:
         return self.states.get(handle_id, FREE)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Withdrawal:
+    """That nobody new on the node is to get a handle, by the word of the control plane."""
+
+    handle: str
+    """Its id on the node."""
+    reason: str
+    """Why, in words that name nobody."""
+
+
 def handle_id(deployable: Deployable, handle: AttachHandle) -> str:
     """What a handle is called on its node: unique there, and the same as long as it is the same part of the card."""
-    return sha256(f"{deployable.name}\0{handle.key}".encode()).hexdigest()[:_ID_DIGITS]
+    return id_on_node(deployable.name, handle.key)
+
+
+def id_on_node(deployable: str, key: str) -> str:
+    """The same, from the name of the deployable and the key of the handle."""
+    return sha256(f"{deployable}\0{key}".encode()).hexdigest()[:_ID_DIGITS]
 
 
 def handles_of(device: Device) -> Iterator[tuple[str, Deployable, AttachHandle]]:

@@ -67,6 +67,16 @@ class NodeInfo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Use:
+    """That a container of a pod has an attach handle, as its kubelet says."""
+
+    handle: str
+    """The id of the handle on its node: ``accel.model.offer.id_on_node``."""
+    name: str
+    """``namespace/name/container``"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NodeReport:
     """Everything an agent knows about its node at one moment.
 
@@ -80,6 +90,8 @@ class NodeReport:
     sequence: int
     """Grows by at least one with every report and heartbeat of a boot."""
     drivers: tuple[DriverReport, ...] = ()
+    uses: tuple[Use, ...] | None = None
+    """All that containers have; None: no kubelet has said anything since the agent has started."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

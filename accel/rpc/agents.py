@@ -25,7 +25,7 @@ AGENT_VERSIONS: tuple[str, ...] = ("1.0",)
 ``accel.rpc.api.VERSIONS``.
 
 1.0
-    Jobs are ordered and cancelled.
+    Jobs are ordered and cancelled; agents are told that their node's holders have changed.
 """
 
 
@@ -48,6 +48,14 @@ class JobDesk(Protocol):
         ...
 
 
+class Listener(Protocol):
+    """Hears that something is different for its node."""
+
+    def holders_changed(self) -> None:
+        """Who has something of the node has changed: ask the conductor for it."""
+        ...
+
+
 class Agents(Protocol):
     """The agents of all nodes."""
 
@@ -64,6 +72,10 @@ class Agents(Protocol):
 
         :raises AgentUnavailable: the agent does not answer
         """
+        ...
+
+    def holders_changed(self, node: str) -> None:
+        """See ``Listener.holders_changed``. Nobody answers: an agent that does not hear it asks in its own time."""
         ...
 
 
@@ -84,12 +96,36 @@ class AgentEndpoint:
         return answer_of(lambda: self._desk.cancel_job(wire.decode(str, uuid)))
 
 
+class ListenerEndpoint:
+    """Turns messages that nobody waits for into calls."""
+
+    target = oslo_messaging.Target(version=AGENT_VERSIONS[0])
+
+    def __init__(self, listener: Listener) -> None:
+        self._listener = listener
+
+    def holders_changed(self, _context: object) -> None:
+        """See ``Listener.holders_changed``."""
+        self._listener.holders_changed()
+
+
 def serve_agent(
-    transport: oslo_messaging.Transport, desk: JobDesk, node: str, *, topic: str = AGENT_TOPIC
+    transport: oslo_messaging.Transport,
+    desk: JobDesk,
+    node: str,
+    *,
+    topic: str = AGENT_TOPIC,
+    listener: Listener | None = None,
 ) -> oslo_messaging.MessageHandlingServer:
-    """A server of a node's agent, which answers out of a pool of threads once its ``start()`` is called."""
+    """A server of a node's agent, which answers out of a pool of threads once its ``start()`` is called.
+
+    :param listener: None: it does not care
+    """
     target = oslo_messaging.Target(topic=topic, server=node)
-    return oslo_messaging.get_rpc_server(transport, target, [AgentEndpoint(desk)])
+    endpoints: list[object] = [AgentEndpoint(desk)]
+    if listener is not None:
+        endpoints.append(ListenerEndpoint(listener))
+    return oslo_messaging.get_rpc_server(transport, target, endpoints)
 
 
 class AgentsClient:
@@ -105,6 +141,7 @@ class AgentsClient:
         self._calls = oslo_messaging.get_rpc_client(
             transport, target, retry=0, transport_options=oslo_messaging.TransportOptions(at_least_once=True)
         )
+        self._casts = oslo_messaging.get_rpc_client(transport, target, retry=0)
         self._timeout_seconds = timeout_seconds
 
     def run_job(self, order: JobOrder, wait_seconds: float) -> JobStatus:
@@ -115,6 +152,13 @@ class AgentsClient:
     def cancel_job(self, node: str, uuid: str) -> JobStatus | None:
         """See ``Agents.cancel_job``."""
         return _status_if_known(lambda: self._send(node, "cancel_job", 0, {"uuid": uuid}))
+
+    def holders_changed(self, node: str) -> None:
+        """See ``Agents.holders_changed``."""
+        try:
+            self._casts.prepare(server=node).cast({}, "holders_changed")
+        except NO_ANSWER as error:
+            _LOG.info("the agent of %s was not told that holders have changed: %s", node, first_line(error))
 
     def _send(self, node: str, method: str, wait_seconds: float, arguments: dict[str, Any]) -> Any:
         timeout = wait_seconds + self._timeout_seconds
@@ -131,10 +175,16 @@ class LocalAgents:
     """The ``Agents`` for a conductor in whose process they all are.
 
     :param desk_of: the desk that does the jobs of a node; None: nobody does
+    :param listener_of: who hears that something is different for a node; None: nobody does
     """
 
-    def __init__(self, desk_of: Callable[[str], JobDesk | None]) -> None:
+    def __init__(
+        self,
+        desk_of: Callable[[str], JobDesk | None],
+        listener_of: Callable[[str], Listener | None] = lambda _: None,
+    ) -> None:
         self._desk_of = desk_of
+        self._listener_of = listener_of
 
     def run_job(self, order: JobOrder, wait_seconds: float) -> JobStatus:
         """See ``Agents.run_job``."""
@@ -146,6 +196,12 @@ class LocalAgents:
         """See ``Agents.cancel_job``."""
         desk = self._desk(node)
         return _status_if_known(lambda: result_of_agent(node, answer_of(lambda: desk.cancel_job(uuid))))
+
+    def holders_changed(self, node: str) -> None:
+        """See ``Agents.holders_changed``."""
+        listener = self._listener_of(node)
+        if listener is not None:
+            listener.holders_changed()
 
     def _desk(self, node: str) -> JobDesk:
         desk = self._desk_of(node)

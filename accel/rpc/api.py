@@ -7,6 +7,7 @@ A protocol here is implemented three times: by the service itself, by a client t
 from typing import Protocol
 
 from accel.model.audit import Audit, AuditWanted
+from accel.model.offer import Withdrawal
 from accel.model.report import Acknowledgement, Heartbeat, NodeReport
 from accel.model.request import RequestChanges
 
@@ -24,7 +25,7 @@ of the release before.
 1.1
     Changes of requests, audits.
 1.2
-    Images are read.
+    Images are read; reports say what pods use, and nodes ask what they are not to give away.
 """
 
 CLAIMS_VERSIONS: tuple[str, ...] = ("1.2", "1.1")
@@ -45,6 +46,13 @@ class Conductor(Protocol):
         """Take a sign of life.
 
         :raises Unavailable: nothing was recorded
+        """
+        ...
+
+    def withdrawals(self, node: str) -> tuple[Withdrawal, ...]:
+        """What a node is not to give to anybody new.
+
+        :raises Unavailable: nobody knows now
         """
         ...
 

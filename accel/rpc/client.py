@@ -8,6 +8,7 @@ from typing import Any
 
 from accel.errors import AccelError, ConductorUnavailable
 from accel.model.audit import Audit, AuditWanted
+from accel.model.offer import Withdrawal
 from accel.model.report import Acknowledgement, Heartbeat, NodeReport
 from accel.rpc import wire
 from accel.rpc.answer import result_of
@@ -141,6 +142,10 @@ class ConductorClient(Calls):
     def heartbeat(self, heartbeat: Heartbeat) -> Acknowledgement:
         """See ``Conductor.heartbeat``; raises what ``report`` raises."""
         return wire.decode(Acknowledgement, self.call("heartbeat", heartbeat=wire.encode(heartbeat)))
+
+    def withdrawals(self, node: str) -> tuple[Withdrawal, ...]:
+        """See ``Conductor.withdrawals``; raises what ``report`` raises."""
+        return wire.decode(tuple[Withdrawal, ...], self.call("withdrawals", node=node))
 
     def read_image(self, digest: str, offset: int) -> bytes:
         """See ``Images.read_image``; raises what ``report`` raises."""

@@ -7,6 +7,7 @@ fails here as well. It costs microseconds, because no broker and no thread is be
 from collections.abc import Callable
 
 from accel.model.audit import Audit, AuditWanted
+from accel.model.offer import Withdrawal
 from accel.model.report import Acknowledgement, Heartbeat, NodeReport
 from accel.rpc import wire
 from accel.rpc.answer import answer_of, result_of
@@ -27,6 +28,10 @@ class LocalConductor:
     def heartbeat(self, heartbeat: Heartbeat) -> Acknowledgement:
         """See ``Conductor.heartbeat``; raises what ``ConductorClient.report`` raises."""
         return _acknowledged(lambda: self._conductor.heartbeat(_copy(Heartbeat, heartbeat)))
+
+    def withdrawals(self, node: str) -> tuple[Withdrawal, ...]:
+        """See ``Conductor.withdrawals``; raises what ``ConductorClient.report`` raises."""
+        return wire.decode(tuple[Withdrawal, ...], result_of(answer_of(lambda: self._conductor.withdrawals(node))))
 
 
 class LocalImages:

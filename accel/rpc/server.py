@@ -35,6 +35,10 @@ class ConductorEndpoint:
         """See ``Conductor.heartbeat``."""
         return answer_of(lambda: self._conductor.heartbeat(wire.decode(Heartbeat, heartbeat)))
 
+    def withdrawals(self, _context: object, node: object = None) -> dict[str, Any]:
+        """See ``Conductor.withdrawals``."""
+        return answer_of(lambda: self._conductor.withdrawals(wire.decode(str, node)))
+
 
 class ImagesEndpoint:
     """Turns messages of nodes that want images into calls and what they get into messages."""

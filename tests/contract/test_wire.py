@@ -17,6 +17,7 @@ from accel.errors import InvalidValue
 from accel.model.address import PciAddress
 from accel.model.audit import Audit, AuditWanted, FindingKind
 from accel.model.device import Device
+from accel.model.offer import Withdrawal
 from accel.model.report import Acknowledgement, DriverReport, Heartbeat, NodeReport, Verdict
 from accel.model.request import RequestChanges
 from accel.rpc import wire
@@ -24,8 +25,8 @@ from accel.rpc.api import VERSIONS
 from accel.rpc.local import LocalConductor
 
 DATA = Path(__file__).parents[1] / "data" / "wire"
-MESSAGES = (NodeReport, Heartbeat, Acknowledgement, RequestChanges, AuditWanted, Audit)
-FINGERPRINTS = {"1.0": "2f51f6de4ef17468", "1.1": "d5e8e284781a151a", "1.2": "5f7b9b498d131457"}
+MESSAGES = (NodeReport, Heartbeat, Acknowledgement, RequestChanges, AuditWanted, Audit, Withdrawal)
+FINGERPRINTS = {"1.0": "2f51f6de4ef17468", "1.1": "d5e8e284781a151a", "1.2": "32275d2b8bdddac8"}
 
 
 AT_ONCE = """
