@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from accel.drivers.sysfs import PciFunction, Reading, read, read_number, read_text
+from accel.drivers.temperature import SOURCE as TEMPERATURE
 from accel.drivers.temperature import monitored, temperature
 from accel.model.address import PciAddress
 from accel.model.device import Health
@@ -17,6 +18,7 @@ AER, LINK = "pcie.aer", "pcie.link"
 _SEVERITIES = {"fatal": "aer_dev_fatal", "non-fatal": "aer_dev_nonfatal", "correctable": "aer_dev_correctable"}
 _HARMLESS = "correctable"
 _MOST_LANES = 32
+_ASLEEP = "the device sleeps, and is not woken to be asked"
 
 
 def pci_signals(function: PciFunction, now: datetime) -> Iterator[Signal]:
@@ -25,9 +27,14 @@ def pci_signals(function: PciFunction, now: datetime) -> Iterator[Signal]:
     :param now: when it is looked at
     """
     yield from _errors(function, now)
-    yield from _link(function, now)
     if not _sleeps(function):
+        yield from _link(function, now)
         yield from temperature(monitored(function.path), now)
+        return
+    if _lanes(function) is not None:  # that it sleeps is nothing that is the matter with it, and comes and goes
+        yield Signal(source=LINK, at=now, value=Health.HEALTHY, text=_ASLEEP)
+    if any(monitored(function.path)):
+        yield Signal(source=TEMPERATURE, at=now, value=Health.HEALTHY, text=_ASLEEP)
 
 
 def _sleeps(function: PciFunction) -> bool:
@@ -74,7 +81,7 @@ def _link(function: PciFunction, now: datetime) -> Iterator[Signal]:
     if most is None:
         return
     if lanes is None:
-        yield Signal(source=LINK, at=now, value=Health.UNKNOWN, text="it is down, or its device sleeps")
+        yield Signal(source=LINK, at=now, value=Health.UNKNOWN, text="it is down")
         return
     speed = f"{function.link_speed or 'unknown speed'} of at most {function.max_link_speed or 'unknown speed'}"
     if lanes < most:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 from support.clocks import Clock
+from support.discovery import ENABLED
 from support.host_trees import HOSTS
 
 from accel.agent.probe import Setup
@@ -12,6 +13,7 @@ from accel.agent.reporter import Reporter
 from accel.agent.runner import InlineRunner
 from accel.agent.service import Eye, Identity
 from accel.agent.spool import Spool
+from accel.agent.vigil import Vigil
 from accel.conductor.manager import Limits, Manager
 from accel.db import recorded
 from accel.db.engine import Database
@@ -119,3 +121,18 @@ def test_other_words_alone_are_kept_and_are_no_event(bench: Bench) -> None:
 
     assert "errors is 0x400" in {signal.source: signal.text for signal in bench.device.signals}["fpga.port0"]
     assert len(bench.events()) == before
+
+
+@pytest.mark.parametrize("name", ["fpga-n6000-sku0", "fpga-xilinx-alveo", "mi250x-16gcd", "qemu-2numa-boot"])
+def test_no_captured_device_is_unfit_for_what_is_only_shown(name: str, tmp_path: Path) -> None:
+    """One of them sits in a slot whose link has half of the lanes that both ends say they have."""
+    (archive,) = (HOSTS / name).glob("*.tar.*")
+    host = Host(name="node-1", root=unpack(archive, tmp_path))
+    answers = [outcome.report for outcome in InlineRunner([Setup(driver=one, host=host) for one in ENABLED]).discover()]
+    before = {device.identity: device.health for answer in answers for device in answer.devices}
+
+    after = [device for answer in Vigil(["pcie.link"]).judge(answers) for device in answer.devices]
+
+    assert {device.identity: device.health for device in after} == before
+    narrow = {str(one.value) for device in after for one in device.signals if one.source == "pcie.link"}
+    assert ("unhealthy" in narrow) == (name == "fpga-n6000-sku0")

@@ -102,7 +102,7 @@ def test_a_card_in_a_slot_with_fewer_lanes_than_it_has_is_healthy(tree: HostTree
 def test_a_link_that_is_down_is_unknown(tree: HostTree, width: str) -> None:
     card(tree, **{**LINK, "current_link_width": width})
 
-    assert told(tree, "pcie.link") == (Health.UNKNOWN, "it is down, or its device sleeps")
+    assert told(tree, "pcie.link") == (Health.UNKNOWN, "it is down")
 
 
 def test_what_is_not_on_pci_express_has_no_link(tree: HostTree) -> None:
@@ -136,12 +136,16 @@ def test_a_sensor_that_cannot_be_read_is_unknown(tree: HostTree) -> None:
     assert (value, text.startswith("no sensor can be read; temp1: ")) == (Health.UNKNOWN, True)
 
 
-def test_the_sensors_of_a_device_that_sleeps_are_not_asked(tree: HostTree) -> None:
-    directory = card(tree)
-    sensor(tree, directory, 1, input="61000")
+def test_a_device_that_sleeps_is_not_woken_and_nothing_is_the_matter_with_it(tree: HostTree) -> None:
+    directory = card(tree, **{**LINK, "current_link_width": "0"})
+    sensor(tree, directory, 1, input="99000", crit="90000")
     tree.write(f"{directory.relative_to(tree.root)}/power/runtime_status", "suspended\n")
 
-    assert signals(tree) == {}
+    asleep = (Health.HEALTHY, "the device sleeps, and is not woken to be asked")
+    assert {source: (one.value, one.text) for source, one in signals(tree).items()} == {
+        "pcie.link": asleep,
+        "temperature": asleep,
+    }
 
 
 @pytest.mark.parametrize(
