@@ -153,6 +153,7 @@ def test_nvml_tells_what_a_card_is_and_sysfs_where(host_nvml: Nvml, sample: Host
         "driver_version": "550.54.15",
         "cuda_version": "12.4",
         "minor": "0",
+        "compute_mode": "default",
     }
     assert first.pci_path == ("pci0000:05", "0000:05:00.0", "0000:06:00.0")
     assert [device.numa_node for device in (first, second, third, lost)] == [3, 3, None, 1]

@@ -16,13 +16,13 @@ from oslo_config import cfg
 from accel.drivers.acts import Progress
 from accel.drivers.base import Host
 from accel.drivers.guest.acts import PciActs
-from accel.drivers.nvidia import fitness, nvml, xids
+from accel.drivers.nvidia import fitness, nvml, vgpu, xids
 from accel.drivers.nvidia.cards import VENDOR, Card, Record, join, nvlinks, without_nvml
 from accel.drivers.nvidia.partitioning import Cutter
 from accel.drivers.nvidia.parts import deployables
 from accel.drivers.nvidia.xids import Log
 from accel.drivers.pci_names import pci_names
-from accel.drivers.sysfs import PciFunction, pci_functions, read_text
+from accel.drivers.sysfs import PciFunction, pci_function, pci_functions, read_text
 from accel.errors import ActNotSupported, DeviceGone, DriverUnavailable, NotVerified
 from accel.model.address import PciAddress
 from accel.model.device import Device, DeviceType, Health, Link
@@ -93,11 +93,16 @@ class NvidiaDriver(PciActs):
                 xids.listen(self._library, Log.of(self._host.memory, self._host.proc), tell)
 
     def partition(self, device: Device, layout: Mapping[str, int], progress: Progress) -> None:
-        """Cut a GPU by MIG; an empty layout switches MIG mode off.
+        """Cut a GPU by MIG, or give its virtual functions vGPU types, whichever it tells that it can.
 
-        :raises ActNotSupported: it knows no MIG
+        :param layout: nothing: MIG mode off, or no types
+        :raises ActNotSupported: it knows neither
         :raises LayoutImpossible: it cannot have these parts
         """
+        function = pci_function(self._host, device.address) if device.address else None
+        if function is not None and vgpu.functions_of(function):
+            vgpu.cut(self._host, function, self._gpu(device).memory_bytes, layout, progress)
+            return
         Cutter(read=partial(self._gpu, device), nvml=partial(self._privileged_about, device)).cut(layout, progress)
 
     def reset(self, device: Device, progress: Progress) -> None:
@@ -108,6 +113,8 @@ class NvidiaDriver(PciActs):
         progress("resetting", None)
         self._host.privileged.run(self._options.nvidia_smi, "--gpu-reset", f"--id={_uuid(device)}", timeout_seconds=120)
         gpu = self._gpu(device)
+        if gpu.compute_mode not in (None, nvml.DEFAULT_COMPUTE_MODE):
+            self._privileged_about(device, "set_compute_mode", nvml.DEFAULT_COMPUTE_MODE)
         if gpu.condition.health is not Health.HEALTHY:
             raise NotVerified(f"the GPU is reset and {gpu.condition.health}: {gpu.condition.reason}")
 
@@ -216,8 +223,11 @@ def _board_info(card: Card, versions: Mapping[str, str]) -> Iterator[tuple[str, 
     if card.function is not None and card.function.class_code is not None:
         yield "class", f"0x{card.function.class_code:06x}"
     if card.gpu is not None:
-        cut = card.gpu.cut
+        typed = vgpu.functions_of(card.function) if card.function else ()
+        cut = vgpu.cut_of(typed, card.gpu.memory_bytes) if typed else card.gpu.cut
         yield from facts(cut).items() if cut else ()
+        if card.gpu.compute_mode is not None:
+            yield "compute_mode", nvml.COMPUTE_MODES.get(card.gpu.compute_mode, str(card.gpu.compute_mode))
         yield from ((name, version) for name, version in versions.items() if version)
         if card.gpu.minor is not None:
             yield "minor", str(card.gpu.minor)

@@ -31,6 +31,14 @@ from accel.privileged.mig import NvmlMig
 LIBRARY: ModuleType = pynvml
 """NVML of the machine we run on. It loads ``libnvidia-ml.so.1`` when it is first initialised, not before."""
 
+DEFAULT_COMPUTE_MODE: int = pynvml.NVML_COMPUTEMODE_DEFAULT
+COMPUTE_MODES: Mapping[int, str] = {
+    DEFAULT_COMPUTE_MODE: "default",
+    pynvml.NVML_COMPUTEMODE_PROHIBITED: "prohibited",
+    pynvml.NVML_COMPUTEMODE_EXCLUSIVE_PROCESS: "exclusive_process",
+}
+"""Who may compute on a card: any processes, none, or one at a time."""
+
 _GONE = frozenset({pynvml.NVML_ERROR_GPU_IS_LOST, pynvml.NVML_ERROR_GPU_NOT_FOUND})
 _BROKEN = frozenset(
     {pynvml.NVML_ERROR_RESET_REQUIRED, pynvml.NVML_ERROR_INSUFFICIENT_POWER, pynvml.NVML_ERROR_IRQ_ISSUE}
@@ -107,6 +115,8 @@ class Gpu:
     compute_capability: str = ""
     mig_enabled: bool = False
     mig_instances: tuple[MigInstance, ...] = ()
+    compute_mode: int | None = None
+    """Who may compute on it: one of ``COMPUTE_MODES``; None where it does not say."""
     fitness: Fitness = field(default_factory=Fitness)
     mig: NvmlMig | None = None
     """What it says of MIG; None where it knows none, or nobody may know."""
@@ -244,6 +254,7 @@ def _facts(about: _Questions, index: int) -> dict[str, Any]:
         "compute_capability": "{}.{}".format(*capability) if capability else "",
         "mig_enabled": mig_enabled,
         "mig_instances": tuple(_mig_instances(about, handle, memory_bytes)) if mig_enabled else (),
+        "compute_mode": about.ask("nvmlDeviceGetComputeMode", handle),
         "fitness": fitness.read(about, handle),
         "peer_links": peer_links,
         "switch_links": switch_links,

@@ -2,16 +2,18 @@
 
 A whole card is one accelerator. A card in MIG mode offers its instances, and one with virtual functions offers these;
 neither is handed out itself. Where a card has both, its instances are behind the virtual functions, and are not
-offered a second time beside them.
+offered a second time beside them. Where virtual functions take vGPU types, they are offered by type.
 
 A card that NVML cannot read keeps its PCI handle: it can be passed through to a guest that has a driver of its own.
 Its unknown health keeps it from being offered until somebody knows better.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from accel.drivers.nvidia import vgpu
 from accel.drivers.nvidia.cards import Card
 from accel.drivers.nvidia.nvml import MigInstance
+from accel.drivers.nvidia.vgpu import VgpuFunction
 from accel.model.attribute import custom_trait, resource_class, traits
 from accel.model.device import AttachHandle, Attribute, Deployable, DeployableKind, HandleType, pci_handle
 
@@ -22,6 +24,9 @@ def deployables(node: str, card: Card) -> tuple[Deployable, ...]:
     :param node: the node's name, which every part's name starts with
     """
     name = f"{node}_{card.address or card.identity}"
+    typed = vgpu.functions_of(card.function) if card.function else ()
+    if typed:
+        return (_whole(name, card, is_cut=True), *_vgpus(name, card, typed))
     pool = _virtual_functions(name, card)
     parts = (pool,) if pool else tuple(_mig_instances(name, card))
     in_mig_mode = card.gpu is not None and card.gpu.mig_enabled
@@ -52,6 +57,22 @@ def _virtual_functions(card_name: str, card: Card) -> Deployable | None:
         attributes=(resource_class("VGPU"), *traits(_traits(card))),
         handles=handles,
     )
+
+
+def _vgpus(card_name: str, card: Card, functions: Sequence[VgpuFunction]) -> Iterator[Deployable]:
+    """The virtual functions by their vGPU types; one without a type is of no use to anybody."""
+    types = vgpu.types_of(functions)
+    for number in sorted({function.current for function in functions} & types.keys(), key=int):
+        kind = custom_trait("VGPU", types[number])
+        handles = tuple(pci_handle(function.address) for function in functions if function.current == number)
+        yield Deployable(
+            name=f"{card_name}_vgpu_{types[number]}",
+            kind=DeployableKind.VF_POOL,
+            parent=card_name,
+            num_accelerators=len(handles),
+            attributes=(resource_class("VGPU"), *traits((*_traits(card), kind))),
+            handles=handles,
+        )
 
 
 def _mig_instances(card_name: str, card: Card) -> Iterator[Deployable]:
