@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -19,7 +20,7 @@ from support.waiting import until
 
 from accel.agent.probe import driver_of
 from accel.model.device import DeployableKind
-from accel.model.job import JobState, JobStatus
+from accel.model.job import JobKind, JobState, JobStatus
 from accel.testing import unpack
 
 NEW = "1" * 32
@@ -127,3 +128,17 @@ def test_an_agent_that_dies_while_it_programs_knows_it_when_it_is_back_and_nothi
     assert bench.loaded == ""
     behave_well(bench.root, "fpgaconf")
     assert (bench.run().state, bench.loaded) == (JobState.DONE, NEW)
+
+
+def test_a_job_takes_out_what_is_loaded(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, "fpgaconf")
+    idle = tmp_path / "idle.gbs"
+    idle.write_bytes(gbs(INTERFACE, "2" * 32))
+    bench.options["blank_images"] = [str(idle)]
+    desk = open_desk(bench.directory, bench.root, bench.options, bench.image)
+    blank = replace(program(bench.device.identity, bench.region), kind=JobKind.BLANK, image=None)
+
+    until(lambda: desk.run_job(blank, 5).is_ended, patience_seconds=PATIENCE_SECONDS)
+
+    assert (desk.run_job(blank, 0).error_text, bench.loaded) == ("", "2" * 32)
+    desk.stop()

@@ -24,7 +24,8 @@ from accel.errors import (
     ToolFailed,
     ToolMissing,
 )
-from accel.model.device import Deployable, DeployableKind, Device
+from accel.model.address import PciAddress
+from accel.model.device import Deployable, DeployableKind, Device, pci_handle
 from accel.testing import HostTree, PciRow, options, unpack
 
 NEW, IDLE = "1" * 32, "2" * 32
@@ -271,6 +272,17 @@ def test_blanking_loads_the_image_that_is_configured_for_such_a_region(tmp_path:
     bench.blank()
 
     assert bench.loaded == IDLE
+
+
+def test_a_region_is_not_blanked_for_one_of_several_virtual_functions(bench: Bench) -> None:
+    device, _ = bench.look()
+    handles = tuple(pci_handle(PciAddress(0, 5, 0, number)) for number in (1, 2))
+    pool = Deployable(name="pool", kind=DeployableKind.VF_POOL, num_accelerators=2, handles=handles)
+
+    with pytest.raises(ActNotSupported, match="behind all 2 virtual functions of the card"):
+        bench.driver.blank(device, pool, bench._note)
+
+    assert calls(bench.root, "fpgaconf") == []
 
 
 def test_without_an_image_for_it_a_region_is_not_blanked(bench: Bench) -> None:

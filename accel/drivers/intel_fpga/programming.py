@@ -96,8 +96,14 @@ class Programmer:
     def blank(self, device: Device, deployable: Deployable, progress: Progress) -> None:
         """Load an image that does nothing.
 
-        :raises ActNotSupported: none is configured for the region; else as ``program``
+        :raises ActNotSupported: none is configured for the region, or others may work with it; else as ``program``
         """
+        if deployable.kind is DeployableKind.VF_POOL and len(deployable.handles) > 1:
+            raise ActNotSupported(
+                f"the region is behind all {len(deployable.handles)} virtual functions of the card, and others may "
+                "work with it",
+                "blank the region itself, when nobody has anything of the card",
+            )
         board = self._board(device)
         for image in map(Path, self._options.blank_images):
             header = header_of(image, ImageFormat.GBS)
