@@ -63,9 +63,10 @@ OPTIONS: list[cfg.Opt] = [
     ),
     cfg.ListOpt(
         "prepare",
-        default=["MDEV"],
+        default=["MDEV", "NVME_OF", "VHOST_USER"],
         help="What is made ready on its node before it counts as bound, and given back afterwards, by the type of the "
-        "attach handle: MDEV; or by that and the type of the device: PCI/NVME. What Nova hands to a guest as a PCI "
+        "attach handle: MDEV; or by that and the type of the device: PCI/NVME. What SPDK serves lets nobody in before. "
+        "What Nova hands to a guest as a PCI "
         "function needs none: libvirt does it. The same on every API and conductor.",
     ),
     cfg.DictOpt(

@@ -6,7 +6,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from support.nvme_drive import ADDRESS, EmulatedDrive, drive_in, host_of
+from support.nvme_drive import ADDRESS, EmulatedDrive, KernelHands, drive_in
 from support.waiting import until
 
 from accel.agent.jobs.acts import ProcessActs
@@ -14,8 +14,13 @@ from accel.agent.jobs.desk import Desk, Surroundings
 from accel.agent.jobs.store import Store
 from accel.agent.probe import Setup
 from accel.agent.runner import ProcessRunner
+from accel.drivers.base import Host
 from accel.drivers.nvme import NvmeDriver
-from accel.model.job import ARGUMENT_METHOD, JobKind, JobOrder, JobState, JobStatus
+from accel.model.address import PciAddress
+from accel.model.device import pci_handle
+from accel.model.job import ARGUMENT_METHOD, HandleOrder, JobKind, JobOrder, JobState, JobStatus
+from accel.testing import SimulatedKernel
+from accel.testing.driver_contract import options
 from accel.testing.host_tree import HostTree
 
 PATIENCE_SECONDS = 60
@@ -30,25 +35,33 @@ class Node:
         self.drive.memory = directory / "drive.json"
         self.gate = directory / "drive.closed"
         source = f"{NvmeDriver.__module__}:{NvmeDriver.__name__}"
-        setup = Setup(
-            driver="nvme", host=host_of(tree, self.drive), source=source, options={"look_every_seconds": 0.01}
-        )
+        SimulatedKernel.of(tree)
+        self.host = Host(name="node-1", root=tree.root, hands=KernelHands(tree.root, self.drive))
+        setup = Setup(driver="nvme", host=self.host, source=source, options={"look_every_seconds": 0.01})
         ProcessRunner([setup], timeout_seconds=30).start()
         self.store = Store(directory / "jobs")
         self.desk = Desk(self.store, ProcessActs([setup]), Surroundings())
         self.desk.open()
 
-    def order(self, method: str = "crypto-erase") -> JobOrder:
+    def order(
+        self, method: str = "crypto-erase", *, kind: JobKind = JobKind.SCRUB, handle: HandleOrder | None = None
+    ) -> JobOrder:
         return JobOrder(
             uuid=str(uuid4()),
-            kind=JobKind.SCRUB,
+            kind=kind,
             node="node-1",
             driver="nvme",
             device="serial:S1",
             deployable=f"node-1_{ADDRESS}",
+            handle=handle,
             arguments={ARGUMENT_METHOD: method},
             time_limit_seconds=PATIENCE_SECONDS,
         )
+
+    def identity(self) -> str:
+        """What the drive is known by."""
+        (device,) = NvmeDriver(self.host, options(NvmeDriver)).discover()
+        return device.identity
 
     def until_ended(self, order: JobOrder) -> JobStatus:
         until(lambda: self.desk.run_job(order, 1).is_ended, patience_seconds=PATIENCE_SECONDS)
@@ -95,6 +108,22 @@ def test_a_job_whose_process_dies_leaves_the_drive_erasing_and_the_next_one_wait
     node.gate.unlink()
     assert node.until_ended(node.order("best")).state is JobState.DONE
     assert node.drive.sanitizes == 1
+
+
+def test_what_a_guest_has_had_is_given_back_and_erased(node: Node) -> None:
+    """Meanwhile the drive says nothing but its ids, and is known by where it is."""
+    before = node.drive.files[1].read_bytes()
+    info = pci_handle(PciAddress.parse(ADDRESS)).info
+    handle = HandleOrder(uuid=str(uuid4()), type="PCI", info=info)
+
+    assert node.until_ended(node.order(kind=JobKind.PREPARE, handle=handle)).error_text == ""
+    assert node.identity() == f"pci:{ADDRESS}"
+    refused = node.until_ended(node.order())
+    assert (refused.error_code, refused.is_state_unknown) == ("accel.device_gone", False)
+    assert node.until_ended(node.order(kind=JobKind.RELEASE, handle=handle)).error_text == ""
+    assert node.identity() == "serial:S1"
+    assert node.until_ended(node.order("best")).state is JobState.DONE
+    assert node.drive.files[1].read_bytes() != before
 
 
 def test_a_job_that_is_refused_leaves_the_drive_as_it_was(node: Node) -> None:

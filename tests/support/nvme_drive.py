@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from accel.drivers.base import Host
+from accel.drivers.sysfs import link_name
 from accel.privileged.base import AdminAnswer, AdminCommand
 from accel.privileged.direct import Direct
 from accel.testing import SimulatedKernel
@@ -229,6 +230,17 @@ class KernelHands(SimulatedKernel):
         del node, timeout_seconds
         return self.drive.answer(command)
 
+    def write(self, path: Path, text: str, *, timeout_seconds: float = 30) -> None:
+        """See ``accel.privileged.base.Privileged``; a drive that the kernel's driver lets go of tells nothing more."""
+        SimulatedKernel.write(self, path, text, timeout_seconds=timeout_seconds)
+        is_driven = link_name(self.root / f"sys/bus/pci/devices/{ADDRESS}/driver") == "nvme"
+        for name in ("class/nvme", "class/nvme-subsystem"):
+            shown, hidden = self.root / "sys" / name, self.root / "sys" / f"{name}.hidden"
+            if shown.exists() and not is_driven:
+                shown.rename(hidden)
+            elif hidden.exists() and is_driven:
+                hidden.rename(shown)
+
 
 @dataclass(frozen=True)
 class Hands(Direct):
@@ -245,7 +257,9 @@ class Hands(Direct):
 
 def drive_in(tree: HostTree, *namespaces: int, kib: int = 512) -> EmulatedDrive:
     """A drive whose namespaces are full of data, as controller ``nvme0`` of the host."""
-    tree.pci_function(PciRow(address=ADDRESS, vendor="144d", product="a80a", class_code=0x010802, driver="nvme"))
+    tree.pci_function(
+        PciRow(address=ADDRESS, vendor="144d", product="a80a", class_code=0x010802, driver="nvme", iommu_group=7)
+    )
     sizes = dict.fromkeys(namespaces, kib << 10)
     directory = tree.nvme_controller(
         NvmeRow(name="nvme0", address=ADDRESS, subsystem="nvme-subsys0", serial="S1", namespaces=sizes)

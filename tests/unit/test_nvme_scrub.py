@@ -2,6 +2,7 @@
 
 import errno
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -290,6 +291,18 @@ def test_a_drive_that_the_kernel_does_not_drive_cannot_be_erased(bench: Bench) -
     (bench.tree.root / "sys/class/nvme/nvme0").unlink()
     with pytest.raises(DeviceGone, match="bind it to nvme first"):
         bench.driver.scrub(device, device.deployables[0], "best", print)
+
+
+def test_a_drive_that_is_starting_is_waited_for(bench: Bench) -> None:
+    """The kernel's driver takes a while after it was given the drive back."""
+    device, state = bench.look(), bench.tree.root / "sys/class/nvme/nvme0/state"
+    state.write_text("connecting\n")
+    live = bench.tree.write("live", "live\n")
+    waiting = threading.Timer(0.02, lambda: live.replace(state))
+    waiting.start()
+    bench.driver.scrub(device, device.deployables[0], "best", lambda *_: None)
+    waiting.join()
+    assert not bench.holds(1)
 
 
 def test_a_command_that_the_drive_refuses_is_told_in_words(bench: Bench) -> None:

@@ -12,6 +12,7 @@ A drive that the host itself uses is reported and not offered, nor are its virtu
 What a drive says of its own health (SMART) takes privilege to read: discovery does without, ``examine`` asks.
 """
 
+import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import ClassVar
@@ -40,6 +41,10 @@ from accel.model.health import Signal
 
 _NVME_CLASS = 0x0108
 _SMART, _SECONDARIES = "nvme.smart", "nvme.secondaries"
+_KERNEL_DRIVER = "nvme"
+_STARTING = frozenset({"new", "resetting", "connecting"})
+_LOOKS_AT_START = 15
+"""How often it is looked whether a drive has started before it is taken for what it is."""
 _TROUBLE = (ActFailed, DriverFailure, OSError)
 """Why a drive cannot be asked."""
 
@@ -82,7 +87,7 @@ class NvmeDriver(PciActs):
         :raises ActRefused: somebody uses it, or it cannot be done in this way; nothing has been changed
         :raises ActFailed: it went wrong on the way, or is not verified
         """
-        known = self._known(device)
+        known = self._awake(device)
         is_whole = deployable.kind is DeployableKind.CARD
         namespaces = distinct(known.drive.namespaces)
         if not is_whole:
@@ -166,6 +171,23 @@ class NvmeDriver(PciActs):
             if known.identity == device.identity:
                 return known
         raise DeviceGone(f"the kernel's nvme driver does not drive {device.identity}", "bind it to nvme first")
+
+    def _awake(self, device: Device) -> KnownDrive:
+        """The drive that a device is, when it has started: the kernel's driver takes a while after it was bound.
+
+        :raises DeviceGone: the kernel's driver does not drive it
+        """
+        for _ in range(_LOOKS_AT_START):
+            try:
+                known = self._known(device)
+                if not any(port.state in _STARTING for port in known.ports):
+                    return known
+            except DeviceGone:
+                function = pci_function(self._host, device.address) if device.address else None
+                if function is None or function.kernel_driver != _KERNEL_DRIVER:
+                    raise
+            time.sleep(self._options.look_every_seconds)
+        return self._known(device)
 
     def _driven(self, found: Sequence[KnownDrive]) -> Iterator[Device]:
         use = HostUse(self._host)
