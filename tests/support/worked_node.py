@@ -48,6 +48,9 @@ class OneImage:
         self.path.write_text(image.name)
         return self.path
 
+    def done_with(self, image: ImageOrder) -> None:
+        """It stays where it is."""
+
 
 @dataclass
 class WorkedNode:
