@@ -14,6 +14,8 @@ class Call(Enum):
     """Who has what on the node has changed: the conductor is to know."""
     ASK = auto()
     """Who has what elsewhere may have changed: ask the conductor."""
+    SPOKEN = auto()
+    """A message that was sent aside has been taken, or not."""
     STOP = auto()
 
 

@@ -41,7 +41,9 @@ class Board:
 
     def show(self, report: NodeReport) -> None:
         """The drivers have looked."""
-        devices = tuple(sorted((seen.device for seen in sightings(report)), key=lambda device: device.identity))
+        # What follows from the signals of health is in the device; they themselves change all the time.
+        seen = (replace(one.device, signals=()) for one in sightings(report))
+        devices = tuple(sorted(seen, key=lambda device: device.identity))
         nodes = {
             known_as: device_nodes(self._host, device, part, handle)
             for device in devices

@@ -50,7 +50,7 @@ class Reporter:
             self._spool.add(self._newest)
         while (report := self._spool.oldest) is not None:
             self._send(report)
-            self._spool.drop_oldest()
+            self._spool.drop(report)
 
     def _give_sign_of_life(self, newest: NodeReport) -> bool:
         return self._messages.heartbeat(newest.node.name, newest.boot_id, self._newest_hash)

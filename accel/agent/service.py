@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 
+from accel.agent.aside import Aside, AtOnce
 from accel.agent.bell import Bell, Call
 from accel.agent.contact import Contact, Trouble
 from accel.agent.merge import merge
@@ -38,6 +39,17 @@ class Intervals:
     rediscovery_seconds: float = 300
     alive_seconds: float = 30
     """How often the service manager hears that the agent lives, at least."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Around:
+    """What an agent needs beside its node and its conductor."""
+
+    notify: Callable[[str], None]
+    """Takes what the service manager is told, as sd_notify(3) words it."""
+    aside: Aside = field(default_factory=AtOnce)
+    """Where a conductor is spoken to that was not heard the last time: changes are to be seen meanwhile."""
+    clock: Callable[[], float] = time.monotonic
 
 
 class Eye:
@@ -105,29 +117,18 @@ class Eye:
 
 
 class Agent:
-    """The loop. Build it, ``run()`` it, and ring its bell to stop it or to make it look.
+    """The loop. Build it, ``run()`` it, and ring its bell to stop it or to make it look."""
 
-    :param notify: takes what the service manager is told, as sd_notify(3) words it
-    """
-
-    def __init__(
-        self,
-        eye: Eye,
-        reporter: Reporter,
-        bell: Bell,
-        *,
-        intervals: Intervals,
-        notify: Callable[[str], None],
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, eye: Eye, reporter: Reporter, bell: Bell, *, intervals: Intervals, around: Around) -> None:
         self._eye = eye
         self._reporter = reporter
         self._contact = Contact(reporter, Trouble(), heartbeat_seconds=intervals.heartbeat_seconds)
         self._bell = bell
         self._intervals = intervals
-        self._notify = notify
-        self._clock = clock
-        self._next_look = self._next_contact = clock()
+        self._notify = around.notify
+        self._aside = around.aside
+        self._clock = around.clock
+        self._next_look = self._next_contact = self._clock()
 
     def run(self) -> None:
         """Work until the bell says stop."""
@@ -147,17 +148,29 @@ class Agent:
             self._is_alive()
         elif Call.TELL in calls:
             self._reporter.observe(self._eye.again())
-        asks = Call.ASK in calls
+        if not self._aside.is_busy:
+            self._speak_if_due(asks=Call.ASK in calls)
+
+    def _speak_if_due(self, *, asks: bool) -> None:
         if self._contact.is_urgent or self._clock() >= self._next_contact:
-            self._next_contact = self._clock() + self._contact.make()
+            if not self._contact.is_heard:
+                self._aside.do(self._speak, self._has_spoken)
+                return
+            self._speak()
             asks = asks or self._contact.is_heard
         if asks:
             self._eye.ask_of_others()
 
+    def _speak(self) -> None:
+        self._next_contact = self._clock() + self._contact.make()
+
+    def _has_spoken(self) -> None:
+        self._bell.ring(Call.ASK if self._contact.is_heard else Call.SPOKEN)
+
     def _pause(self) -> float:
         """Until the next look or contact is due, or systemd wants a sign of life."""
-        pause = min(self._next_look, self._next_contact) - self._clock()
-        return min(pause, self._intervals.alive_seconds)
+        due = self._next_look if self._aside.is_busy else min(self._next_look, self._next_contact)
+        return min(due - self._clock(), self._intervals.alive_seconds)
 
     def _is_alive(self) -> None:
         self._notify(f"WATCHDOG=1\nSTATUS={self._contact.status}")

@@ -12,6 +12,7 @@ import logging
 from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import RLock
 
 from accel.agent.files import write_whole
 from accel.agent.merge import Claims
@@ -48,6 +49,7 @@ class Spool:
         self._pending: deque[tuple[Path, NodeReport]] = deque()
         self._last_number = 0
         self._is_writable = True
+        self._lock = RLock()  # one thread looks, another one may be speaking to a conductor
 
     def open(self) -> None:
         """Read what an earlier run of the agent has left."""
@@ -70,10 +72,11 @@ class Spool:
 
     def next_sequence(self) -> int:
         """A number greater than all before, those of earlier runs too."""
-        self._sequence += 1
-        if self._sequence > self._state.reserved_sequence:
-            self._save(_State(reserved_sequence=self._sequence + _SEQUENCE_BLOCK, claims=self._state.claims))
-        return self._sequence
+        with self._lock:
+            self._sequence += 1
+            if self._sequence > self._state.reserved_sequence:
+                self._save(_State(reserved_sequence=self._sequence + _SEQUENCE_BLOCK, claims=self._state.claims))
+            return self._sequence
 
     def raise_sequence(self, to: int) -> None:
         """Go on after a number that the conductor has already seen."""
@@ -88,27 +91,35 @@ class Spool:
 
     def remember_claims(self, claims: Claims) -> None:
         """Keep them for the next run."""
-        if claims != self._state.claims:
-            self._save(_State(reserved_sequence=self._state.reserved_sequence, claims=claims))
+        with self._lock:
+            if claims != self._state.claims:
+                self._save(_State(reserved_sequence=self._state.reserved_sequence, claims=claims))
 
     # --- the reports ---
 
     @property
     def oldest(self) -> NodeReport | None:
         """The report to send next; None when the conductor has taken all."""
-        return self._pending[0][1] if self._pending else None
+        with self._lock:
+            return self._pending[0][1] if self._pending else None
 
     def add(self, report: NodeReport) -> None:
-        """Keep a report until ``drop_oldest`` says that it is done with."""
-        while len(self._pending) >= MAX_PENDING:
-            self.drop_oldest()
-        self._last_number += 1
-        path = self._directory / f"report-{self._last_number:012d}.json"
-        self._pending.append((path, report))
-        self._write(path, wire.encode_bytes(report))
+        """Keep a report until ``drop`` says that it is done with."""
+        with self._lock:
+            while len(self._pending) >= MAX_PENDING:
+                self._drop_oldest()
+            self._last_number += 1
+            path = self._directory / f"report-{self._last_number:012d}.json"
+            self._pending.append((path, report))
+            self._write(path, wire.encode_bytes(report))
 
-    def drop_oldest(self) -> None:
-        """Forget the oldest report."""
+    def drop(self, report: NodeReport) -> None:
+        """Forget the oldest report, where it is this one; others may have come meanwhile and taken its place."""
+        with self._lock:
+            if self.oldest is report:
+                self._drop_oldest()
+
+    def _drop_oldest(self) -> None:
         path, _ = self._pending.popleft()
         try:
             path.unlink(missing_ok=True)

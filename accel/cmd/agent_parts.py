@@ -11,6 +11,7 @@ from oslo_config import cfg
 from oslo_log import log
 
 from accel.agent import trial
+from accel.agent.aside import InThread
 from accel.agent.bell import Bell, Call
 from accel.agent.images import ImageStore, Reader, Trust
 from accel.agent.jobs.acts import InlineActs, ProcessActs
@@ -24,7 +25,7 @@ from accel.agent.player import Player
 from accel.agent.probe import Setup
 from accel.agent.reporter import Reporter
 from accel.agent.runner import ProcessRunner, Runner
-from accel.agent.service import Agent, Eye, Identity, Intervals
+from accel.agent.service import Agent, Around, Eye, Identity, Intervals
 from accel.agent.spool import Spool
 from accel.agent.vigil import Vigil
 from accel.agent.watcher import KernelEvents, Watcher
@@ -102,7 +103,8 @@ def make_agent(
     )
     eye = Eye(identity, runner, spool, vigil=Vigil(agent.disregarded_signals), ownership=ownership)
     reporter = Reporter(conductor, spool)
-    return Agent(eye, reporter, bell, intervals=intervals, notify=systemd.notify)
+    around = Around(notify=systemd.notify, aside=InThread())
+    return Agent(eye, reporter, bell, intervals=intervals, around=around)
 
 
 def node_socket(conf: cfg.ConfigOpts, conductor: Conductor, bell: Bell) -> AbstractContextManager[Ownership | None]:

@@ -1,7 +1,9 @@
 """The agent with its real drivers' processes left out, and everything else real, up to the conductor's database."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -9,16 +11,19 @@ from sqlalchemy import select
 from support.clocks import Clock
 from support.databases import migrated
 from support.faulty_drivers import faulty_drivers, setups
+from support.waiting import until
 
+from accel.agent.aside import InThread
 from accel.agent.bell import Bell, Call
 from accel.agent.contact import Contact, Trouble
+from accel.agent.probe import Outcome, Setup
 from accel.agent.reporter import Reporter
 from accel.agent.runner import InlineRunner
-from accel.agent.service import Agent, Eye, Identity, Intervals
+from accel.agent.service import Agent, Around, Eye, Identity, Intervals
 from accel.agent.spool import Spool
 from accel.conductor.manager import Limits, Manager
+from accel.db import tables
 from accel.db.engine import Database
-from accel.db.tables import Event
 from accel.drivers.base import Host
 from accel.errors import ConductorUnavailable, InvalidValue, Superseded
 from accel.model.report import Acknowledgement, Heartbeat, NodeReport, Verdict
@@ -26,6 +31,8 @@ from accel.rpc.api import Conductor
 from accel.rpc.local import LocalConductor
 
 __all__ = ["faulty_drivers"]  # a fixture
+_PATIENCE = 20.0
+
 pytestmark = pytest.mark.usefixtures("faulty_drivers")
 
 
@@ -36,6 +43,9 @@ class Way:
     conductor: Conductor
     is_cut: bool = False
     loses_answers: bool = False
+    hangs_until: Event | None = None
+    is_asked: Event = field(default_factory=Event)
+    """Whether somebody waits meanwhile."""
     carried: list[NodeReport | Heartbeat] = field(default_factory=list)
 
     def report(self, report: NodeReport) -> Acknowledgement:
@@ -45,6 +55,9 @@ class Way:
         return self._carry(heartbeat, self.conductor.heartbeat)
 
     def _carry(self, message: Any, take: Any) -> Acknowledgement:
+        if self.hangs_until is not None:
+            self.is_asked.set()
+            self.hangs_until.wait(_PATIENCE)
         if self.is_cut:
             raise ConductorUnavailable("the way is cut")
         self.carried.append(message)
@@ -89,7 +102,7 @@ class Bench:
 
     def events(self) -> list[str]:
         with self.database.reader() as connection:
-            kinds = connection.execute(select(Event.kind).order_by(Event.id)).scalars()
+            kinds = connection.execute(select(tables.Event.kind).order_by(tables.Event.id)).scalars()
             return [kind for kind in kinds if kind.startswith("device.")]
 
     def carried(self) -> list[str]:
@@ -302,8 +315,7 @@ def run(bench: Bench, *script: Any, intervals: Intervals | None = None) -> list[
         bench.reporter,
         ScriptedBell(clock, *script),
         intervals=intervals or Intervals(heartbeat_seconds=60, rediscovery_seconds=300, alive_seconds=60),
-        notify=told.append,
-        clock=clock,
+        around=Around(notify=told.append, clock=clock),
     )
     agent.run()
     return told
@@ -335,6 +347,44 @@ def test_during_an_outage_it_goes_on_looking_and_catches_up_after_it(bench: Benc
     run(bench, bench.pull_card, Call.LOOK, bench.insert_card, Call.LOOK, end_outage, *[nothing] * 3)
 
     assert bench.events() == ["device.added", "device.lost", "device.returned"]
+
+
+class Looks(InlineRunner):
+    """Keeps how many cards were seen at each look."""
+
+    def __init__(self, setups: Sequence[Setup]) -> None:
+        super().__init__(setups)
+        self.seen: list[int] = []
+
+    def discover(self) -> tuple[Outcome, ...]:
+        outcomes = super().discover()
+        self.seen.append(sum(len(outcome.report.devices) for outcome in outcomes))
+        return outcomes
+
+
+def test_while_a_conductor_that_was_away_takes_its_time_the_node_is_looked_at(bench: Bench) -> None:
+    bench.way.is_cut = True
+    answer, bell = Event(), Bell()
+    told: list[str] = []
+    runner = Looks(setups("test-one-card", host=bench.host))
+    eye = Eye(Identity(host=bench.host, version="1"), runner, bench.spool)
+    around = Around(notify=told.append, aside=InThread())
+    agent = Agent(eye, bench.reporter, bell, intervals=Intervals(), around=around)
+    running = Thread(target=agent.run, daemon=True)
+    running.start()
+    until(lambda: any("the conductor is away" in state for state in told))
+    bench.way.hangs_until = answer
+    assert bench.way.is_asked.wait(_PATIENCE)
+    bench.pull_card()
+
+    bell.ring(Call.LOOK)
+
+    until(lambda: runner.seen == [1, 0])
+    assert not answer.is_set()
+    answer.set()
+    bell.ring(Call.STOP)
+    running.join(_PATIENCE)
+    assert not running.is_alive()
 
 
 def test_the_service_manager_is_told_how_it_is(bench: Bench) -> None:

@@ -19,15 +19,21 @@ def waiting(spool: Spool) -> list[int]:
     found = []
     while (oldest := spool.oldest) is not None:
         found.append(oldest.sequence)
-        spool.drop_oldest()
+        spool.drop(oldest)
     return found
+
+
+def drop_oldest(spool: Spool) -> None:
+    oldest = spool.oldest
+    assert oldest is not None
+    spool.drop(oldest)
 
 
 def test_reports_wait_in_order_over_a_restart(tmp_path: Path) -> None:
     spool = opened(tmp_path)
     for number in range(12):
         spool.add(report(sequence=number))
-    spool.drop_oldest()
+    drop_oldest(spool)
 
     assert waiting(opened(tmp_path)) == list(range(1, 12))
 
@@ -35,9 +41,21 @@ def test_reports_wait_in_order_over_a_restart(tmp_path: Path) -> None:
 def test_reports_that_were_sent_do_not_come_back(tmp_path: Path) -> None:
     spool = opened(tmp_path)
     spool.add(report())
-    spool.drop_oldest()
+    drop_oldest(spool)
 
     assert opened(tmp_path).oldest is None
+
+
+def test_a_report_whose_place_another_one_has_taken_meanwhile_takes_none_with_it(tmp_path: Path) -> None:
+    spool = opened(tmp_path)
+    sent = report(sequence=0)
+    spool.add(sent)
+    for number in range(1, MAX_PENDING + 1):
+        spool.add(report(sequence=number))
+
+    spool.drop(sent)
+
+    assert waiting(spool) == list(range(1, MAX_PENDING + 1))
 
 
 def test_of_too_many_reports_the_newest_are_kept(tmp_path: Path) -> None:
