@@ -8,10 +8,10 @@ READY := $(VENV)/.ready
 EXTRAS := server,openstack,plot,postgresql,mysql,test,check,docs,proto
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fuzz storm check bench docs proto samples constraints clean
+.PHONY: help demo demo-kubelet test fuzz storm check bench docs proto samples constraints clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 $(READY): setup.cfg pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -21,6 +21,9 @@ $(READY): setup.cfg pyproject.toml constraints.txt
 
 demo: $(READY) ## Start everything in one process, show it working, stop: the two-minute tour
 	@$(BIN)/python demo/tour.py
+
+demo-kubelet: $(READY) ## The device plugin on a captured host, with a kubelet: pods, CDI, a bad card, a claim, a restart
+	@$(BIN)/python demo/kubelet.py
 
 test: $(READY) ## Run all tests; what needs a service that is not here is skipped with its reason
 	$(BIN)/python -m pytest -n auto --dist loadfile

@@ -7,23 +7,20 @@ command that can be typed. All state is in a temporary directory that is removed
 """
 
 import json
-import os
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import chdir, contextmanager
+from contextlib import chdir
 from pathlib import Path
+
+from stage import PATIENCE_SECONDS, DemoFailure, accel, accel_up, say, show, show_refused
 
 from accel.testing.host_tree import unpack
 
 ROOT = Path(__file__).resolve().parent.parent
-ACCEL = Path(sys.executable).with_name("accel")
 FLEET = ROOT / "etc" / "accel" / "fleets" / "demo.yaml"
 CAPTURED_HOST = ROOT / "tests" / "data" / "hosts" / "qemu-2numa-boot" / "qemu-2numa-boot.tar.gz"
-PATIENCE_SECONDS = 60
 NO_PLACEMENT = 5
 CONFLICT = 6
 PLACE = "h100-01/0000:13:00.0"
@@ -33,88 +30,17 @@ NEW_NODES = """nodes:
 """
 
 
-class TourFailure(Exception):
-    """A step did not do what the tour says it does."""
-
-
-def say(text: str) -> None:
-    """A line of the guide."""
-    print(f"\n\033[1m# {text}\033[0m" if sys.stdout.isatty() else f"\n# {text}", flush=True)
-
-
-def accel(*arguments: str) -> str:
-    """Run ``accel`` and give back what it printed.
-
-    :raises TourFailure: it failed
-    """
-    done = subprocess.run([ACCEL, *arguments], capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise TourFailure(f"accel {' '.join(arguments)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
-    return done.stdout
-
-
-def show(*arguments: str) -> None:
-    """Run ``accel`` as a person would and show command and output."""
-    print(f"$ accel {' '.join(arguments)}".rstrip(), flush=True)
-    print(accel(*arguments).rstrip(), flush=True)
-
-
-def show_refused(code: int, *arguments: str) -> None:
-    """Run ``accel`` as a person would and show command and refusal.
-
-    :param code: what it ends with
-    :raises TourFailure: it does not
-    """
-    print(f"$ accel {' '.join(arguments)}", flush=True)
-    done = subprocess.run([ACCEL, *arguments], capture_output=True, text=True, check=False)
-    if done.returncode != code:
-        raise TourFailure(f"accel {' '.join(arguments)} was not refused:\n{done.stdout}{done.stderr}")
-    print(f"{done.stdout}{done.stderr}".rstrip(), flush=True)
-
-
 def wait_for_event(kind: str, device: str) -> None:
     """Return when the history of a device holds an event of the kind.
 
-    :raises TourFailure: it does not within a minute
+    :raises DemoFailure: it does not within a minute
     """
     deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline:
         if json.loads(accel("event", "list", "--device", device, "--kind", kind, "-f", "json")):
             return
         time.sleep(0.2)
-    raise TourFailure(f"no event {kind} of {device} within {PATIENCE_SECONDS} s")
-
-
-@contextmanager
-def everything_running(directory: Path, fleet: Path) -> Iterator[None]:
-    """``accel up`` with this host, a captured host and a simulated fleet."""
-    tree = unpack(CAPTURED_HOST, directory / "captured-host")
-    log = directory / "accel.log"
-    command = [ACCEL, "up", "--state-path", directory / "state", "--listen", "127.0.0.1:0"]
-    command += ["--fleet", fleet, "--host-tree", tree]
-    with log.open("w") as stderr, subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True) as up:
-        try:
-            endpoint = wait_until_ready(up, log)
-            for name in [name for name in os.environ if name.startswith(("ACCEL_", "OS_"))]:
-                del os.environ[name]  # this server asks nobody who they are
-            os.environ["ACCEL_ENDPOINT"] = endpoint
-            yield
-        finally:
-            up.terminate()
-            up.communicate(timeout=PATIENCE_SECONDS)
-    if up.returncode:
-        raise TourFailure(f"accel up ended with {up.returncode}:\n{log.read_text()}")
-
-
-def wait_until_ready(up: "subprocess.Popen[str]", log: Path) -> str:
-    """The endpoint that ``accel up`` announces once the first reports are taken."""
-    if up.stdout is None:
-        raise TourFailure("accel up has no standard output")
-    for line in up.stdout:
-        print(line, end="", flush=True)
-        if line.startswith("Ready:"):
-            return line.split()[1]
-    raise TourFailure(f"accel up did not get ready:\n{log.read_text()}")
+    raise DemoFailure(f"no event {kind} of {device} within {PATIENCE_SECONDS} s")
 
 
 def tour(fleet: Path) -> None:
@@ -185,9 +111,10 @@ def main() -> int:
         fleet = Path(shutil.copy(FLEET, directory))
         try:
             say("Starting API, conductor and agent in one process: this host, a captured host, a simulated fleet")
-            with chdir(directory), everything_running(directory, fleet):
+            captured = unpack(CAPTURED_HOST, directory / "captured-host")
+            with chdir(directory), accel_up(directory, "--fleet", fleet, "--host-tree", captured):
                 tour(fleet)
-        except TourFailure as failure:
+        except DemoFailure as failure:
             print(f"\nThe demo failed: {failure}", file=sys.stderr)
             return 1
     say("That was it. To look around by yourself: .venv/bin/accel up --fleet etc/accel/fleets/demo.yaml")
