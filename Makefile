@@ -23,7 +23,7 @@ demo: $(READY) ## Start everything in one process, show it working, stop: the tw
 	@$(BIN)/python demo/tour.py
 
 demo-kubelet: $(READY) ## The device plugin on a captured host, with a kubelet: pods, CDI, a bad card, a claim, a restart
-	@$(BIN)/python demo/kubelet.py
+	@GRPC_VERBOSITY=ERROR $(BIN)/python demo/kubelet.py  # it would tell of connections that a restart ends
 
 test: $(READY) ## Run all tests; what needs a service that is not here is skipped with its reason
 	$(BIN)/python -m pytest -n auto --dist loadfile

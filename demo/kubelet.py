@@ -4,7 +4,6 @@ It ends by itself. The kubelet is that of ``accel.testing``: what a real one doe
 """
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -169,7 +168,6 @@ def restart(node: Node) -> None:
 
 def main() -> int:
     """Run the demo in a temporary directory."""
-    os.environ["GRPC_VERBOSITY"] = "ERROR"  # a kubelet that is restarted hears of the ends of connections
     with tempfile.TemporaryDirectory(prefix="accel-") as name:
         directory = Path(name)
         tree = unpack(CAPTURED_HOST, directory / NODE)

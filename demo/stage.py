@@ -1,4 +1,4 @@
-"""What the demos have in common: words for the guide, commands as a person types them, and everything in one process."""
+"""What the demos have in common: words for the guide, commands as one types them, and everything in one process."""
 
 import os
 import subprocess
