@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 
 from accel.model.device import AttachHandle, Attribute, Deployable, Device, Health, Presence
 from accel.model.event import EventKind
+from accel.model.health import since
 from accel.model.identity import Match, Sighting, match, sightings
 from accel.model.record import RecordedAttribute, RecordedDeployable, RecordedDevice, RecordedHandle, RecordedNode
 from accel.model.report import Failure, NodeInfo, NodeReport
@@ -167,7 +168,8 @@ def _unreported(known: RecordedDevice) -> Iterator[DeviceChange]:
 
 
 def _reported(pair: Match) -> Iterator[Change]:
-    driver, device = pair.sighting.driver, pair.device
+    driver = pair.sighting.driver
+    device = replace(pair.device, signals=since(pair.recorded.device.signals, pair.device.signals))
     yield from _device_change(pair.recorded, driver, replace(device, deployables=()))
     if device.presence is Presence.PRESENT:
         yield from _part_changes(pair.recorded, driver, _tree(device.deployables))

@@ -12,7 +12,7 @@ from datetime import timedelta
 
 from accel.model.device import Device, Health, Presence, Signal
 
-__all__ = ["CALM", "SOURCE", "STEADY", "Signal", "derived", "settled"]
+__all__ = ["CALM", "SOURCE", "STEADY", "Signal", "derived", "settled", "since"]
 
 SOURCE = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)*")
 """What names of sources look like."""
@@ -46,6 +46,19 @@ def _counted(before: Signal, count_before: int, now: Signal, count: int) -> Sign
 
 def _is_no_news(before: Signal, now: Signal) -> bool:
     return before.text == now.text or now.at - before.at < STEADY
+
+
+def since(known: Iterable[Signal], now: Iterable[Signal]) -> tuple[Signal, ...]:
+    """The signals of now, each that says what is known already with the moment since when it has said so.
+
+    An agent that begins anew does not know since when.
+    """
+    before = {signal.source: signal for signal in known}
+    return tuple(_since(before.get(signal.source), signal) for signal in now)
+
+
+def _since(before: Signal | None, now: Signal) -> Signal:
+    return before if before is not None and replace(now, at=before.at) == before else now
 
 
 def derived(device: Device, disregarded: Collection[str] = ()) -> Device:

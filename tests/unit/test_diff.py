@@ -1,13 +1,14 @@
 """What changes when a report is believed, rule by rule."""
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from support.clocks import Clock
 from support.records import recorded
 from support.reports import address, answer, card, child, failed, gpu, pci_handle, report, unnamed
 
-from accel.model.device import Attribute, Health, Presence
+from accel.model.device import Attribute, Health, Presence, Signal
 from accel.model.diff import Change, DeviceChange, DriverChange, HandleChange, NodeChange, diff
 from accel.model.event import EventKind
 from accel.model.record import RecordedNode
@@ -296,3 +297,32 @@ def test_a_slot_whose_card_has_fallen_means_that_card_and_not_one_that_was_there
     is_fallen, was = both.devices
     gone = replace(was, device=replace(was.device, presence=Presence.LOST), unreported_at=Clock()())
     assert diff(replace(both, devices=(is_fallen, gone)), report(answer(fallen))) == ()
+
+
+def signal(value: Health = Health.HEALTHY, *, minutes: int = 0, text: str = "no errors") -> Signal:
+    at = datetime(2026, 11, 21, tzinfo=UTC) + timedelta(minutes=minutes)
+    return Signal(source="nvml.ecc", at=at, value=value, text=text)
+
+
+def test_a_signal_that_says_the_same_is_said_since_it_was_said_first() -> None:
+    known = recorded(report(answer(gpu(1, signals=(signal(),)))))
+
+    assert diff(known, report(answer(gpu(1, signals=(signal(minutes=60),))))) == ()
+
+
+def test_other_words_are_recorded_and_are_no_event() -> None:
+    known = recorded(report(answer(gpu(1, signals=(signal(),)))))
+
+    change = device_change(diff(known, report(answer(gpu(1, signals=(signal(minutes=60, text="3 corrected"),))))))
+
+    assert change.kind is None
+    assert change.after is not None
+    assert change.after.signals == (signal(minutes=60, text="3 corrected"),)
+
+
+def test_a_new_complaint_is_a_change_of_health_even_where_the_device_stays_in_service() -> None:
+    known = recorded(report(answer(gpu(1, signals=(signal(),)))))
+
+    changes = diff(known, report(answer(gpu(1, signals=(signal(Health.UNKNOWN, minutes=1),)))))
+
+    assert kinds(changes) == ["health.changed"]
