@@ -143,7 +143,7 @@ def children(pid: int) -> list[int]:
         ({"driver": "nvidia"}, "accel.act_not_supported", "the driver nvidia is not enabled on node-1: test-able"),
         ({"kind": "reset"}, "accel.act_not_supported", "the driver test-able cannot reset"),
         ({"arguments": {"half": "-1"}}, "accel.invalid_value", "half: '-1' is not a whole number"),
-        ({"kind": "scrub"}, "accel.act_not_supported", "cannot scrub"),
+        ({"kind": "scrub"}, "accel.invalid_value", "method"),
     ],
 )
 def test_what_cannot_be_done_is_refused_with_the_device_as_it_was(

@@ -89,6 +89,7 @@ def test_the_answers_are_what_their_schemas_say(api: Client, database: Database)
 def _example(path: str) -> str:
     examples = {
         "devices": uuid(1, 1),
+        "health": uuid(1, 1),
         "deployables": uuid(2, 2),
         "attributes": uuid(3, 1),
         "accelerator_requests": uuid(8, 1),
