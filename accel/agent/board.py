@@ -29,6 +29,7 @@ class Board:
         self._changed = Condition()
         self._offer = Offer(node=host.name, boot_id="", revision=0)
         self._nodes: dict[str, tuple[str, ...]] = {}
+        self._drivers: dict[str, str] = {}
         self._holders: dict[str, Holders] = {}
         self._withdrawn: dict[str, Mapping[str, str]] = {}
         self.when_held: Callable[[], None] = lambda: None
@@ -39,11 +40,18 @@ class Board:
         """How everything is now; revision 0 before the drivers have looked."""
         return self._offer
 
+    def driver_of(self, identity: str) -> str:
+        """The driver that a device was seen by.
+
+        :raises KeyError: it has not been seen
+        """
+        return self._drivers[identity]
+
     def show(self, report: NodeReport) -> None:
         """The drivers have looked."""
         # What follows from the signals of health is in the device; they themselves change all the time.
-        seen = (replace(one.device, signals=()) for one in sightings(report))
-        devices = tuple(sorted(seen, key=lambda device: device.identity))
+        seen = sightings(report)
+        devices = tuple(sorted((replace(one.device, signals=()) for one in seen), key=lambda device: device.identity))
         nodes = {
             known_as: device_nodes(self._host, device, part, handle)
             for device in devices
@@ -52,6 +60,7 @@ class Board:
         with self._changed:
             before = self._offer
             self._nodes = nodes
+            self._drivers = {one.device.identity: one.driver for one in seen}
             self._offer = replace(before, node=report.node.name, boot_id=report.boot_id, devices=devices)
             self._renew(is_new=self._offer != before or not before.revision)
 

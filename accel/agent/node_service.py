@@ -3,13 +3,15 @@
 import logging
 import pwd
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from os import geteuid
 from pathlib import Path
 from typing import Any, Protocol
 
 from accel.agent.board import Board
-from accel.errors import ConfigurationError, NotFound
+from accel.errors import ConfigurationError, Conflict, InvalidValue, NotFound
 from accel.model.device import AttachHandle, Deployable, Device
+from accel.model.job import ImageOrder, JobKind
 from accel.model.offer import Holder, Offer, handles_of
 from accel.protos import accel_node_v1_pb2 as wire
 from accel.sockets.offers import NODE_SERVICE, to_message
@@ -20,22 +22,34 @@ _LOG = logging.getLogger(__name__)
 
 ROOT = 0
 
+_PREPARE_SECONDS = 10.0
+_ACTS = tuple(map(str, (JobKind.PREPARE, JobKind.RESET, JobKind.SCRUB, JobKind.PROGRAM)))
+_Found = tuple[Device, Deployable, AttachHandle, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What is to be done to a handle, or to what it is of."""
+
+    kind: JobKind
+    device: Device
+    part: Deployable
+    handle: AttachHandle
+    key: str
+    """The handle's id on the node."""
+    method: str = ""
+    """How to scrub."""
+    image: ImageOrder | None = None
+    timeout_seconds: float
+
 
 class Preparer(Protocol):
-    """Makes handles ready, and undoes it."""
+    """Makes things ready."""
 
-    def prepare(self, device: Device, part: Deployable, handle: AttachHandle, *, key: str) -> None:
-        """Make it ready for one user.
+    def act(self, wish: Wish) -> None:
+        """Do it, or find it done.
 
-        :param key: the handle's id on the node
-        :raises AccelError: it cannot be made ready; the text says why
-        """
-        ...
-
-    def release(self, device: Device, part: Deployable, handle: AttachHandle, *, key: str) -> None:
-        """Undo it.
-
-        :raises AccelError: it cannot be undone
+        :raises AccelError: it cannot be done, or not in time; the text says why
         """
         ...
 
@@ -43,11 +57,8 @@ class Preparer(Protocol):
 class NothingToPrepare:
     """All handles are ready as they are."""
 
-    def prepare(self, device: Device, part: Deployable, handle: AttachHandle, *, key: str) -> None:
-        """See ``Preparer.prepare``."""
-
-    def release(self, device: Device, part: Deployable, handle: AttachHandle, *, key: str) -> None:
-        """See ``Preparer.release``."""
+    def act(self, wish: Wish) -> None:
+        """See ``Preparer.act``."""
 
 
 class NodeService:
@@ -80,16 +91,33 @@ class NodeService:
         """Make handles ready, one after the other.
 
         :raises NotFound: there is no such handle
+        :raises InvalidValue: there is no such act
+        :raises Conflict: somebody else has something of the device
         """
-        for device, part, handle, key in _found(self._board.offer, request.handles):
-            self._preparer.prepare(device, part, handle, key=key)
+        kind = _act(request.act or JobKind.PREPARE)
+        found = _found(self._board.offer, request.handles)
+        if kind is not JobKind.PREPARE:
+            _check_others(self._board.offer, found)
+            found = list(
+                {(device.identity, part.name): each for each in found for device, part, *_ in (each,)}.values()
+            )
+        for device, part, handle, key in found:
+            self._preparer.act(
+                Wish(
+                    kind=kind,
+                    device=device,
+                    part=part,
+                    handle=handle,
+                    key=key,
+                    method=request.method,
+                    image=_image(request.image) if request.HasField("image") else None,
+                    timeout_seconds=request.timeout_seconds or _PREPARE_SECONDS,
+                )
+            )
         offer = self._board.offer
-        return wire.PrepareResponse(
-            prepared=[
-                wire.Prepared(handle=known_as, device_nodes=offer.state(known_as).device_nodes)
-                for known_as in request.handles
-            ]
-        )
+        nodes = {known_as: offer.state(known_as).device_nodes for known_as in request.handles}
+        prepared = [wire.Prepared(handle=known_as, device_nodes=paths) for known_as, paths in nodes.items()]
+        return wire.PrepareResponse(prepared=prepared, revision=offer.revision)
 
     def release(self, request: wire.ReleaseRequest, _: Call) -> wire.ReleaseResponse:
         """Undo it.
@@ -97,7 +125,16 @@ class NodeService:
         :raises NotFound: there is no such handle
         """
         for device, part, handle, key in _found(self._board.offer, request.handles):
-            self._preparer.release(device, part, handle, key=key)
+            self._preparer.act(
+                Wish(
+                    kind=JobKind.RELEASE,
+                    device=device,
+                    part=part,
+                    handle=handle,
+                    key=key,
+                    timeout_seconds=_PREPARE_SECONDS,
+                )
+            )
         return wire.ReleaseResponse()
 
     def hold(self, request: wire.HoldRequest, _: Call) -> wire.HoldResponse:
@@ -134,7 +171,34 @@ def _uid(user: str) -> int:
         raise ConfigurationError(f"[node_socket] users: there is no user {user} on this host") from None
 
 
-def _found(offer: Offer, wanted: Iterable[str]) -> list[tuple[Device, Deployable, AttachHandle, str]]:
+def _act(name: str) -> JobKind:
+    if name not in _ACTS:
+        raise InvalidValue("act", name, f"one of {', '.join(_ACTS)}")
+    return JobKind(name)
+
+
+def _image(message: wire.Image) -> ImageOrder:
+    return ImageOrder(
+        digest=message.digest,
+        size=message.size,
+        name=message.name,
+        signature=message.signature,
+        public_key=message.public_key,
+    )
+
+
+def _check_others(offer: Offer, wanted: Iterable[_Found]) -> None:
+    """What changes a whole device is not done under the hands of whoever has another part of it."""
+    mine = {key for *_, key in wanted}
+    for device, *_ in wanted:
+        for key, part, _handle in handles_of(device):
+            state = offer.state(key)
+            if key not in mine and (state.holders or state.withdrawn):
+                who = ", ".join(map(str, state.holders)) or state.withdrawn
+                raise Conflict(f"{part.name} is in use: {who}")
+
+
+def _found(offer: Offer, wanted: Iterable[str]) -> list[_Found]:
     known = {
         known_as: (device, part, handle, known_as)
         for device in offer.devices

@@ -52,10 +52,8 @@ def serve(conf: cfg.ConfigOpts, *, fleet_file: str) -> int:
         lookouts = listen(runner, bell)
         transport = transport_of(conf, threads=conf.rpc.agent_threads)
         client = make_client(conf, transport)
-        with (
-            node_socket(conf, client, bell) as ownership,
-            _jobs(conf, transport, make_desk(conf, runner, bell, client), ownership),
-        ):
+        desk = make_desk(conf, runner, bell, client)
+        with node_socket(conf, client, bell, desk) as ownership, _jobs(conf, transport, desk, ownership):
             make_agent(conf, client, bell, runner, ownership=ownership).run()
         for lookout in lookouts:
             lookout.stop()

@@ -107,9 +107,12 @@ def make_agent(
     return Agent(eye, reporter, bell, intervals=intervals, around=around)
 
 
-def node_socket(conf: cfg.ConfigOpts, conductor: Conductor, bell: Bell) -> AbstractContextManager[Ownership | None]:
+def node_socket(
+    conf: cfg.ConfigOpts, conductor: Conductor, bell: Bell, desk: Desk | None = None
+) -> AbstractContextManager[Ownership | None]:
     """The node socket, served meanwhile; nothing where there is none.
 
+    :param desk: where what programs on the node want done is ordered
     :raises ConfigurationError: it names a user who does not exist
     :raises SocketUnavailable: the socket cannot be there
     """
@@ -117,7 +120,7 @@ def node_socket(conf: cfg.ConfigOpts, conductor: Conductor, bell: Bell) -> Abstr
         return nullcontext()
     from accel.cmd.node_socket import served  # noqa: PLC0415  # an agent without a socket does without what it needs
 
-    return served(conf, conductor, bell)
+    return served(conf, conductor, bell, desk)
 
 
 def make_desk(conf: cfg.ConfigOpts, runner: ProcessRunner, bell: Bell, reader: Reader) -> Desk:

@@ -10,14 +10,16 @@ from accel.agent.bell import Bell
 from accel.agent.board import Board
 from accel.agent.node_service import NodeService, NothingToPrepare, node_server
 from accel.agent.ownership import Ownership
+from accel.agent.preparing import Desk, DeskPreparer
 from accel.cmd.agent_parts import make_host, spool_directory
 from accel.rpc.api import Conductor
 
 
 @contextmanager
-def served(conf: cfg.ConfigOpts, conductor: Conductor, bell: Bell) -> Iterator[Ownership]:
+def served(conf: cfg.ConfigOpts, conductor: Conductor, bell: Bell, desk: Desk | None) -> Iterator[Ownership]:
     """Serve meanwhile what is shown to what this gives.
 
+    :param desk: where what programs on the node want done is ordered; None: nothing is done
     :raises ConfigurationError: there is no such user
     :raises SocketUnavailable: the socket cannot be there
     """
@@ -26,9 +28,8 @@ def served(conf: cfg.ConfigOpts, conductor: Conductor, bell: Bell) -> Iterator[O
     memory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     ownership = Ownership(board, conductor, bell, node=conf.host, memory=memory)
     ownership.open()
-    server = node_server(
-        Path(conf.node_socket.path), NodeService(board, NothingToPrepare()), users=conf.node_socket.users
-    )
+    preparer = NothingToPrepare() if desk is None else DeskPreparer(desk, board.driver_of, conf.host)
+    server = node_server(Path(conf.node_socket.path), NodeService(board, preparer), users=conf.node_socket.users)
     server.start()
     try:
         yield ownership

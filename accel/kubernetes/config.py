@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import yaml
 
 from accel.errors import ConfigurationError, InvalidValue
-from accel.kubernetes.resources import Allocation, MigStrategy, Rule, check_name
+from accel.kubernetes.resources import Act, Allocation, MigStrategy, Rule, check_name
 from accel.kubernetes.units import PARTS_WITHOUT_HANDLES
 from accel.model.device import DeployableKind
 from accel.placement.comparison import read_comparison
@@ -163,15 +163,17 @@ def _rules(key: str, value: object) -> tuple[Rule, ...]:
     return tuple(_rule(one, f"{key}[{place}]") for place, one in enumerate(_list(key, value)))
 
 
+_IMAGE_KEYS = ("digest", "size", "name", "signature", "public_key")
 _FLAGS = {
     "renamed": "is_renamed",
     "one_per_container": "is_one_per_container",
     "different_cards": "is_on_different_cards",
+    "prepared": "is_prepared",
 }
 
 
 def _rule(value: object, where: str) -> Rule:
-    said = _mapping(where, value, {"name", "where", "shares", "allocation", *_FLAGS})
+    said = _mapping(where, value, {"name", "where", "shares", "allocation", "before_start", *_FLAGS})
     if "name" not in said:
         raise InvalidValue(where, value, "complete: name is missing")
     flags = {name: _flag(f"{where}.{key}", said[key]) for key, name in _FLAGS.items() if key in said}
@@ -184,8 +186,27 @@ def _rule(value: object, where: str) -> Rule:
         ),
         shares=_shares(f"{where}.shares", said.get("shares", 1)),
         allocation=None if allocation is None else _enum(Allocation, f"{where}.allocation", allocation),
+        before_start=_before_start(f"{where}.before_start", said["before_start"]) if "before_start" in said else None,
         **flags,
     )
+
+
+def _before_start(where: str, value: object) -> Act:
+    """``reset``, or a mapping with ``scrub`` and its method, or with ``program`` and an image."""
+    if value == "reset":
+        return Act(kind="reset")
+    said = _mapping(where, value, {"scrub", "program"})
+    if len(said) != 1:
+        raise InvalidValue(where, value, "reset, or one of scrub and program")
+    if "scrub" in said:
+        return Act(kind="scrub", method=_text(f"{where}.scrub", said["scrub"]))
+    image = _mapping(f"{where}.program", said["program"], _IMAGE_KEYS)
+    for key in ("digest", "size"):
+        if key not in image:
+            raise InvalidValue(f"{where}.program", image, f"complete: {key} is missing")
+    if not str(image["size"]).isdecimal():
+        raise InvalidValue(f"{where}.program.size", image["size"], "a number of bytes")
+    return Act(kind="program", image={key: str(text) for key, text in image.items()})
 
 
 def _shares(key: str, value: object) -> int:

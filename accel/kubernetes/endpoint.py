@@ -11,7 +11,7 @@ from accel.errors import AccelError
 from accel.kubernetes.answer import chosen, container_answer
 from accel.kubernetes.config import Config
 from accel.kubernetes.preferred import Demand, Preference
-from accel.kubernetes.resources import Counted, Portion, Resource, Rule
+from accel.kubernetes.resources import PREPARE, Act, Counted, Portion, Resource, Rule
 from accel.model.device import Device
 from accel.protos import kubelet_device_plugin_v1beta1_pb2 as wire
 from accel.sockets.server import Call
@@ -24,11 +24,14 @@ VERSION = "v1beta1"
 HEALTHY = "Healthy"
 UNHEALTHY = "Unhealthy"
 
-Prepare = Callable[[Sequence[str], float], None]
-"""Makes handles ready, within so many seconds.
+Prepare = Callable[[Sequence[str], Act | None, float], None]
+"""Takes that handles are given away, or about to be used, and has something done to them within so many seconds.
 
-:raises AccelError: one cannot be made ready in time
+:raises AccelError: it cannot be done in time
 """
+
+_START_SECONDS = 25.0
+"""How long what is done before a container starts may take: a kubelet gives it thirty."""
 
 
 @dataclass(slots=True)
@@ -109,7 +112,8 @@ class Endpoint:
 
     def options(self, _: wire.Empty, __: Call) -> wire.DevicePluginOptions:
         """What of the service a kubelet is to call."""
-        return wire.DevicePluginOptions(pre_start_required=False, get_preferred_allocation_available=True)
+        wants_start = self.resource.rule.before_start is not None
+        return wire.DevicePluginOptions(pre_start_required=wants_start, get_preferred_allocation_available=True)
 
     def list_and_watch(self, _: wire.Empty, call: Call) -> Iterator[wire.ListAndWatchResponse]:
         """The whole list, now and whenever it changes."""
@@ -154,20 +158,25 @@ class Endpoint:
         return wire.AllocateResponse(container_responses=answers)
 
     def pre_start(self, request: wire.PreStartContainerRequest, _: Call) -> wire.PreStartContainerResponse:
-        """Make ready again what a container is about to start with."""
+        """Do what is to be done before a container starts with these devices, each time.
+
+        :raises AccelError: it cannot be done in time; the kubelet tries again
+        """
         content = self._content
-        self._make_ready(chosen(content.resource, content.portions, request.devices_ids))
+        portions = chosen(content.resource, content.portions, request.devices_ids)
+        self._have_done(portions, content.resource.rule.before_start, _START_SECONDS)
         return wire.PreStartContainerResponse()
 
     def _allocated(self, ids: Sequence[str]) -> wire.ContainerAllocateResponse:
         content = self._content
         portions = chosen(content.resource, content.portions, ids)
-        self._make_ready(portions)
+        act = PREPARE if content.resource.rule.is_prepared else None
+        self._have_done(portions, act, self._config.allocate_timeout_seconds)
         return container_answer(self._config, content.resource, portions)
 
-    def _make_ready(self, portions: Iterable[Portion]) -> None:
+    def _have_done(self, portions: Iterable[Portion], act: Act | None, seconds: float) -> None:
         handles = dict.fromkeys(handle for portion in portions for handle in portion.unit.handles)
-        self._prepare(list(handles), self._config.allocate_timeout_seconds)
+        self._prepare(list(handles), act, seconds)
 
     def _next(self, revision: int, call: Call) -> tuple[int, Any] | None:
         with self._changed:

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Iterable, Sequence
-from threading import Event, Lock, Thread
+from threading import Condition, Event, Lock, Thread
 
 from accel.errors import AccelError
 from accel.kubernetes.cdi import SpecFiles
@@ -12,7 +12,7 @@ from accel.kubernetes.endpoint import Endpoint
 from accel.kubernetes.features import FeatureFile, labels
 from accel.kubernetes.pods import Held, Pods
 from accel.kubernetes.registration import Place, Registration
-from accel.kubernetes.resources import Resource, Resources, Rule, resources_of
+from accel.kubernetes.resources import Act, Resource, Resources, Rule, resources_of
 from accel.kubernetes.units import Unit, units_of
 from accel.model.offer import Offer
 from accel.protos import accel_node_v1_pb2 as node
@@ -22,6 +22,8 @@ from accel.sockets.offers import NODE_SERVICE, from_message
 _LOG = logging.getLogger(__name__)
 
 _RETRY_SECONDS = 0.5
+_GRACE_SECONDS = 1.0
+"""For the agent to say that it took too long."""
 
 
 class Plugin:
@@ -47,9 +49,10 @@ class Plugin:
             Pods(config.pod_resources_socket, self._handles_of, self._agent) if config.pod_resources_socket else None
         )
         self._features = FeatureFile(config.features_directory) if config.features_directory else None
+        self._taken = Condition()
+        self._revision = 0
         self._is_stopped = Event()
         self._trouble = "the agent has not been heard yet"
-        self._heard_at = 0.0
         self._thread = Thread(target=self._follow, name="node", daemon=True)
 
     def start(self) -> None:
@@ -110,7 +113,6 @@ class Plugin:
             self._is_stopped.wait(_RETRY_SECONDS)
 
     def _hear(self, offer: Offer) -> None:
-        self._heard_at = time.time()
         if self._trouble:
             _LOG.info("The agent of %s is heard", offer.node)
         self._trouble = ""
@@ -133,6 +135,9 @@ class Plugin:
         self._resources = resources
         for name, resource in resources.by_name.items():
             self._offer(name, resource, offer)
+        with self._taken:
+            self._revision = offer.revision
+            self._taken.notify_all()
         for name in self._endpoints.keys() - resources.by_name.keys():
             # The kubelet keeps a resource that it once knew; it has none of it now.
             self._offer(name, Resource(name=name, rule=Rule(name=name)), offer)
@@ -170,7 +175,25 @@ class Plugin:
                 self._registrations[name] = registration
             registration.start()
 
-    def _prepare(self, _handles: Sequence[str], _timeout_seconds: float) -> None:
-        """A container gets things as they are; the kubelet will soon say which it is."""
+    def _prepare(self, handles: Sequence[str], act: Act | None, timeout_seconds: float) -> None:
+        """Have the agent do something, and the runtimes know what has become of it."""
         if self._pods:
             self._pods.look_soon()
+        if act is None:  # a container gets things as they are
+            return
+        end = time.monotonic() + timeout_seconds
+        request = node.PrepareRequest(
+            handles=handles,
+            act=act.kind,
+            method=act.method,
+            image=_image(act) if act.image else None,
+            timeout_seconds=timeout_seconds,
+        )
+        answer = self._agent.call("Prepare", request, timeout_seconds=timeout_seconds + _GRACE_SECONDS)
+        with self._taken:
+            self._taken.wait_for(lambda: self._revision >= answer.revision, max(0.0, end - time.monotonic()))
+
+
+def _image(act: Act) -> node.Image:
+    texts = {key: text for key, text in act.image.items() if key != "size"}
+    return node.Image(size=int(act.image["size"]), **texts)

@@ -49,6 +49,21 @@ class Allocation(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Act:
+    """What the agent does to a unit for its user."""
+
+    kind: str
+    """``prepare``, ``reset``, ``scrub`` or ``program``."""
+    method: str = ""
+    """How to scrub."""
+    image: Mapping[str, str] = field(default_factory=dict)
+    """What to program: ``digest``, ``size``, ``name``, ``signature``, ``public_key``."""
+
+
+PREPARE = Act(kind="prepare")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
     """Which units a resource is made of, and how they are counted."""
 
@@ -65,6 +80,10 @@ class Rule:
     """Whether a container's units must be of different cards, and are refused otherwise."""
     allocation: Allocation | None = None
     """None: ``linked`` for whole units, ``spread`` for shares."""
+    is_prepared: bool = False
+    """Whether the agent makes a unit ready when it is allocated, as by binding it to another kernel driver."""
+    before_start: Act | None = None
+    """What is done before each start of a container; None: nothing."""
 
     def holds(self, unit: Unit) -> bool:
         """Whether it is true of a unit."""

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from support.offered import cut
 
 from accel.agent.board import Board
 from accel.agent.node_service import NodeService, NothingToPrepare, node_server
@@ -186,6 +187,20 @@ def test_preparing_tells_the_device_nodes_as_they_are_then(board: Board, client:
     answer = client.call("Prepare", wire.PrepareRequest(handles=[handle_of(one)]), timeout_seconds=_PATIENCE)
 
     assert answer.prepared[0].device_nodes[0] == "/dev/nvidia3"
+
+
+def test_a_device_is_not_reset_under_the_hands_of_whoever_has_another_part_of_it(board: Board, client: Client) -> None:
+    device = cut(card(1), "1g.10gb", "1g.10gb")
+    mine, theirs = (known_as for known_as, _, _ in handles_of(device))
+    board.show(report(device))
+    hold(client, **{mine: "default/mine/main", theirs: "default/theirs/main"})
+
+    with pytest.raises(CallFailed, match="is in use: pod default/theirs/main") as caught:
+        client.call("Prepare", wire.PrepareRequest(handles=[mine], act="reset"), timeout_seconds=_PATIENCE)
+
+    assert caught.value.status == Code.FAILED_PRECONDITION
+    hold(client, **{mine: "default/mine/main"})
+    client.call("Prepare", wire.PrepareRequest(handles=[mine], act="reset"), timeout_seconds=_PATIENCE)
 
 
 def test_of_a_live_host_only_device_nodes_that_are_there_are_named(board: Board, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from accel.kubernetes import config
 from accel.kubernetes.config import Config
 from accel.kubernetes.plugin import Plugin
 from accel.model.address import PciAddress
+from accel.model.attribute import resource_class
 from accel.model.device import (
     AttachHandle,
     Deployable,
@@ -36,7 +37,11 @@ def card(number: int, **changes: object) -> Device:
     """An NVIDIA GPU, healthy and whole, linked to nothing; its number is its bus and its minor."""
     address = PciAddress(0, number, 0, 0)
     whole = Deployable(
-        name=f"{NODE}_{address}", kind=DeployableKind.CARD, num_accelerators=1, handles=(pci_handle(address),)
+        name=f"{NODE}_{address}",
+        kind=DeployableKind.CARD,
+        num_accelerators=1,
+        attributes=(resource_class("PGPU"),),
+        handles=(pci_handle(address),),
     )
     made = Device(
         identity=f"GPU-{number:04d}",
@@ -158,16 +163,19 @@ class Node:
 
 
 @contextmanager
-def node(directory: Path, *devices: Device, **said: Any) -> Iterator[Node]:
+def node(directory: Path, *devices: Device, agent: Agent | None = None, **said: Any) -> Iterator[Node]:
     """A node with these cards.
 
+    :param agent: one that shows cards by itself
     :param said: what the plugin's file says, beside where everything is
     """
     with ExitStack() as ends:
-        agent = Agent(Board(Host(name=NODE, root=directory / "host")), directory / "node.sock")
+        own = Agent(Board(Host(name=NODE, root=directory / "host")), directory / "node.sock")
+        agent = agent or own
         agent.start()
         ends.callback(agent.stop)
-        agent.show(*devices)
+        if devices:
+            agent.show(*devices)
         kubelet = Kubelet(directory / "kubelet")
         kubelet.start()
         plugin_config = config.read(

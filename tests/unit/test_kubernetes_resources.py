@@ -305,6 +305,13 @@ def test_what_pods_hold_may_be_given_and_what_others_hold_may_not() -> None:
         ({"resources": [{"name": "a/b", "shares": True}]}, r"resources\[0\]\.shares: True"),
         ({"resources": [{"name": "a/b", "renamed": "yes"}]}, r"resources\[0\]\.renamed: 'yes' is not true or false"),
         ({"resources": [{"name": "a/b", "allocation": "best"}]}, r"allocation: 'best' is not one of linked, packed"),
+        ({"resources": [{"name": "a/b", "before_start": "wash"}]}, r"before_start: 'wash' is not a mapping"),
+        ({"resources": [{"name": "a/b", "before_start": {}}]}, "before_start: {} is not reset, or one of"),
+        ({"resources": [{"name": "a/b", "before_start": {"program": {"size": 1}}}]}, "digest is missing"),
+        (
+            {"resources": [{"name": "a/b", "before_start": {"program": {"digest": "d", "size": "x"}}}]},
+            r"program\.size: 'x' is not a number of bytes",
+        ),
         ({"allocate_timeout_seconds": 0}, "allocate_timeout_seconds: 0 is not a number of seconds"),
         ({"listen": "everywhere"}, "listen: 'everywhere' is not host:port"),
     ],
