@@ -10,7 +10,7 @@ from oslo_log import log
 
 from accel.conductor.claims import Step
 from accel.conductor.jobs import JobHooks, Jobs, JobTerms
-from accel.conductor.steps import StepTerms, make_steps
+from accel.conductor.steps import StepTerms, make_steps, registered_images
 from accel.db import loaded
 from accel.db.engine import Database
 from accel.db.transitions import work_policy
@@ -45,7 +45,11 @@ def make_jobs(database: Database, conf: cfg.ConfigOpts, agents: Agents, workers:
 
 def steps_of(database: Database, conf: cfg.ConfigOpts, jobs: Jobs) -> Mapping[str, Step]:
     """The steps of work on nodes for accelerator requests, by name."""
-    terms = StepTerms(policy=work_policy(conf), limit_seconds=conf.conductor.scrub_limit_seconds)
+    terms = StepTerms(
+        policy=work_policy(conf),
+        limit_seconds=conf.conductor.scrub_limit_seconds,
+        choose_image=registered_images(requires_signature=conf.images.signature_required),
+    )
     return make_steps(database, jobs, lambda: datetime.now(UTC), terms)
 
 

@@ -9,15 +9,16 @@ it: to do that again is to mend it.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from accel.conductor.claims import LeftInDoubt, Step, Task
 from accel.conductor.jobs import Jobs
-from accel.db import jobs
+from accel.db import deployables, image_choice, jobs
 from accel.db.engine import Connection, Database
 from accel.db.events import Origin
 from accel.db.history import CONDUCTOR
+from accel.db.image_choice import Choice
 from accel.db.jobs import JobRow
 from accel.db.scope import EVERYTHING
 from accel.errors import AccelError, Conflict
@@ -29,16 +30,28 @@ _LONGEST_WAIT_SECONDS = 86400.0
 _PATIENCE = timedelta(seconds=15)
 """How long a thread waits for what is undone before it turns to something else and comes back."""
 
-ChooseImage = Callable[[Connection, Task], ImageOrder]
+ChooseImage = Callable[[Connection, Task], Choice]
 """The image that the task's group names, or one that has the function that it names, for the task's part.
 
 Raises an ``AccelError`` where there is none that the task's project may use, or none that fits; its text says why.
 """
 
 
-def no_images(_connection: Connection, _task: Task) -> ImageOrder:
+def no_images(_connection: Connection, _task: Task) -> Choice:
     """Where there are no images."""
     raise Conflict("this conductor has no images to load")
+
+
+def registered_images(*, requires_signature: bool) -> ChooseImage:
+    """The images of the registry."""
+
+    def chosen(connection: Connection, task: Task) -> Choice:
+        part = deployables.get(connection, task.deployable_uuid)
+        return image_choice.choose(
+            connection, task.group, task.project_id, part.id, requires_signature=requires_signature
+        )
+
+    return chosen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,24 +180,42 @@ class Prepare(_Ordered):
 
 
 class Program(_Ordered):
-    """Loads an image. What was loaded well stays: to take it out is what scrubbing is for."""
+    """Loads an image. What was loaded well stays: to take it out is what scrubbing is for.
+
+    What is there already is not loaded again. While it is loaded nobody else gets anything of the device; an instance
+    that gets several functions of one board has it loaded once.
+    """
 
     name = PROGRAM
 
     def do(self, task: Task) -> None:
         """See ``Step.do``."""
+        choice = self._database.read(lambda connection: self._terms.choose_image(connection, task))
+        if choice.is_loaded and self._newest(task, "do") is None:
+            return
+        try:
+            self._do(task, lambda connection: self._loading(self._terms.choose_image(connection, task), task))
+        except Conflict:
+            if not self._is_loaded_by_another(task, choice):
+                raise
 
-        def make(connection: Connection) -> NewJob:
-            image = self._terms.choose_image(connection, task)
-            return self._new(task, JobKind.PROGRAM, "do", image=image)
+    def _loading(self, choice: Choice, task: Task) -> NewJob:
+        new = self._new(task, JobKind.PROGRAM, "do", image=choice.order)
+        return replace(new, deployable_uuid=choice.part.uuid, fences=True)
 
-        self._do(task, make)
+    def _is_loaded_by_another(self, task: Task, choice: Choice) -> bool:
+        """Whether the same image has been loaded for another request of the same instance, once that has ended."""
+        other = self._database.read(
+            lambda connection: jobs.loading(connection, choice.part.uuid, choice.order.digest, task.request_uuid)
+        )
+        return other is not None and self._work.until_ended(other, until=task.deadline).state == JobState.DONE
 
     def undo(self, task: Task) -> None:
         """Take out what was loaded halfway."""
         loaded = self._settled(task)
         if loaded is not None and loaded.is_state_unknown:
-            self._undone(task, lambda _: self._new(task, JobKind.BLANK, "undo"))
+            new = self._new(task, JobKind.BLANK, "undo")
+            self._undone(task, lambda _: replace(new, deployable_uuid=loaded.deployable_uuid, fences=True))
 
 
 class Scrub(_Ordered):

@@ -33,6 +33,7 @@ from accel.db.transitions import (
 )
 from accel.errors import Conflict, InvalidValue, NotFound
 from accel.model.request import HOLDING, TRANSITIONS, WORKING, Act, BindTarget, RequestChange, RequestState
+from accel.model.steps import PROGRAM
 
 INSTANCE = "instance"
 """The kind of holder that a bound request makes of what it is bound for."""
@@ -137,6 +138,8 @@ def _bind(
     for request, target in binds:
         place, handle = taken[request.id]
         steps = list(terms.steps_for(handle.type, request.group, place))
+        if PROGRAM in steps:
+            terms.check_image(connection, request.group, target.project_id or request.project_id, place.deployable_id)
         values: dict[str, Any] = {
             "hostname": target.hostname,
             "device_rp_uuid": target.device_rp_uuid,

@@ -85,13 +85,14 @@ def put_up(
     :param request: the request that the job serves; what that holds it keeps
     :raises Conflict: somebody holds something of it, or another job is at it
     """
+    own = _own(connection, request)
     whole = [row for row in connection.execute(_OF_DEVICE, {"wanted": device}) if row.presence == Presence.PRESENT]
     # A part that nobody is handed alone, such as the region of a card, is behind all that is handed out of the device.
     rows = [row for row in whole if row.deployable == deployable] or whole
     for row in rows:
         if row.kind == FENCE and row.job_state is not None and row.job_state not in ENDED:
             raise Conflict(f"device {device}: job {row.holder_name} is at it; wait until it has ended")
-        if row.holder is not None and row.kind != FENCE and (request is None or row.request != request):
+        if row.holder is not None and row.kind != FENCE and row.request not in own:
             raise Conflict(
                 f"device {device}: its attach handle {row.uuid} is held ({row.kind}); it is touched only when nobody "
                 "has anything of it"
@@ -109,6 +110,15 @@ def cover(connection: Connection, node: str, origin: Origin) -> None:
         found.setdefault(row.job, []).append(row)
     for job, rows in found.items():
         _add(connection, job, rows, origin)
+
+
+def _own(connection: Connection, request: str | None) -> set[str]:
+    """The requests whose holdings a job for a request does not mind: its own, and others of the same instance."""
+    if request is None:
+        return set()
+    instance = select(AcceleratorRequest.instance_uuid).where(AcceleratorRequest.uuid == request).scalar_subquery()
+    siblings = select(AcceleratorRequest.uuid).where(AcceleratorRequest.instance_uuid == instance)
+    return {request, *connection.scalars(siblings)}
 
 
 def take_down(connection: Connection, job: str, origin: Origin, *, keeps_present: bool = False) -> int:

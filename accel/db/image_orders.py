@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from sqlalchemy import Connection, and_, select
+from sqlalchemy import Connection, select
 
 from accel import signing
 from accel.db import images
@@ -22,39 +22,36 @@ IMAGE_UUID = "uuid"
 """The key in an order's metadata under which the image's own UUID stands."""
 _INTERFACE = "interface_id"
 """The fact by which drivers tell what an image must have been built for to fit a region."""
+_LOADED = ("afu_id", "image_id")
+"""The facts by which drivers tell what a region has loaded."""
 
 
 class Part(NamedTuple):
-    """A part of a device that an image may be loaded into."""
+    """A part of a device that an image may be loaded into, and what its driver says of it."""
 
+    id: int
     uuid: str
     name: str
     kind: str
     presence: str
+    bitstream_id: str | None
     device_uuid: str
-    driver: str
-    interface: str | None
-    """What an image must have been built for; several separated by commas. None or empty: not known."""
-
-    @property
-    def interfaces(self) -> set[str]:
-        """The same, one by one."""
-        return {normal_id(text) for text in (self.interface or "").split(",")} - {""}
+    interfaces: frozenset[str]
+    """What an image must have been built for; empty: not known."""
+    loaded: frozenset[str]
+    """The functions that it has now; empty: not known."""
 
 
 _PARTS: AnySelect = (
     select(
-        Deployable.uuid,
-        Deployable.name,
-        Deployable.kind,
-        Deployable.presence,
+        *(getattr(Deployable, name) for name in ("id", "uuid", "name", "kind", "presence", "bitstream_id")),
         Device.uuid.label("device_uuid"),
-        Device.driver,
-        Attribute.value,
     )
     .join(Device, Device.id == Deployable.device_id)
-    .outerjoin(Attribute, and_(Attribute.deployable_id == Deployable.id, Attribute.driver_key == _INTERFACE))
     .order_by(Deployable.id)
+)
+_FACTS: AnySelect = select(Attribute.deployable_id, Attribute.driver_key, Attribute.value).where(
+    Attribute.driver_key.in_([_INTERFACE, *_LOADED])
 )
 
 
@@ -103,22 +100,18 @@ def order_of(row: ImageRow, lists: Lists, *, requires_signature: bool) -> ImageO
     return order
 
 
-def part_for(connection: Connection, deployable_uuid: str, row: ImageRow, lists: Lists) -> Part:
+def part_for(connection: Connection, deployable_id: int, row: ImageRow, lists: Lists) -> Part:
     """The part of a device that an image is loaded into: the one that is named, or the one region of it that fits.
 
-    :raises NotFound: there is no such part
     :raises ImageMismatch: the image was built for another region
     :raises Conflict: it fits several regions; the text names them
     """
-    device = select(Deployable.device_id).where(Deployable.uuid == deployable_uuid).scalar_subquery()
-    parts = [Part._make(one) for one in connection.execute(_PARTS.where(Deployable.device_id == device))]
-    named = next((part for part in parts if part.uuid == deployable_uuid), None)
-    if named is None:
-        raise NotFound("deployable", deployable_uuid)
+    parts = _parts_with(connection, deployable_id)
+    named = next(part for part in parts if part.id == deployable_id)
     regions = [part for part in parts if part.kind == DeployableKind.REGION and part.presence == Presence.PRESENT]
-    candidates = [named] if named.kind == DeployableKind.REGION or not regions else regions
     if row.purpose == ImagePurpose.SHELL:
         return named
+    candidates = [named] if named.kind == DeployableKind.REGION or not regions else regions
     fitting = [part for part in candidates if _fits(part, lists)]
     if not fitting:
         raise ImageMismatch(_misfit(row, lists, candidates))
@@ -126,6 +119,21 @@ def part_for(connection: Connection, deployable_uuid: str, row: ImageRow, lists:
         names = ", ".join(f"{part.name} ({part.uuid})" for part in fitting)
         raise Conflict(f"image {row.title} fits several regions of {named.name}; say which: {names}")
     return fitting[0]
+
+
+def is_loaded(row: ImageRow, lists: Lists, part: Part) -> bool:
+    """Whether a part has an image loaded, by what was recorded and by what its driver sees."""
+    return part.bitstream_id == row.uuid and (not part.loaded or not part.loaded.isdisjoint(lists.function_ids))
+
+
+def _parts_with(connection: Connection, deployable_id: int) -> list[Part]:
+    """The parts of the device that a part is of."""
+    device = select(Deployable.device_id).where(Deployable.id == deployable_id).scalar_subquery()
+    rows = connection.execute(_PARTS.where(Deployable.device_id == device)).all()
+    facts: dict[int, dict[bool, set[str]]] = {row.id: {True: set(), False: set()} for row in rows}
+    for key, name, value in connection.execute(_FACTS.where(Attribute.deployable_id.in_(facts))):
+        facts[key][name == _INTERFACE] |= {normal_id(text) for text in value.split(",")} - {""}
+    return [Part._make((*row, frozenset(facts[row.id][True]), frozenset(facts[row.id][False]))) for row in rows]
 
 
 def _fits(part: Part, lists: Lists) -> bool:

@@ -25,7 +25,9 @@ from accel.model.event import EventKind
 from accel.model.image import ImagePurpose, normal_id
 from accel.model.registry import Facts, ImageKind, ImageSource, ImageState, NewImage, SignatureState, Visibility
 
-_REGION, _FUNCTION = "region", "function"
+REGION, FUNCTION = "region", "function"
+"""What the ids of an image are of."""
+"""What an id in the table of ids is of."""
 
 
 class ImageRow(NamedTuple):
@@ -110,8 +112,8 @@ LISTING = Listing(
             name: getattr(Image, name).__eq__
             for name in ("name", "version", "kind", "vendor", "platform", "state", "visibility", "project_id")
         },
-        "region_id": lambda text: _has(_REGION, text),
-        "function_id": lambda text: _has(_FUNCTION, text),
+        "region_id": lambda text: _has(REGION, text),
+        "function_id": lambda text: _has(FUNCTION, text),
         "digest": lambda digest: Image.digest == digest.removeprefix("sha256:").lower(),
         "signature_state": lambda state: _SIGNED[state],
         "ref": may_be_called(Image.uuid, Image.name),
@@ -166,7 +168,7 @@ def lists_of(connection: Connection, rows: Iterable[ImageRow]) -> dict[int, List
     for key, project_id in connection.execute(shared.order_by(ImageProject.project_id)):
         found[key].setdefault("projects", []).append(project_id)
     return {
-        key: Lists(*(tuple(lists.get(name, ())) for name in (_REGION, _FUNCTION, "projects"))) if lists else _NO_LISTS
+        key: Lists(*(tuple(lists.get(name, ())) for name in (REGION, FUNCTION, "projects"))) if lists else _NO_LISTS
         for key, lists in found.items()
     }
 
@@ -313,7 +315,7 @@ def _columns(facts: Facts) -> Values:
 
 
 def _put_ids(connection: Connection, image_id: int, facts: Facts) -> None:
-    of = [(_REGION, value) for value in facts.region_ids] + [(_FUNCTION, value) for value in facts.function_ids]
+    of = [(REGION, value) for value in facts.region_ids] + [(FUNCTION, value) for value in facts.function_ids]
     if of:
         rows = [{"image_id": image_id, "of": one, "value": value} for one, value in of]
         connection.execute(insert(ImageId), rows)

@@ -15,7 +15,7 @@ from accel.db.job_tables import Job
 from accel.db.paging import AnySelect, Listing, ListQuery, Page
 from accel.db.refs import may_be_called
 from accel.db.scope import EVERYTHING, Scope
-from accel.db.tables import Deployable, Device, Holder, Node
+from accel.db.tables import AcceleratorRequest, Deployable, Device, Holder, Node
 from accel.errors import Conflict, NotFound
 from accel.model.device import Presence
 from accel.model.event import EventKind
@@ -172,6 +172,17 @@ def left_undone(connection: Connection, row: JobRow) -> str:
     query = SELECT.where(Job.key.startswith(f"{holder}:", autoescape=True), Job.key.endswith(UNDO)).order_by(Job.id)
     newest = {found.key: JobRow._make(found) for found in connection.execute(query)}
     return next((one.uuid for one in newest.values() if one.state != JobState.DONE and one.uuid != row.uuid), "")
+
+
+def loading(connection: Connection, deployable_uuid: str, digest: str, request_uuid: str) -> str | None:
+    """The job that loads an image into a part for another request of the same instance; None: there is none."""
+    instance = select(AcceleratorRequest.instance_uuid).where(AcceleratorRequest.uuid == request_uuid)
+    siblings = select(AcceleratorRequest.uuid).where(AcceleratorRequest.instance_uuid == instance.scalar_subquery())
+    query = SELECT.where(
+        Job.kind == JobKind.PROGRAM, Job.deployable_uuid == deployable_uuid, Job.request_uuid.in_(siblings)
+    )
+    rows = [JobRow._make(row) for row in connection.execute(query.order_by(Job.id.desc()))]
+    return next((row.uuid for row in rows if (row.image or {}).get("digest") == digest), None)
 
 
 def cancel(connection: Connection, uuid: str, *, scope: Scope, origin: Origin) -> JobRow:

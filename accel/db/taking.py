@@ -29,6 +29,7 @@ from accel.model.device import Presence
 from accel.model.event import EventKind
 from accel.model.profile import Group
 from accel.model.request import RequestState
+from accel.model.steps import PROGRAM
 
 
 class ProfileUsed(NamedTuple):
@@ -180,6 +181,7 @@ class _Judge:
     """
 
     def __init__(self, connection: Connection, intents: Sequence[Intent], terms: Terms) -> None:
+        self._connection = connection
         self._terms = terms
         self._known = placement_claims.with_keys(connection, [it.key for it in intents if it.key is not None])
         new = [intent for intent in intents if intent.key not in self._known]
@@ -205,6 +207,7 @@ class _Judge:
         """
         :raises Overtaken: something of it is not to be had any more
         :raises Conflict: a quota does not allow it
+        :raises AccelError: there is no image to load as its group wants it
         """
         if len(intent.chosen) > MOST_AT_ONCE:
             raise InvalidValue("groups", f"{len(intent.chosen)} accelerators", f"{MOST_AT_ONCE} accelerators at most")
@@ -212,13 +215,18 @@ class _Judge:
         things = {one.thing for one in found.values()}
         if not self._things.isdisjoint(things):
             raise Overtaken("what was chosen is taken through other handles that stand for the same")
-        self._allowance.take(intent.wanted)
-        self._things |= things
-        return [
+        taken = [
             _Taken(str(uuid4()), one, its, self._terms.steps_for(its.handle.type, one.group, its.place))
             for one in intent.chosen
             for its in [found[one.handle_uuid]]
         ]
+        for one in taken:
+            if PROGRAM in one.steps:
+                part = one.found.place.deployable_id
+                self._terms.check_image(self._connection, one.chosen.group, intent.new.project_id, part)
+        self._allowance.take(intent.wanted)
+        self._things |= things
+        return taken
 
 
 def _make(connection: Connection, accepted: Sequence[_Accepted], terms: Terms) -> list[Claim]:

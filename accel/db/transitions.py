@@ -7,13 +7,13 @@ its row count; in the same transaction go the end of the holding, the event, and
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cache
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 from oslo_config import cfg
 from sqlalchemy import Connection, Row, Update, bindparam, delete, select, update
 
-from accel.db import history, notifications, placement_nodes
+from accel.db import history, image_choice, notifications, placement_nodes
 from accel.db.events import Origin
 from accel.db.history import Entry
 from accel.db.named import Named
@@ -27,6 +27,9 @@ from accel.model.notification import Notification, NotificationStatus
 from accel.model.profile import Group
 from accel.model.request import HOLDING, TRANSITIONS, Act, RequestState
 from accel.model.steps import WorkPolicy
+
+CheckImage = Callable[[Connection, Group, str, int], object]
+"""Takes a group of a profile, a project and a deployable by its key; raises what ``image_choice.choose`` raises."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +46,8 @@ class Terms:
     """Whether there is a Nova that wants to know."""
     steps_for: Callable[[str, Group, Place], Sequence[str]]
     """The names of the steps of work on the node that a type of handle needs under a group of a profile, at a place."""
+    check_image: CheckImage = lambda *_: None
+    """Makes sure that there is an image to load as a group wants it."""
 
     @classmethod
     def configured(cls, conf: cfg.ConfigOpts, *, worker: str | None = None) -> "Terms":
@@ -56,6 +61,7 @@ class Terms:
             work_limit=timedelta(seconds=conf.conductor.work_limit_seconds),
             tells_nova=bool(conf.nova.auth_type or conf.nova.auth_section),
             steps_for=lambda handle_type, group, place: policy.steps(handle_type, place.device_type, place.kind, group),
+            check_image=partial(image_choice.check, requires_signature=conf.images.signature_required),
         )
 
     def deadline(self, now: datetime) -> datetime:

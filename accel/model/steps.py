@@ -22,6 +22,15 @@ FUNCTION_KEY = "accel:function_id"
 """The keys of a group of a profile that name what is to be loaded."""
 
 
+def check_image_keys(group: Mapping[str, object]) -> None:
+    """Make sure that a group of a profile does not name an image in two ways.
+
+    :raises InvalidValue: it does
+    """
+    if group.get(BITSTREAM_KEY) and group.get(FUNCTION_KEY):
+        raise InvalidValue(FUNCTION_KEY, group[FUNCTION_KEY], f"right beside {BITSTREAM_KEY}: one of both is enough")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkPolicy:
     """What is done to which kinds of handles."""

@@ -20,8 +20,10 @@ from accel.conductor.claims import Claims, Hooks, Task
 from accel.conductor.jobs import JobHooks, Jobs, JobTerms
 from accel.conductor.manager import Limits, Manager
 from accel.conductor.steps import StepTerms, make_steps
-from accel.db import jobs
+from accel.db import deployables, jobs
 from accel.db.engine import Connection, Database
+from accel.db.image_choice import Choice
+from accel.db.image_orders import Part
 from accel.db.jobs import JobRow
 from accel.db.paging import ListQuery
 from accel.db.scope import EVERYTHING
@@ -201,5 +203,10 @@ class WorkedNode:
             return [(row.kind, row.name) for row in connection.execute(query)]
 
 
-def _the_image(_connection: Connection, _task: Task) -> ImageOrder:
-    return IMAGE
+def _the_image(connection: Connection, task: Task) -> Choice:
+    deployable = deployables.get(connection, task.deployable_uuid)
+    nothing: frozenset[str] = frozenset()
+    part = Part(
+        deployable.id, deployable.uuid, deployable.name, "card", "present", None, task.device_uuid, nothing, nothing
+    )
+    return Choice(IMAGE, part, is_loaded=False)

@@ -17,7 +17,7 @@ from accel.db import profiles
 from accel.db.engine import Connection
 from accel.db.profiles import ProfileRow
 from accel.errors import ReferenceFault, UuidInUse
-from accel.model import old_profile, profile
+from accel.model import old_profile, profile, steps
 from accel.model.profile import DeviceProfile, Groups, is_uuid_like
 from accel.placement import reading
 
@@ -141,6 +141,7 @@ def _text(description: str | int | None) -> str | None:
 def _read_groups(given: Sequence[Mapping[str, Any]] | None) -> Groups:
     for number, group in enumerate(given or ()):
         validation.check(profile.properties(group), schemas.PROPERTIES, where=f"groups[{number}]")
+        steps.check_image_keys(group)
     groups = profile.read_groups(given, STANDARD)
     reading.check_properties(groups)
     return groups

@@ -45,10 +45,10 @@ def _order(call: Call, uuid: str) -> JobRow:
     wanted = checked_uuid("image_uuid", call.body[0]["value"][0]["image_uuid"])
 
     def transaction(connection: Connection) -> JobRow:
-        db_deployables.get(connection, uuid)
+        deployable = db_deployables.get(connection, uuid)
         row = image_orders.find_image(connection, wanted, scope=call.scope)
         lists = images.lists_of(connection, [row])[row.id]
-        part = image_orders.part_for(connection, uuid, row, lists)
+        part = image_orders.part_for(connection, deployable.id, row, lists)
         order = image_orders.order_of(row, lists, requires_signature=call.imaging.requires_signature)
         new = NewJob(
             kind=JobKind.PROGRAM,
