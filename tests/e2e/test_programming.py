@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 import requests
@@ -14,13 +15,14 @@ from support.cli import Outcome, run
 from support.host_trees import HOSTS
 from support.images import gbs
 from support.vendor_tools import behave, calls, install
+from support.waiting import until
 
 from accel.testing import unpack
 
 ACCEL = Path(sys.executable).with_name("accel")
 REGION = "f64e598bea11517fa28e7bc65d885104"
 NEW, OTHER = "1" * 32, "2" * 32
-CONFLICT, FAILED = 6, 1
+CONFLICT, PATIENCE_SECONDS = 6, 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,13 @@ class Site:
         """The region of the host's board, as it is recorded."""
         (found,) = self.accel("deployable", "list", "--kind", "region", "-f", "json").json
         return dict(found)
+
+    def is_bound(self, claim: str) -> bool:
+        """Whether all that a claim wants is ready."""
+        shown = self.accel("claim", "show", claim, "-f", "json").json
+        states = {one["state"] for one in shown["allocations"]}
+        assert states <= {"BindStarted", "Bound"}, shown
+        return states == {"Bound"}
 
     def fenced(self) -> list[int]:
         """How many attach handles each job has left fenced."""
@@ -169,3 +178,33 @@ def _program(site: Site, deployable: str, image: str) -> requests.Response:
     headers = {"OpenStack-API-Version": "accelerator 2.4"}
     path = f"{site.url}/v2/deployables/{deployable}/program"
     return requests.patch(path, json=body, headers=headers, timeout=120)
+
+
+def test_a_request_whose_profile_names_a_function_gets_it_loaded_before_it_is_bound(site: Site) -> None:
+    image = site.add("blur", gbs(REGION, NEW), "--sign", site.directory / "release.pem")
+    group = f"resources:FPGA=1,accel:function_id={UUID(NEW)}"
+    site.accel("profile", "create", "blurring", "--group", group)
+    claim = site.accel("claim", "--profile", "blurring", "-f", "json").json
+    until(lambda: site.is_bound(claim["uuid"]), patience_seconds=PATIENCE_SECONDS)
+
+    region = site.region()
+    assert (region["bitstream_id"], region["attributes"]["afu_id"]) == (image, NEW)
+    (job,) = site.accel("job", "list", "--kind", "program", "-f", "json").json
+    assert (job["state"], job["fenced"]) == ("done", 0)
+    held = _program(site, region["uuid"], image)
+    assert (held.status_code, "is held (reservation)" in held.json()["detail"]) == (409, True)
+
+    site.accel("claim", "release", str(claim["uuid"]))
+    again = site.accel("claim", "--profile", "blurring", "-f", "json").json  # it is there already
+    until(lambda: site.is_bound(again["uuid"]), patience_seconds=PATIENCE_SECONDS)
+    assert len(calls(site.tree, "fpgaconf")) == 1
+
+
+def test_a_request_for_an_image_that_is_not_to_be_loaded_is_refused_at_once(site: Site) -> None:
+    image = site.add("unsigned", gbs(REGION, NEW))
+    site.accel("profile", "create", "blurring", "--group", f"resources:FPGA=1,accel:bitstream_id={image}")
+    refused = site.attempt("claim", "--profile", "blurring")
+    assert (refused.code, "is not signed" in refused.err) == (CONFLICT, True)
+    both = f"resources:FPGA=1,accel:bitstream_id={image},accel:function_id={UUID(NEW)}"
+    twice = site.attempt("profile", "create", "both", "--group", both)
+    assert (twice.code, "one of both is enough" in twice.err) == (2, True)
