@@ -24,6 +24,8 @@ class DividedRow(NamedTuple):
     identity: str
     model: str
     presence: str
+    status: str
+    health: str
     std_board_info: dict[str, str]
     job: str | None
     """The UUID of a job that is at it."""
@@ -55,6 +57,8 @@ _DEVICES: AnySelect = (
         Device.identity,
         Device.model,
         Device.presence,
+        Device.status,
+        Device.health,
         Device.std_board_info,
         _JOB,
     )

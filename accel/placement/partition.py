@@ -39,6 +39,8 @@ class Subject:
     held: tuple[Held, ...] = ()
     obstacle: str = ""
     """Why nothing can be done to it now; empty: something can."""
+    is_offered: bool = True
+    """Whether what it has is offered to anybody: not where it is disabled or not healthy."""
 
 
 class Act(NamedTuple):
@@ -164,7 +166,7 @@ def plan_demand(pool: Sequence[Subject], wanted: Layout) -> DemandPlan:
 
     Profiles are taken in the order of their size, largest first: a small part finds a place where a large one does not.
     """
-    able = {subject.uuid: subject for subject in pool if not subject.obstacle}
+    able = {subject.uuid: subject for subject in pool if subject.is_offered and not subject.obstacle}
     free = {name: min(count, sum(_free(subject, name) for subject in able.values())) for name, count in wanted.items()}
     layouts: dict[str, Layout] = {}
     made: Counter[str] = Counter()

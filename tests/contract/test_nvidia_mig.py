@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -159,6 +160,19 @@ def test_the_same_again_does_nothing(host_nvml: Nvml, root: Path) -> None:
 
     assert acted.errors == (None, None)
     assert acted.progress == ()
+
+
+@pytest.mark.parametrize("layout", [{"1g.5gb": 1, "2g.10gb": 3}, {"3g.20gb": 1, "1g.5gb+me": 1, "1g.10gb": 1}])
+def test_a_driver_that_chooses_places_itself_is_led_to_the_layout_by_the_order(
+    tmp_path_factory: pytest.TempPathFactory, tmp_path: Path, root: Path, layout: dict[str, int]
+) -> None:
+    """It tells no names of profiles either; it puts each part as far to the end as it can."""
+    library = build_library(tmp_path_factory.mktemp("placeless"), "-DPLACELESS")
+
+    acted = Nvml(library=library, directory=tmp_path).act(root, WHOLE, ("partition", layout))
+
+    assert acted.errors == (None,)
+    assert Counter(name for name, _ in parts_of(acted)) == layout
 
 
 # --- what goes wrong ---

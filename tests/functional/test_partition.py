@@ -62,6 +62,8 @@ def test_a_demand_chooses_devices_of_a_pool(api: Client, inventory: Inventory) -
     gpu(inventory, node, identity="GPU-a")
     gpu(inventory, node, "1g.5gb@6", identity="GPU-b")
     gpu(inventory, inventory.node("n2", state="offline"), identity="GPU-c")
+    gpu(inventory, node, identity="GPU-d", health="unhealthy")
+    gpu(inventory, node, "1g.5gb@6", identity="GPU-e", status="maintaining")
 
     answer = post(api, {"demand": {"1g.5gb": 15}})
 

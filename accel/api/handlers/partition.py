@@ -10,9 +10,9 @@ from accel.db.engine import Connection
 from accel.db.partition import DividedRow, HeldRow
 from accel.db.scope import Scope
 from accel.errors import Conflict, InvalidValue, LayoutImpossible
-from accel.model.device import Presence
+from accel.model.device import Health, Presence
 from accel.model.job import JobKind, NewJob
-from accel.model.node import NodeState
+from accel.model.node import DeviceStatus, NodeState
 from accel.model.partition_facts import read_facts
 from accel.placement.partition import ON_WHOLE, Held, Plan, Subject, plan_demand, plan_layout
 
@@ -105,6 +105,7 @@ def _subjects(rows: Sequence[tuple[DividedRow, list[HeldRow]]], scope: Scope) ->
             cut=cut,
             held=tuple(Held(one.info.get(_PART_OF_HANDLE, ON_WHOLE), _named(one, scope)) for one in held),
             obstacle=_obstacle(device),
+            is_offered=device.status == DeviceStatus.ENABLED and device.health == Health.HEALTHY,
         )
         for device, held in rows
         if (cut := read_facts(device.std_board_info)) is not None

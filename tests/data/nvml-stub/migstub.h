@@ -53,7 +53,18 @@ API nvmlDeviceSetComputeMode(void *h, unsigned mode) { ACT(h); if (mode > 3) ret
 struct pinfo { unsigned id, p2p, slices, count, sm, ce, dec, enc, jpg, ofa; u64 mb; };
 struct pinfo2 { unsigned version, id, p2p, slices, count, sm, ce, dec, enc, jpg, ofa; u64 mb; char name[96]; };
 #define IN_MIG if (d->mig_mode != 1) return NOTSUP
-API nvmlDeviceGetGpuInstanceProfileInfoV(void *h, unsigned profile, struct pinfo2 *o)
+#ifdef PLACELESS /* drivers of before places could be told, and before names were */
+#define HIDDEN static int __attribute__((unused))
+#else
+#define HIDDEN API
+#endif
+API nvmlDeviceGetGpuInstanceProfileInfo(void *h, unsigned profile, struct pinfo *o)
+{
+	PRE(h); NOMIG; if (profile > 0x11) return INVAL; IN_MIG; const struct prof *p = by_profile(d, profile); if (!p) return NOTSUP;
+	memset(o, 0, sizeof *o); o->id = p->id; o->slices = p->compute; o->count = p->most; o->sm = 14 * p->compute; o->ce = p->compute;
+	o->dec = p->dec; o->jpg = p->jpeg; o->ofa = p->ofa; o->mb = mem_of(d, p); return OK;
+}
+HIDDEN nvmlDeviceGetGpuInstanceProfileInfoV(void *h, unsigned profile, struct pinfo2 *o)
 {
 	PRE(h); NOMIG; if (profile > 0x11) return INVAL; IN_MIG; const struct prof *p = by_profile(d, profile); if (!p) return NOTSUP;
 	unsigned version = o->version; memset(o, 0, sizeof *o); o->version = version; o->id = p->id; o->slices = p->compute; o->count = p->most; o->sm = 14 * p->compute; o->ce = p->compute;
@@ -83,7 +94,7 @@ static int make(struct dev *d, const struct prof *p, unsigned start, void **o)
 	for (int i = 0; i < d->ngi; i++) if (d->gi[i].id == id) { *o = gi_handle(d, &d->gi[i]); return OK; }
 	return UNKNOWN;
 }
-API nvmlDeviceCreateGpuInstanceWithPlacement(void *h, unsigned id, struct place *w, void **o)
+HIDDEN nvmlDeviceCreateGpuInstanceWithPlacement(void *h, unsigned id, struct place *w, void **o)
 {
 	ACT(h); IN_MIG; const struct prof *p = by_id(d, id); if (!p) return INVAL; unsigned i;
 	for (i = 0; i < p->nstarts && p->starts[i] != w->start; i++) ;
@@ -120,7 +131,13 @@ API nvmlGpuInstanceDestroy(void *h)
 struct cinfo { unsigned id, slices, count, sm, ce, dec, enc, jpg, ofa; };
 struct cinfo2 { unsigned version, id, slices, count, sm, ce, dec, enc, jpg, ofa; char name[96]; };
 static const unsigned CSLICES[] = { 1, 2, 3, 4, 7 };
-API nvmlGpuInstanceGetComputeInstanceProfileInfoV(void *h, unsigned profile, unsigned engine, struct cinfo2 *o)
+API nvmlGpuInstanceGetComputeInstanceProfileInfo(void *h, unsigned profile, unsigned engine, struct cinfo *o)
+{
+	struct gi *g = gi_now(h); if (!g) return NOTFOUND; const struct prof *p = by_profile(&G[g->gpu], g->profile); if (profile > 7 || engine) return INVAL;
+	if (profile > 4 || CSLICES[profile] > p->compute) return NOTSUP;
+	memset(o, 0, sizeof *o); o->id = profile; o->slices = CSLICES[profile]; o->count = p->compute / o->slices; o->sm = 14 * o->slices; return OK;
+}
+HIDDEN nvmlGpuInstanceGetComputeInstanceProfileInfoV(void *h, unsigned profile, unsigned engine, struct cinfo2 *o)
 {
 	struct gi *g = gi_now(h); if (!g) return NOTFOUND; const struct prof *p = by_profile(&G[g->gpu], g->profile); if (profile > 7 || engine) return INVAL;
 	if (profile > 4 || CSLICES[profile] > p->compute) return NOTSUP; unsigned version = o->version; memset(o, 0, sizeof *o); o->version = version;
