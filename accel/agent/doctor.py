@@ -7,8 +7,6 @@ import socket
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
 from accel.agent.probe import Outcome, Setup
@@ -18,6 +16,7 @@ from accel.drivers import registry
 from accel.drivers.base import Host
 from accel.drivers.sysfs import names_in
 from accel.errors import AccelError, PermissionMissing
+from accel.model.finding import Finding, State, failed, ok, warning
 from accel.model.report import FailureKind
 from accel.privileged.base import Context
 
@@ -25,42 +24,13 @@ _CONNECT_SECONDS = 3.0
 _NVML = "libnvidia-ml.so.1"
 
 
-class State(StrEnum):
-    """How a thing is."""
-
-    OK = "ok"
-    WARNING = "warning"
-    """The agent works, with less."""
-    FAILED = "failed"
-    """The agent cannot do its work."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """What one probe found."""
-
-    probe: str
-    state: State
-    found: str
-    mend: str = ""
-    """What to do about it; empty when all is well."""
-
-
-Probe = Callable[[], Iterable[Finding]]
-
-
-def examine(probes: Sequence[Probe]) -> list[Finding]:
-    """Run the probes in order."""
-    return [finding for probe in probes for finding in probe()]
-
-
 def configuration(files: Sequence[str], host: Host) -> Iterator[Finding]:
     """Where the configuration comes from and what the node is called."""
     if files:
-        yield _ok("configuration", ", ".join(files))
+        yield ok("configuration", ", ".join(files))
     else:
-        yield _warning("configuration", "no file was read: all is default", "write /etc/accel/accel.conf")
-    yield _ok("node name", host.name)
+        yield warning("configuration", "no file was read: all is default", "write /etc/accel/accel.conf")
+    yield ok("node name", host.name)
 
 
 def user() -> Iterator[Finding]:
@@ -69,7 +39,7 @@ def user() -> Iterator[Finding]:
     name = str(number)
     with suppress(KeyError):
         name = pwd.getpwuid(number).pw_name
-    yield _ok("user", name)
+    yield ok("user", name)
 
 
 def privileges(host: Host) -> Iterator[Finding]:
@@ -77,9 +47,9 @@ def privileges(host: Host) -> Iterator[Finding]:
     for context in Context:
         probe = f"privileged {context}"
         try:
-            yield _ok(probe, host.privileged.check(context))
+            yield ok(probe, host.privileged.check(context))
         except PermissionMissing as error:
-            yield _warning(probe, f"{error.what}: what needs it is refused", error.hint)
+            yield warning(probe, f"{error.what}: what needs it is refused", error.hint)
 
 
 def host_tree(host: Host) -> Iterator[Finding]:
@@ -87,11 +57,11 @@ def host_tree(host: Host) -> Iterator[Finding]:
     devices = host.sysfs / "bus/pci/devices"
     if not host.sysfs.is_dir() or not os.access(host.sysfs, os.R_OK | os.X_OK):
         mend = "mount it, or set [agent] host_root"
-        yield _failed("sysfs", f"{host.sysfs} cannot be read", mend)
+        yield failed("sysfs", f"{host.sysfs} cannot be read", mend)
     elif not devices.is_dir():
-        yield _warning("sysfs", f"{devices} is not there", "a host without PCI, or a container without /sys/bus")
+        yield warning("sysfs", f"{devices} is not there", "a host without PCI, or a container without /sys/bus")
     else:
-        yield _ok("sysfs", f"{len(names_in(devices))} PCI functions in {devices}")
+        yield ok("sysfs", f"{len(names_in(devices))} PCI functions in {devices}")
 
 
 def spool(directory: Path) -> Iterator[Finding]:
@@ -102,9 +72,9 @@ def spool(directory: Path) -> Iterator[Finding]:
             pass
     except OSError as error:
         mend = f"let {directory} belong to the agent's user, or set [DEFAULT] state_path"
-        yield _failed("spool", f"{directory}: {error.strerror}", mend)
+        yield failed("spool", f"{directory}: {error.strerror}", mend)
     else:
-        yield _ok("spool", f"{directory} can be written")
+        yield ok("spool", f"{directory} can be written")
 
 
 def kernel_events() -> Iterator[Finding]:
@@ -113,11 +83,11 @@ def kernel_events() -> Iterator[Finding]:
     try:
         KernelEvents()
     except ImportError as error:
-        yield _warning("kernel events", f"libudev is not there ({error}): {later}", "install libudev1")
+        yield warning("kernel events", f"libudev is not there ({error}): {later}", "install libudev1")
     except OSError as error:
-        yield _warning("kernel events", f"{error}: {later}", "let the agent open netlink sockets")
+        yield warning("kernel events", f"{error}: {later}", "let the agent open netlink sockets")
     else:
-        yield _ok("kernel events", "can be heard")
+        yield ok("kernel events", "can be heard")
 
 
 def nvml(host: Host, drivers: Sequence[str]) -> Iterator[Finding]:
@@ -128,14 +98,14 @@ def nvml(host: Host, drivers: Sequence[str]) -> Iterator[Finding]:
         ctypes.CDLL(_NVML)
     except OSError:
         mend = "nothing to do on a host without NVIDIA GPUs; else install the NVIDIA driver with its libraries"
-        yield _warning("NVML", f"{_NVML} is not installed: GPUs are read from sysfs alone", mend)
+        yield warning("NVML", f"{_NVML} is not installed: GPUs are read from sysfs alone", mend)
     else:
-        yield _ok("NVML", f"{_NVML} is installed")
+        yield ok("NVML", f"{_NVML} is installed")
 
 
 def drivers(setups: Sequence[Setup], runner: Runner) -> Iterator[Finding]:
     """What is installed, and what each enabled driver sees."""
-    yield _ok("installed drivers", ", ".join(registry.installed()))
+    yield ok("installed drivers", ", ".join(registry.installed()))
     for setup, outcome in zip(setups, runner.discover(), strict=True):
         yield _driver(setup.driver, outcome)
 
@@ -144,10 +114,10 @@ def _driver(name: str, outcome: Outcome) -> Finding:
     failure = outcome.report.failure
     probe = f"driver {name}"
     if failure is None:
-        return _ok(probe, f"{len(outcome.report.devices)} devices in {outcome.seconds:.2f} s")
+        return ok(probe, f"{len(outcome.report.devices)} devices in {outcome.seconds:.2f} s")
     found = f"{failure.kind}: {failure.message}"
     mend = failure.hint or f"leave {name} out of [agent] enabled_drivers where it has nothing to find"
-    return _warning(probe, found, mend) if failure.kind is FailureKind.UNAVAILABLE else _failed(probe, found, mend)
+    return warning(probe, found, mend) if failure.kind is FailureKind.UNAVAILABLE else failed(probe, found, mend)
 
 
 def messages(addresses: Iterable[tuple[str, int]], agreed_version: Callable[[], str]) -> Iterator[Finding]:
@@ -160,7 +130,7 @@ def messages(addresses: Iterable[tuple[str, int]], agreed_version: Callable[[], 
     if any(broker.state is State.OK for broker in brokers):
         yield _conductor(agreed_version)
     else:
-        yield _failed("conductor", "was not asked, because there is no broker", "mend the broker first")
+        yield failed("conductor", "was not asked, because there is no broker", "mend the broker first")
 
 
 def _broker(host: str, port: int) -> Finding:
@@ -169,8 +139,8 @@ def _broker(host: str, port: int) -> Finding:
         socket.create_connection((host, port), timeout=_CONNECT_SECONDS).close()
     except OSError as error:
         mend = "see that the broker runs and that no firewall is between; [DEFAULT] transport_url names it"
-        return _failed(probe, str(error), mend)
-    return _ok(probe, "takes connections")
+        return failed(probe, str(error), mend)
+    return ok(probe, "takes connections")
 
 
 def _conductor(agreed_version: Callable[[], str]) -> Finding:
@@ -178,17 +148,5 @@ def _conductor(agreed_version: Callable[[], str]) -> Finding:
         version = agreed_version()
     except AccelError as error:
         mend = "see that accel-conductor runs, with the same transport_url and [rpc] topic, and the broker's login"
-        return _failed("conductor", str(error), mend)
-    return _ok("conductor", f"answers; messages of version {version}")
-
-
-def _ok(probe: str, found: str) -> Finding:
-    return Finding(probe=probe, state=State.OK, found=found)
-
-
-def _warning(probe: str, found: str, mend: str) -> Finding:
-    return Finding(probe=probe, state=State.WARNING, found=found, mend=mend)
-
-
-def _failed(probe: str, found: str, mend: str) -> Finding:
-    return Finding(probe=probe, state=State.FAILED, found=found, mend=mend)
+        return failed("conductor", str(error), mend)
+    return ok("conductor", f"answers; messages of version {version}")

@@ -9,10 +9,10 @@ from typing import Protocol
 from oslo_config import cfg
 
 from accel.agent import doctor as probes
-from accel.agent.doctor import Finding, Probe, State, examine
 from accel.agent.probe import Outcome
 from accel.cmd.agent_daemon import make_client
 from accel.cmd.agent_parts import make_host, make_runner, spool_directory
+from accel.model.finding import Probe, State, as_table, examine
 from accel.model.report import FailureKind
 from accel.rpc import wire
 from accel.rpc.messaging import brokers_of, transport_of
@@ -62,7 +62,7 @@ def doctor(conf: cfg.ConfigOpts, *, as_json: bool) -> int:
     if as_json:
         _print_json([wire.encode(finding) for finding in findings])
     else:
-        _print_table(("PROBE", "STATE", "FOUND", "MEND"), [_finding_row(finding) for finding in findings])
+        sys.stdout.write(as_table(findings))
     return 1 if any(finding.state is State.FAILED for finding in findings) else 0
 
 
@@ -80,10 +80,6 @@ def _probes(conf: cfg.ConfigOpts) -> list[Probe]:
         partial(probes.drivers, runner.setups, runner),
         partial(probes.messages, brokers_of(conf), make_client(conf, transport_of(conf)).agreed_version),
     ]
-
-
-def _finding_row(finding: Finding) -> tuple[str, ...]:
-    return finding.probe, finding.state, finding.found, finding.mend or "-"
 
 
 def _print_json(value: object) -> None:

@@ -5,11 +5,13 @@ twice as large.
 """
 
 import argparse
+import json
 import logging
 import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from threading import Event
 
@@ -18,21 +20,26 @@ from accel.errors import AccelError
 from accel.kubernetes import config as configuration
 from accel.kubernetes.config import Config
 from accel.kubernetes.plugin import Plugin
+from accel.model.finding import State, as_table, examine
 
 PROG = "accel-device-plugin"
 DEFAULT_FILE = Path("/etc/accel/device-plugin.yaml")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run until SIGTERM or SIGINT.
+    """Run until SIGTERM or SIGINT, or do what else the first argument asks for.
 
-    :return: the exit status: 1 when the plugin cannot start as it is configured
+    :return: the exit status: 1 when the plugin cannot start as it is configured, or something was found to be wrong
     """
     arguments = _parser().parse_args(argv)
     level = logging.DEBUG if arguments.verbose else logging.INFO
     logging.basicConfig(level=level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
-        return serve(_config(arguments.config))
+        file = arguments.config or (DEFAULT_FILE if DEFAULT_FILE.exists() else None)
+        config = configuration.load(file) if file else Config()
+        if arguments.command == "doctor":
+            return doctor(config, file, as_json=arguments.format == "json")
+        return serve(config)
     except AccelError as error:
         sys.stderr.write(f"{PROG}: {error}\n")
         return 1
@@ -73,11 +80,17 @@ def _figures(plugin: Plugin, listen: str) -> Iterator[None]:
         server.stop()
 
 
-def _config(path: Path | None) -> Config:
-    """What a file says; without one, what holds everywhere."""
-    if path is None and not DEFAULT_FILE.exists():
-        return Config()
-    return configuration.load(path or DEFAULT_FILE)
+def doctor(config: Config, file: Path | None, *, as_json: bool) -> int:
+    """Print how everything is that the plugin needs, and how to mend it; one that runs is not disturbed.
+
+    :return: the exit status: 1 when something has failed
+    """
+    from accel.kubernetes.doctor import probes  # noqa: PLC0415 - a plugin that serves does without
+
+    findings = examine(probes(config, file))
+    text = json.dumps([asdict(one) for one in findings], indent=2) + "\n" if as_json else as_table(findings)
+    sys.stdout.write(text)
+    return 1 if any(one.state is State.FAILED for one in findings) else 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -90,6 +103,14 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         help=f"what it is told, as YAML (default: {DEFAULT_FILE}, if it is there)",
     )
+    parser.add_argument(
+        "command",
+        nargs="?",
+        choices=("serve", "doctor"),
+        default="serve",
+        help="serve: be the plugin, the default; doctor: print what it needs, how it is, and how to mend it",
+    )
+    parser.add_argument("--format", choices=("table", "json"), default="table", help="of what doctor prints")
     parser.add_argument("--verbose", action="store_true", help="log more")
     return parser
 
