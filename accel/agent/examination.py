@@ -16,6 +16,8 @@ from accel.model.validate import kept, signal_problems
 EXAMINATION = "driver.examination"
 """The source of what is the matter with an examination itself."""
 
+_MAX_TEXT_LENGTH = 1000
+
 
 @dataclass(frozen=True, slots=True)
 class Examination:
@@ -30,7 +32,7 @@ def examined(driver: Driver, host: Host, devices: Iterable[Device]) -> Examinati
 
     The signals of one device being wrong, or not to be had, harms neither the others nor the discovery.
     """
-    now = datetime.now(UTC).replace(microsecond=0)
+    now = _now()
     devices = tuple(devices)
     functions = {function.address: function for function in pci_functions(host)} if devices else {}
     traces: list[str] = []
@@ -41,7 +43,7 @@ def examined(driver: Driver, host: Host, devices: Iterable[Device]) -> Examinati
         found = dict[str, Signal]()
         if device.presence is Presence.PRESENT:
             found |= _by_source(pci_signals(function, now)) if function is not None and is_there else {}
-            found |= _by_source(_of_driver(driver, device, now, traces))
+            found |= _by_source(_of_driver(driver, device, traces))
         answered.append(replace(device, signals=tuple(found[source] for source in sorted(found))))
     return Examination(tuple(answered), "\n".join(traces))
 
@@ -50,20 +52,25 @@ def _by_source(signals: Iterable[Signal]) -> dict[str, Signal]:
     return {signal.source: signal for signal in signals}
 
 
-def _of_driver(driver: Driver, device: Device, now: datetime, traces: list[str]) -> Iterator[Signal]:
+def _of_driver(driver: Driver, device: Device, traces: list[str]) -> Iterator[Signal]:
     if not isinstance(driver, Examined):
         return
     try:
         signals = list(driver.examine(device))
     except AccelError as error:
-        yield _unknown(now, str(error))
+        yield unknown_signal(str(error))
     except Exception as error:  # noqa: BLE001  # the border: a driver may raise anything
         traces.append(traceback.format_exc())
-        yield _unknown(now, f"the driver raised {type(error).__name__}: {error}; see the agent's log for where")
+        yield unknown_signal(f"the driver raised {type(error).__name__}: {error}; see the agent's log for where")
     else:
         wrong = signal_problems(signals)
-        yield from [_unknown(now, f"{wrong[0]}; this is a mistake in the driver")] if wrong else signals
+        yield from [unknown_signal(f"{wrong[0]}; this is a mistake in the driver")] if wrong else signals
 
 
-def _unknown(now: datetime, text: str) -> Signal:
-    return Signal(source=EXAMINATION, at=now, value=Health.UNKNOWN, text=kept(text))
+def unknown_signal(text: str) -> Signal:
+    """What is known of a device that could not be examined."""
+    return Signal(source=EXAMINATION, at=_now(), value=Health.UNKNOWN, text=kept(text)[:_MAX_TEXT_LENGTH])
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(microsecond=0)

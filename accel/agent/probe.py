@@ -7,10 +7,10 @@ picklable values, so it can run in a process of its own; ``runner`` sees to the 
 import time
 import traceback
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from accel.agent.examination import examined
+from accel.agent.examination import examined, unknown_signal
 from accel.drivers import registry
 from accel.drivers.base import Driver, Host
 from accel.errors import DriverFailure, DriverUnavailable
@@ -44,13 +44,38 @@ class Outcome:
     """How long it took."""
     traceback: str = ""
     """Where the driver raised, for the log; empty when it did not."""
+    is_whole: bool = True
+    """Whether it has the signals of health; what is seen is told before they are asked for."""
 
 
 def look(setup: Setup) -> Outcome:
-    """Let the driver look once."""
+    """Let the driver look once, and examine what it has seen."""
+    *_, outcome = looks(setup)
+    return outcome
+
+
+def looks(setup: Setup) -> Iterator[Outcome]:
+    """Let the driver look once: what it has seen, then the same with what is known of its health.
+
+    Examining may take longer than looking, and a device that hangs when it is examined has still been seen.
+    """
     started = time.monotonic()
-    report, trace = _guarded(setup)
-    return Outcome(report=report, seconds=time.monotonic() - started, traceback=trace)
+    report, trace, driver = _guarded(setup)
+    is_whole = driver is None or not report.devices
+    yield Outcome(report=report, seconds=time.monotonic() - started, traceback=trace, is_whole=is_whole)
+    if driver is not None and not is_whole:
+        examination = examined(driver, setup.host, report.devices)
+        seconds = time.monotonic() - started
+        yield Outcome(
+            report=replace(report, devices=examination.devices), seconds=seconds, traceback=examination.traceback
+        )
+
+
+def unexamined(seen: Outcome, why: str) -> Outcome:
+    """What was seen, where the examination did not come to its end."""
+    unknown = unknown_signal(f"the examination of the driver's devices has failed: {why}")
+    devices = tuple(replace(device, signals=(unknown,)) for device in seen.report.devices)
+    return replace(seen, report=replace(seen.report, devices=devices), is_whole=True)
 
 
 def failed(driver: str, kind: FailureKind, message: str, hint: str = "") -> DriverReport:
@@ -68,29 +93,29 @@ def driver_of(setup: Setup) -> Driver:
     return driver(setup.host, registry.options_of(name, driver, setup.options))
 
 
-def _guarded(setup: Setup) -> tuple[DriverReport, str]:
+def _guarded(setup: Setup) -> tuple[DriverReport, str, Driver | None]:
+    """The answer, where the driver raised, and the driver where it did not."""
     name = setup.driver
     try:
-        return _answer(setup)
+        driver = driver_of(setup)
+        return _answer(setup, driver), "", driver
     except DriverUnavailable as error:
-        return failed(name, FailureKind.UNAVAILABLE, str(error), error.hint), ""
+        return failed(name, FailureKind.UNAVAILABLE, str(error), error.hint), "", None
     except DriverFailure as error:
-        return failed(name, FailureKind.CRASHED, str(error), error.hint), ""
+        return failed(name, FailureKind.CRASHED, str(error), error.hint), "", None
     except Exception as error:  # noqa: BLE001  # the border: a driver may raise anything
         message = f"{type(error).__name__}: {error}"
-        return failed(name, FailureKind.CRASHED, message, "see the agent's log for where"), traceback.format_exc()
+        return failed(name, FailureKind.CRASHED, message, "see the agent's log for where"), traceback.format_exc(), None
 
 
-def _answer(setup: Setup) -> tuple[DriverReport, str]:
-    driver = driver_of(setup)
+def _answer(setup: Setup, driver: Driver) -> DriverReport:
     devices = driver.discover()
     if isinstance(devices, Iterator):  # it can be walked once only
         devices = tuple(devices)
     found = problems(devices, node=setup.host.name)
     if found:
-        return failed(setup.driver, FailureKind.INVALID, _some(found), "this is a mistake in the driver"), ""
-    examination = examined(driver, setup.host, devices)
-    return DriverReport(driver=setup.driver, devices=examination.devices), examination.traceback
+        return failed(setup.driver, FailureKind.INVALID, _some(found), "this is a mistake in the driver")
+    return DriverReport(driver=setup.driver, devices=tuple(devices))
 
 
 def _some(found: list[str]) -> str:

@@ -8,6 +8,7 @@ anything else, so a look costs milliseconds, and no thread or lock of the agent 
 import logging
 import multiprocessing
 import signal
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -16,7 +17,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from typing import Protocol
 
-from accel.agent.probe import Outcome, Setup, failed, look
+from accel.agent.probe import Outcome, Setup, failed, look, looks, unexamined
 from accel.drivers import registry
 from accel.drivers.sysfs import surveyed
 from accel.model.report import FailureKind
@@ -92,20 +93,28 @@ class ProcessRunner:
                     target=_look_and_send, args=(setup, theirs), name=f"driver-{setup.driver}", daemon=True
                 )
                 child.start()
-            if not ours.poll(self._timeout_seconds):
-                self._kill(setup.driver, child)
-                return self._no_answer(setup, f"no answer within {self._timeout_seconds:g} s")
-            return self._received(setup, child, ours)
+            return self._heard(setup, child, ours)
 
-    def _received(self, setup: Setup, child: ForkServerProcess, ours: Connection) -> Outcome:
-        try:
-            outcome = wire.decode_bytes(Outcome, ours.recv_bytes())
-        except EOFError:  # it died without a word
-            child.join()
-            report = failed(setup.driver, FailureKind.CRASHED, _death(child.exitcode), "see the kernel's log: dmesg")
-            return Outcome(report=report, seconds=0)
-        self._kill(setup.driver, child)  # it has nothing more to say, though a library's thread may keep it
-        return outcome
+    def _heard(self, setup: Setup, child: ForkServerProcess, ours: Connection) -> Outcome:
+        """What the child has said before its time was over, it died, or it had nothing more to say."""
+        limit = time.monotonic() + self._timeout_seconds
+        seen: Outcome | None = None
+        while ours.poll(max(limit - time.monotonic(), 0)):
+            try:
+                seen = wire.decode_bytes(Outcome, ours.recv_bytes())
+            except EOFError:
+                child.join()
+                return self._died(setup, _death(child.exitcode), seen)
+            if seen.is_whole:
+                break
+        self._kill(setup.driver, child)  # a library's thread may keep it, though it has nothing more to say
+        why = f"no answer within {self._timeout_seconds:g} s"
+        return self._no_answer(setup, why) if seen is None else seen if seen.is_whole else unexamined(seen, why)
+
+    def _died(self, setup: Setup, how: str, seen: Outcome | None) -> Outcome:
+        if seen is not None:
+            return unexamined(seen, how)
+        return Outcome(report=failed(setup.driver, FailureKind.CRASHED, how, "see the kernel's log: dmesg"), seconds=0)
 
     def _no_answer(self, setup: Setup, message: str) -> Outcome:
         report = failed(
@@ -137,7 +146,8 @@ def _prepared(setups: Sequence[Setup]) -> list[Setup]:
 def _look_and_send(setup: Setup, answer_to: Connection) -> None:
     """The life of a child."""
     put_to_sleep()
-    answer_to.send_bytes(wire.encode_bytes(look(setup)))
+    for outcome in looks(setup):
+        answer_to.send_bytes(wire.encode_bytes(outcome))
     answer_to.close()
 
 

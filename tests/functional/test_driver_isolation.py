@@ -4,6 +4,7 @@ import pytest
 from support.faulty_drivers import faulty_drivers, looked, setups
 
 from accel.agent.runner import InlineRunner, ProcessRunner
+from accel.model.device import Health
 from accel.model.report import DriverReport, FailureKind
 
 __all__ = ["faulty_drivers"]  # a fixture
@@ -58,6 +59,20 @@ def test_a_driver_that_hangs_is_ended_and_the_others_have_answered() -> None:
     assert "no answer within 1 s" in hung.failure.message
     assert dead.failure is not None
     assert [device.model for device in well.devices] == ["Test card"]
+
+
+@pytest.mark.parametrize(
+    ("driver", "said"),
+    [("test-examines-forever", "no answer within 3 s"), ("test-examines-to-death", "was ended by SIGSEGV")],
+)
+def test_a_device_that_was_seen_is_told_although_its_examination_does_not_end(driver: str, said: str) -> None:
+    (outcome,) = looked(driver, timeout_seconds=3)
+
+    (device,) = outcome.report.devices
+    (signal,) = device.signals
+    assert (outcome.report.failure, device.health) == (None, Health.HEALTHY)
+    assert (signal.source, signal.value) == ("driver.examination", Health.UNKNOWN)
+    assert said in signal.text
 
 
 def test_a_driver_that_has_crashed_is_asked_again_at_the_next_look() -> None:

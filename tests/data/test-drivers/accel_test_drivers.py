@@ -14,7 +14,16 @@ from accel.drivers.base import Host
 from accel.errors import ActFailed, ActRefused, DriverFailure, DriverUnavailable
 from accel.model.address import PciAddress
 from accel.model.attribute import resource_class
-from accel.model.device import AttachHandle, Deployable, DeployableKind, Device, DeviceType, pci_handle, weak_identity
+from accel.model.device import (
+    AttachHandle,
+    Deployable,
+    DeployableKind,
+    Device,
+    DeviceType,
+    Signal,
+    pci_handle,
+    weak_identity,
+)
 
 
 class _Driver:
@@ -176,3 +185,21 @@ def _write(path: Path, text: str) -> None:
     new = path.with_suffix(".new")
     new.write_text(text)
     new.replace(path)
+
+
+class ExaminesForever(OneCard):
+    """Sees its card, and hangs when it examines it."""
+
+    def examine(self, device: Device) -> Iterator[Signal]:
+        del device
+        time.sleep(3600)
+        yield from ()
+
+
+class ExaminesToDeath(OneCard):
+    """Sees its card, and takes the process with it when it examines it."""
+
+    def examine(self, device: Device) -> Iterator[Signal]:
+        del device
+        os.kill(os.getpid(), signal.SIGSEGV)
+        yield from ()
