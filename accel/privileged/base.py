@@ -129,6 +129,15 @@ class Privileged(Protocol):
         """
         ...
 
+    def is_open(self, node: Path) -> bool:
+        """Whether a process has the node of a vfio group open; one that is not there is open to nobody.
+
+        :raises ActNotAllowed: it is no such node
+        :raises PermissionMissing: we have no such privilege
+        :raises OSError: it cannot be told
+        """
+        ...
+
     def check(self, context: Context) -> str:
         """Try whether the acts of a context could be done now, without doing any.
 

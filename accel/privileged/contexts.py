@@ -66,6 +66,12 @@ def give(node: str, user: int, group: int, mode: int) -> None:
     files.give(_DEV, Path(node), NodeAccess(user=user, group=group, mode=mode))
 
 
+@VFIO.entrypoint
+def is_open(node: str) -> bool:
+    """See ``base.Privileged.is_open``."""
+    return files.is_open(_DEV, Path(node))
+
+
 @TOOLS.entrypoint
 def run_tool(command: Sequence[str], timeout_seconds: float) -> tools.Finished:
     """See ``base.Privileged.run``."""

@@ -66,6 +66,11 @@ class Direct:
         with named_errors(node):
             files.give(self._dev, node, access)
 
+    def is_open(self, node: Path) -> bool:
+        """See ``base.Privileged.is_open``."""
+        with named_errors(node):
+            return files.is_open(self._dev, node)
+
     def check(self, context: Context) -> str:
         """See ``base.Privileged.check``; what may not be written shows when it is tried."""
         return f"acts of the context {context} are done below {self.root}, as the user we are"

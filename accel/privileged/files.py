@@ -1,5 +1,6 @@
 """Attributes and nodes: what is written, and who may open it."""
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,6 +36,24 @@ def give(dev: Path, node: Path, access: NodeAccess) -> None:
     if (access.user, access.group) != (-1, -1):
         os.chown(node, access.user, access.group, follow_symlinks=False)
     node.chmod(access.mode)
+
+
+def is_open(dev: Path, node: Path) -> bool:
+    """Whether a process has a node of a vfio group open: the kernel lets one in only.
+
+    :raises ActNotAllowed: it is no such node
+    :raises OSError: it cannot be told
+    """
+    check_vfio_node(dev, node)
+    try:
+        os.close(os.open(node, os.O_RDWR | os.O_CLOEXEC))
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        if error.errno == errno.EBUSY:
+            return True
+        raise
+    return False
 
 
 @contextmanager

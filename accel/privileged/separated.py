@@ -89,6 +89,12 @@ class Separated:
             values = (str(node), access.user, access.group, access.mode)
             self._call(Context.VFIO, "give", *values, timeout_seconds=_PATIENCE_SECONDS)
 
+    def is_open(self, node: Path) -> bool:
+        """See ``base.Privileged.is_open``."""
+        check_vfio_node(_DEV, node)
+        with named_errors(node):
+            return bool(self._call(Context.VFIO, "is_open", str(node), timeout_seconds=_PATIENCE_SECONDS))
+
     def check(self, context: Context) -> str:
         """See ``base.Privileged.check``."""
         from accel.privileged import contexts  # noqa: PLC0415  # see _call

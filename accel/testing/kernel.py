@@ -80,6 +80,14 @@ class SimulatedKernel(Direct):
         _insist(not refused, refused)
         self._effect(where)(where, text.strip())
 
+    def open_nodes(self, *nodes: str) -> None:
+        """From now on, these are the nodes below ``/dev`` that processes have open: ``vfio/12``."""
+        self._note("open", {"nodes": list(nodes)})
+
+    def is_open(self, node: Path) -> bool:
+        """See ``accel.privileged.base.Privileged.is_open``."""
+        return node.relative_to(self.root / "dev").as_posix() in self._noted("open").get("nodes", ())
+
     def _effect(self, path: Path) -> Callable[[Path, str], None]:
         effects: Mapping[str, Callable[[Path, str], None]] = {
             "driver_override": self._override,
@@ -183,6 +191,11 @@ class SimulatedKernel(Direct):
         directory.mkdir()
         (directory / "remove").write_text("")
         self._link(directory / "mdev_type", kind)
+        group = 1000 + len(list(devices.iterdir())) if devices.exists() else 1000
+        self._link(directory / "iommu_group", self.root / f"sys/kernel/iommu_groups/{group}")
+        node = self.root / f"dev/vfio/{group}"
+        node.parent.mkdir(parents=True, exist_ok=True)
+        node.touch(mode=0o600)
         self._link(devices / uuid, directory)
         self._link(kind / "devices" / uuid, directory)
         _store(kind / "available_instances", str(left - 1))

@@ -1,11 +1,15 @@
 """Mediated devices are made when somebody gets one, with his handle's UUID, and removed afterwards."""
 
 import errno
+import grp
+import os
 from pathlib import Path
 
 import pytest
 from support import built_hosts
 
+from accel.drivers.base import Guests
+from accel.drivers.guest import mediated
 from accel.drivers.mdev import MdevDriver
 from accel.errors import ActFailed, ActRefused, DeviceInUse, MdevsUsedUp, MdevTypeGone
 from accel.model.device import DeployableKind, Device
@@ -50,6 +54,14 @@ def test_a_device_is_made_with_the_uuid_of_the_handle_and_removed(
     assert made(kernel) == [KEY]
     act(kernel, "release", parent=parent, kind=kind)
     assert made(kernel) == []
+
+
+def test_whoever_runs_guests_may_open_the_node_of_the_device(kernel: SimulatedKernel) -> None:
+    host = kernel.host(guests=Guests(node_group=grp.getgrgid(os.getgid()).gr_name))
+    mediated.make(host, built_hosts.GPU, TYPE, KEY)
+
+    (node,) = (kernel.root / "dev/vfio").iterdir()
+    assert node.stat().st_mode & 0o777 == 0o660
 
 
 def test_doing_it_twice_is_doing_it_once_and_the_offer_stays(kernel: SimulatedKernel) -> None:

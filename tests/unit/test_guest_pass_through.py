@@ -226,6 +226,19 @@ def test_what_a_process_has_open_is_not_taken_from_it(tree: HostTree) -> None:
     assert bound(tree, CARD) == "vfio-pci"
 
 
+def test_what_a_process_has_open_that_we_may_not_see_is_not_taken_from_it_either(tree: HostTree) -> None:
+    kernel = SimulatedKernel.of(tree)
+    prepare(driver_of(kernel), CARD)
+    kernel.open_nodes("vfio/12")
+
+    with pytest.raises(DeviceInUse, match="a process has /dev/vfio/12 open: stop the guest first"):
+        release(driver_of(kernel), CARD)
+
+    kernel.open_nodes()
+    release(driver_of(kernel), CARD)
+    assert drivers(tree) == OWN
+
+
 def test_a_virtual_function_goes_by_itself(tree: HostTree) -> None:
     driver = driver_of(SimulatedKernel.of(tree))
     driver.set_vfs(device_at(driver, OTHER), 2, lambda *_: None)

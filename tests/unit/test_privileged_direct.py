@@ -117,6 +117,14 @@ def test_a_node_is_given_to_a_group(tree: HostTree) -> None:
     assert node.stat().st_mode & 0o777 == 0o660
 
 
+def test_a_node_that_can_be_opened_or_is_not_there_is_open_to_nobody(tree: HostTree) -> None:
+    hands = tree.host().privileged
+    assert not hands.is_open(tree.write("dev/vfio/12", ""))
+    assert not hands.is_open(tree.root / "dev/vfio/13")
+    with pytest.raises(ActNotAllowed):
+        hands.is_open(tree.write("dev/sda", ""))
+
+
 def test_a_file_that_is_no_controller_takes_no_command(tree: HostTree) -> None:
     node = tree.write("dev/nvme0", "")
 

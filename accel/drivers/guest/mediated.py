@@ -8,6 +8,7 @@ import errno
 from pathlib import Path
 
 from accel.drivers.base import Host
+from accel.drivers.guest.nodes import give_group
 from accel.drivers.sysfs import link_name, names_in, read_number
 from accel.errors import ActFailed, ActRefused, DeviceInUse, MdevsUsedUp, MdevTypeGone, NotVerified
 
@@ -22,12 +23,19 @@ def make(host: Host, parent: str, kind: str, uuid: str) -> None:
     :param kind: the type: ``nvidia-223``
     :raises MdevTypeGone: the parent is gone, or makes no such devices any more
     :raises MdevsUsedUp: it has made as many as it can
-    :raises ActRefused: another device has the UUID
+    :raises ActRefused: another device has the UUID, or there is no such group of users as may open its node
     :raises ActFailed: the kernel refuses for another reason
     """
     if _is_there(host, uuid):
         _check_same(host, parent, kind, uuid)
-        return
+    else:
+        _make(host, parent, kind, uuid)
+    group = link_name(_device_directory(host, uuid) / "iommu_group") or ""
+    if group.isdecimal():
+        give_group(host, int(group))
+
+
+def _make(host: Host, parent: str, kind: str, uuid: str) -> None:
     directory = _type_directory(host, parent, kind)
     if read_number(directory / "available_instances") == 0:
         raise _used_up(parent, kind)

@@ -1,6 +1,5 @@
 """Handing PCI functions to a guest whole: bound to vfio-pci with all that goes with them, and back as they were."""
 
-import grp
 from collections.abc import Collection, Mapping, Sequence
 
 from accel.drivers.base import Host
@@ -8,12 +7,11 @@ from accel.drivers.guest.function_reset import can_be_reset, reset_function
 from accel.drivers.guest.groups import members
 from accel.drivers.guest.kernel_drivers import VFIO, bind_to_own, bind_to_vfio, check_vfio_is_there, take_from_vfio
 from accel.drivers.guest.memory import forget, recall, remember
+from accel.drivers.guest.nodes import check_closed, give_group
 from accel.drivers.guest.refusals import check_free
-from accel.drivers.open_nodes import check_unused
 from accel.drivers.sysfs import PciFunction, pci_function, pci_functions
 from accel.errors import ActFailed, ActRefused, DeviceGone
 from accel.model.address import PciAddress
-from accel.privileged.base import NodeAccess
 
 
 def prepare(host: Host, address: PciAddress, own: Collection[PciAddress], key: str) -> None:
@@ -33,7 +31,8 @@ def prepare(host: Host, address: PciAddress, own: Collection[PciAddress], key: s
         check_free(host, others)
     remember(host, key, {str(one.address): one.kernel_driver or "" for one in together})
     _bind_all(host, others, key)
-    _give(host, function)
+    if function.iommu_group is not None:
+        give_group(host, function.iommu_group)
 
 
 def release(host: Host, key: str) -> None:
@@ -45,7 +44,8 @@ def release(host: Host, key: str) -> None:
     before = recall(host, key)
     there = [one for one in pci_functions(host) if str(one.address) in before]
     guests = [one for one in there if one.kernel_driver == VFIO]
-    check_unused(host, {f"/dev/vfio/{one.iommu_group}" for one in guests})
+    for group in {one.iommu_group for one in guests if one.iommu_group is not None}:
+        check_closed(host, group)
     ours = [one for one in there if before[str(one.address)] != VFIO]
     for one in ours:
         take_from_vfio(host, one)
@@ -77,20 +77,6 @@ def _undo(host: Host, functions: Sequence[PciFunction], before: Mapping[str, str
                 bind_to_own(host, one, driver)
         except ActFailed as error:
             raise ActFailed(f"{why.what}; {one.address} could not be given back: {error.what}", error.hint) from why
-
-
-def _give(host: Host, function: PciFunction) -> None:
-    """Let the group of people that runs guests open the node."""
-    if host.guests.node_group:
-        node = host.dev / "vfio" / str(function.iommu_group)
-        try:
-            number = grp.getgrnam(host.guests.node_group).gr_gid
-            host.privileged.give(node, NodeAccess(group=number))
-        except KeyError as error:
-            group = host.guests.node_group
-            raise ActRefused(f"there is no group {group}", "mend [guest] node_group") from error
-        except OSError as error:
-            raise ActFailed(f"{node} cannot be given to {host.guests.node_group}: {error.strerror}") from error
 
 
 def _function(host: Host, address: PciAddress) -> PciFunction:
