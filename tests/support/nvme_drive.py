@@ -54,6 +54,10 @@ class EmulatedDrive:
     oacs: int = 0b1010
     """Format and namespace management."""
     fna: int = ALL_FORMATS
+    cmic: int = 0
+    """2: the drive may have several controllers. One that has none beside itself does not know their list."""
+    unknown_lists: set[int] = field(default_factory=set)
+    """What it can be asked by Identify and does not know."""
     hidden: list[int] = field(default_factory=list)
     """Namespaces that are not attached to this host."""
     controllers: list[int] = field(default_factory=lambda: [0])
@@ -123,7 +127,9 @@ class EmulatedDrive:
         if command.opcode == _GET_LOG_PAGE:
             return AdminAnswer(status=0, data=self._log(command.dwords[0]))
         if command.opcode == _IDENTIFY:
-            return AdminAnswer(status=0, data=self._identify(command.dwords[0] & 0xFF))
+            what = command.dwords[0] & 0xFF
+            is_known = what not in self.unknown_lists and (what != 0x13 or self.cmic & 2)
+            return AdminAnswer(status=0, data=self._identify(what)) if is_known else AdminAnswer(status=0x4002)
         return AdminAnswer(status=self._erase(command))
 
     # --- what it tells ---
@@ -155,6 +161,7 @@ class EmulatedDrive:
             struct.pack_into("<H", data, 256, self.oacs)
             struct.pack_into("<I", data, 328, self.sanicap)
             data[524] = self.fna
+            data[76] = self.cmic
         elif what == 0x10:
             there = sorted([*self.files, *self.hidden])
             struct.pack_into(f"<{len(there)}I", data, 0, *there)

@@ -190,7 +190,7 @@ def _resetting(bench: Bench) -> None:
 
 
 def _shared(bench: Bench) -> None:
-    bench.drive.controllers = [0, 7]
+    bench.drive.cmic, bench.drive.controllers = 2, [0, 7]
 
 
 @pytest.mark.parametrize(
@@ -259,8 +259,7 @@ def test_namespaces_that_are_not_seen_count(bench: Bench) -> None:
 
 
 def test_secondary_controllers_are_the_drive_s_own(bench: Bench) -> None:
-    bench.drive.oacs |= 1 << 7
-    bench.drive.controllers = [0, 1, 2]
+    bench.drive.cmic, bench.drive.controllers = 2, [0, 1, 2]
     bench.drive.secondaries = [SecondaryController(1, 1), SecondaryController(2, 2)]
     bench.scrub()
     assert not bench.holds(1)

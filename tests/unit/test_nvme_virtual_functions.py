@@ -106,8 +106,16 @@ def test_a_drive_that_shares_out_by_itself_is_only_told_to_bring_them_online(ben
     assert bench.signal() == (Health.HEALTHY, "2 of 2 controllers online")
 
 
-def test_a_drive_without_secondary_controllers_needs_none(bench: Bench) -> None:
+def test_a_drive_that_has_secondary_controllers_need_not_say_so(bench: Bench) -> None:
+    """As QEMU's."""
     bench.drive.oacs = 0b1010
+    bench.set_vfs(2)
+    assert [one.is_online for one in bench.drive.secondaries] == [True, True, False, False]
+
+
+@pytest.mark.parametrize("unknown", [set[int](), {0x15}])
+def test_a_drive_without_secondary_controllers_needs_none(bench: Bench, unknown: set[int]) -> None:
+    bench.drive.oacs, bench.drive.secondaries, bench.drive.unknown_lists = 0b1010, [], unknown
     assert bench.set_vfs(2) == ["making 2 virtual functions"]
     assert bench.signal() == (Health.HEALTHY, "2 virtual functions, which the drive looks after itself")
 
@@ -145,6 +153,13 @@ def test_more_than_there_are_controllers_for_is_told_before_anything_is_made(ben
 def test_a_drive_that_does_not_say_is_left_alone(bench: Bench) -> None:
     bench.drive.statuses[0x06] = 0x06
     with pytest.raises(ActRefused, match="nvme0 refuses command 0x06: an error of its own"):
+        bench.set_vfs(2)
+    assert bench.offered() == 0
+
+
+def test_a_drive_that_says_that_it_has_them_and_does_not_list_them_is_left_alone(bench: Bench) -> None:
+    bench.drive.unknown_lists = {0x15}
+    with pytest.raises(ActRefused, match="it does not know what it was given"):
         bench.set_vfs(2)
     assert bench.offered() == 0
 

@@ -79,7 +79,9 @@ class Capabilities:
     has_namespace_lists: bool
     """Whether it tells of namespaces that this host does not see."""
     has_secondaries: bool
-    """Whether it has secondary controllers."""
+    """Whether it says that it has secondary controllers; some have, and do not say so."""
+    has_company: bool
+    """Whether the drive may have other controllers beside it."""
 
 
 class Resource(IntEnum):
@@ -239,6 +241,7 @@ def capabilities(data: bytes) -> Capabilities:
         formats_all=bool(fna & 0b11),
         has_namespace_lists=bool(oacs & 1 << 3),
         has_secondaries=bool(oacs & 1 << 7),
+        has_company=bool(data[76] & 1 << 1),
     )
 
 

@@ -6,7 +6,7 @@ from typing import TypeVar
 from accel.drivers.base import Host
 from accel.drivers.nvme import commands
 from accel.drivers.nvme.commands import Capabilities, Flexible, Method, Resource, SanitizeStatus, Secondary
-from accel.errors import ActRefused
+from accel.errors import ActRefused, PermissionMissing
 from accel.privileged.base import AdminAnswer, AdminCommand
 
 _T = TypeVar("_T")
@@ -44,9 +44,16 @@ class AdminController:
         """The controllers of the drive. Raises as ``smart_log``."""
         return self._read(commands.list_controllers(), commands.controller_ids)
 
-    def secondaries(self) -> list[Secondary]:
-        """The secondary controllers that it has. Raises as ``smart_log``."""
-        return self._read(commands.list_secondaries(), commands.secondaries)
+    def secondaries(self, can: Capabilities) -> list[Secondary]:
+        """The secondary controllers that it has; none of one that knows no such list. Raises as ``smart_log``."""
+        try:
+            return self._read(commands.list_secondaries(), commands.secondaries)
+        except PermissionMissing:
+            raise
+        except ActRefused:
+            if can.has_secondaries:
+                raise
+            return []
 
     def flexible_resources(self) -> dict[Resource, Flexible]:
         """What it has to give to them. Raises as ``smart_log``."""

@@ -102,9 +102,9 @@ class Scrub:
     def _check_others(self, controller: AdminController, can: Capabilities) -> None:
         """A drive with controllers that are not this host's may be another host's, too."""
         mine = {port.number for port in self.known.drive.controllers}
-        if None in mine or not can.has_namespace_lists:
+        if None in mine or not can.has_company:
             return
-        own = {one.number for one in controller.secondaries()} if can.has_secondaries else set()
+        own = {one.number for one in controller.secondaries(can)}
         strange = set(controller.controllers()) - mine - own
         if strange:
             names = ", ".join(map(str, sorted(strange)))

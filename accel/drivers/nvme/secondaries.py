@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from accel.drivers.acts import Progress
 from accel.drivers.nvme import commands
-from accel.drivers.nvme.commands import Resource, Secondary
+from accel.drivers.nvme.commands import Capabilities, Resource, Secondary
 from accel.drivers.nvme.controller import AdminController
 from accel.drivers.nvme.known import KnownDrive
 from accel.errors import ActFailed, ActRefused, NotVerified, VirtualFunctionsImpossible
@@ -32,6 +32,7 @@ class Plan:
     """What is to be done once the virtual functions are there."""
 
     controller: AdminController
+    can: Capabilities
     count: int
     shares: dict[Resource, int]
     """What each secondary gets of the flexible resources; nothing of those that are shared out by the drive."""
@@ -45,10 +46,14 @@ def planned(controller: AdminController, count: int) -> Plan | None:
     :raises VirtualFunctionsImpossible: there is not enough for so many
     :raises ActRefused: the controller does not say
     """
+    if not count:
+        return None
     try:
-        if not count or not controller.capabilities().has_secondaries:
+        can = controller.capabilities()
+        there = controller.secondaries(can)
+        if not there:
             return None
-        mine = [one for one in controller.secondaries() if 0 < one.function <= count]
+        mine = [one for one in there if 0 < one.function <= count]
         offered = controller.flexible_resources()
     except OSError as error:
         raise ActRefused(f"the drive cannot be asked about its secondary controllers: {error}") from error
@@ -67,7 +72,7 @@ def planned(controller: AdminController, count: int) -> Plan | None:
                 "have fewer, or take some from the primary controller: nvme virt-mgmt --act=1, then a reset",
             )
         shares[resource] = share
-    return Plan(controller=controller, count=count, shares=shares)
+    return Plan(controller=controller, can=can, count=count, shares=shares)
 
 
 def bring_online(plan: Plan, progress: Progress, *, look_every_seconds: float) -> None:
@@ -75,7 +80,7 @@ def bring_online(plan: Plan, progress: Progress, *, look_every_seconds: float) -
 
     :raises ActFailed: it went wrong on the way; the virtual functions are there, and some cannot be used
     """
-    mine = [one for one in plan.controller.secondaries() if 0 < one.function <= plan.count]
+    mine = [one for one in plan.controller.secondaries(plan.can) if 0 < one.function <= plan.count]
     for done, secondary in enumerate(mine):
         progress(f"bringing controller {secondary.number} online", done / len(mine))
         try:
@@ -101,7 +106,7 @@ def _wait(plan: Plan, look_every_seconds: float) -> None:
     """
     offline: Sequence[int] = ()
     for _ in range(_LOOKS):
-        there = plan.controller.secondaries()
+        there = plan.controller.secondaries(plan.can)
         offline = [one.number for one in there if 0 < one.function <= plan.count and not one.is_online]
         if not offline:
             return
@@ -116,9 +121,10 @@ def condition(controller: AdminController, known: KnownDrive) -> tuple[Health, s
     :raises OSError: it cannot be asked
     """
     count = len(known.virtual_functions)
-    if not controller.capabilities().has_secondaries:
+    there = controller.secondaries(controller.capabilities())
+    if not there:
         return Health.HEALTHY, f"{count} virtual functions, which the drive looks after itself"
-    mine = [one for one in controller.secondaries() if 0 < one.function <= count]
+    mine = [one for one in there if 0 < one.function <= count]
     online = [one for one in mine if one.is_online]
     left = [f"{one.free} {_WORDS[resource]} left" for resource, one in controller.flexible_resources().items()]
     text = "; ".join([f"{len(online)} of {count} controllers online", *left])
