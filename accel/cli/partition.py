@@ -155,6 +155,9 @@ def _draw_plan(plan: Mapping[str, Any], out: TextIO, parsed_args: argparse.Names
     out.write(f"Offered now: {layout_text(plan['before'])}. Afterwards: {layout_text(plan['after'])}.\n")
     if plan["lost"]:
         out.write(f"Lost: {layout_text(plan['lost'])}.\n")
+    if plan["room"]:
+        more = " or ".join(f"{name}={count}" for name, count in plan["room"].items())
+        out.write(f"Room for more then: {more}.\n")
     undo = " ".join(f"--layout {name}={count}" for name, count in sorted(plan["undo"].items())) or "--layout whole"
     out.write(f"Undo: accel partition apply --device {plan['device_uuid'][:8]} {undo}\n")
 

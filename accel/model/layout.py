@@ -7,7 +7,7 @@ whoever has it; what is held is never moved.
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import combinations
 
@@ -108,19 +108,27 @@ def change(cut: Cut, layout: Layout, *, held: Collection[str] = ()) -> Change | 
     )
 
 
+def after(cut: Cut, change: Change) -> Cut:
+    """What a device is cut into once a change is done; new parts are numbered by where they are."""
+    if change.joins or (cut.parts is None and not change.cuts):
+        return replace(cut, parts=None)
+    made = (Part(id=f"new-{new.place.start}", profile=new.profile, start=new.place.start) for new in change.made)
+    return replace(cut, parts=(*change.kept, *made))
+
+
 def room(cut: Cut, profile: str) -> int:
     """How many more parts of a profile a device can have as it is cut, with nothing given up; a whole one has none."""
-    if cut.parts is None:
+    found, parts = cut.scheme.profile(profile), cut.parts
+    if found is None or parts is None:
         return 0
-    return _room(cut, profile, cut.parts)
-
-
-def most(cut: Cut, profile: str, *, held: Collection[str] = ()) -> int:
-    """How many parts of a profile a device can have beside those that are held, if it gave up all others.
-
-    Parts of the profile that are held are not counted.
-    """
-    return _room(cut, profile, tuple(part for part in cut.parts or () if part.id in held))
+    if cut.scheme.is_uniform:
+        return 0 if parts else found.most
+    there = Counter(part.profile for part in parts)
+    for count in range(found.most - there[profile], 0, -1):
+        layout = {**there, profile: there[profile] + count}
+        if not _broken_rule(cut.scheme, layout) and _spots(cut.scheme, layout, parts):
+            return count
+    return 0
 
 
 def making_order(scheme: Scheme, wanted: Layout, kept: Sequence[Part] = ()) -> tuple[str, ...] | None:
@@ -129,20 +137,6 @@ def making_order(scheme: Scheme, wanted: Layout, kept: Sequence[Part] = ()) -> t
     Drivers that are too old to be told places choose them themselves. The larger ones come first where that will do.
     """
     return _safe(scheme, frozenset({_taken(scheme, kept)}), _sorted(scheme, wanted))
-
-
-def _room(cut: Cut, name: str, kept: Sequence[Part]) -> int:
-    profile = cut.scheme.profile(name)
-    if profile is None:
-        return 0
-    there = Counter(part.profile for part in kept)
-    if cut.scheme.is_uniform:
-        return 0 if kept else profile.most
-    for count in range(profile.most - there[name], 0, -1):
-        layout = {**there, name: there[name] + count}
-        if not _broken_rule(cut.scheme, layout) and _spots(cut.scheme, layout, kept):
-            return count
-    return 0
 
 
 def _broken_rule(scheme: Scheme, layout: Layout) -> Impossible | None:

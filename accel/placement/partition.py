@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from accel.model.layout import Change, Impossible, change
+from accel.model.layout import Change, Impossible, after, change, room
 from accel.model.partition import WHOLE, Cut, Layout, Part, layout_text
 
 ON_WHOLE = ""
@@ -86,6 +86,15 @@ class Plan:
     def after(self) -> Layout:
         """What is offered afterwards."""
         return dict(self.layout) or {WHOLE: 1}
+
+    @property
+    def room(self) -> Layout:
+        """How many more of which profile could be made afterwards, of each by itself, with nothing given up."""
+        if self.change is None:
+            return {}
+        cut = after(self.subject.cut, self.change)
+        found = {profile.name: room(cut, profile.name) for profile in cut.scheme.profiles}
+        return {name: count for name, count in found.items() if count}
 
     @property
     def undo(self) -> Layout:

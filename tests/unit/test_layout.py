@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accel.errors import InvalidValue
-from accel.model.layout import Change, Impossible, Rule, change, impossible, making_order, most, room
+from accel.model.layout import Change, Impossible, Rule, after, change, impossible, making_order, room
 from accel.model.mig import mig_scheme
 from accel.model.partition import (
     Cut,
@@ -244,14 +244,14 @@ def test_a_change_keeps_what_is_held_and_gives_up_as_little_as_trying_everything
     else:
         assert _size(scheme, found.kept) == max(_size(scheme, chosen) for chosen in kept)
         assert {*found.kept, *found.destroyed} == set(before.parts or ())
-        after = [
+        then = [
             *((part.profile, part.start) for part in found.kept),
             *((n.profile, n.place.start) for n in found.made),
         ]
-        assert Counter(name for name, _ in after) == layout
-        slices = [Place(start, _profile(scheme, name).size).slices for name, start in after]
+        assert Counter(name for name, _ in then) == layout
+        slices = [Place(start, _profile(scheme, name).size).slices for name, start in then]
         assert sum(map(len, slices)) == len(frozenset().union(*slices))
-        assert all(start in _profile(scheme, name).starts for name, start in after)
+        assert all(start in _profile(scheme, name).starts for name, start in then)
 
 
 @settings(deadline=None)
@@ -292,13 +292,20 @@ def test_the_room_for_a_profile_is_what_trying_finds(data: st.DataObject, scheme
     assert room(before, name) == max(fits)
 
 
-def test_a_whole_device_has_no_room_and_could_have_most() -> None:
+def test_a_whole_device_has_no_room_and_one_with_one_switch_has_it_all_or_not() -> None:
+    assert room(Cut(scheme=A100, parts=None), "1g.5gb") == room(cut(A100), "9g.99gb") == 0
+    assert room(cut(MODES), "cpx") == 8
+    assert room(cut(MODES, "spx@0"), "cpx") == 0
+
+
+def test_a_change_leads_where_it_says() -> None:
+    before = cut(A100, "3g.20gb@0", "1g.5gb@4")
+
+    assert after(before, changed(before, {"3g.20gb": 2})).layout == {"3g.20gb": 2}
+    assert after(before, changed(before, {})).parts is None
     whole = Cut(scheme=A100, parts=None)
-    assert (room(whole, "1g.5gb"), most(whole, "1g.5gb")) == (0, 7)
-    assert most(cut(A100, "3g.20gb@0"), "3g.20gb", held=["0"]) == 1
-    assert most(cut(A100, "3g.20gb@0"), "7g.40gb", held=["0"]) == 0
-    assert room(whole, "9g.99gb") == most(whole, "9g.99gb") == 0
-    assert (most(Cut(scheme=MODES, parts=None), "cpx"), room(Cut(scheme=MODES, parts=()), "cpx")) == (8, 8)
+    assert after(whole, changed(whole, {})) == whole
+    assert after(whole, changed(whole, {"7g.40gb": 1})).layout == {"7g.40gb": 1}
 
 
 # --- in words ---

@@ -105,6 +105,14 @@ def test_an_impossible_layout_says_why_and_an_obstacle_says_why_not_now() -> Non
     assert later.text.endswith("Not now: its node is offline.")
 
 
+def test_a_plan_tells_what_there_is_room_for_afterwards() -> None:
+    plan = plan_layout(gpu("n1", "whole"), {"3g.20gb": 1, "1g.5gb": 1})
+
+    assert plan.room == {"1g.5gb": 3, "1g.5gb+me": 1, "1g.10gb": 1, "2g.10gb": 1}
+    assert plan_layout(gpu("n1", "whole"), {"7g.40gb": 1}).room == {}
+    assert plan_layout(gpu("n1", "3g.20gb@0"), {}).room == {}
+
+
 # --- a pool ---
 
 

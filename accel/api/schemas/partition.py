@@ -70,6 +70,7 @@ _PLAN = members(
         "before": {**_COUNTS, "description": "What is offered now."},
         "after": {**_COUNTS, "description": "What is offered afterwards."},
         "lost": {**_COUNTS, "description": "What is offered now and not afterwards."},
+        "room": {**_COUNTS, "description": "How many more of which could be made afterwards, of each by itself."},
         "undo": {**_COUNTS, "description": "The layout that brings back what is there now."},
         "steps": list_of(
             members({"act": TEXT, "profile": TEXT_OR_NULL, "start": INTEGER_OR_NULL, "text": TEXT}),

@@ -31,6 +31,7 @@ def _plan(plan: Plan) -> dict[str, Any]:
         "before": plan.before,
         "after": plan.after,
         "lost": plan.lost,
+        "room": plan.room,
         "undo": plan.undo,
         "steps": [
             {"act": act.kind, "profile": act.profile or None, "start": act.start, "text": act.text} for act in plan.acts
