@@ -9,6 +9,7 @@ it: to do that again is to mend it.
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -180,7 +181,7 @@ class Prepare(_Ordered):
 
 
 class Program(_Ordered):
-    """Loads an image. What was loaded well stays: to take it out is what scrubbing is for.
+    """Loads an image. What somebody has had stays: to take it out is what scrubbing is for.
 
     What is there already is not loaded again. While it is loaded nobody else gets anything of the device; an instance
     that gets several functions of one board has it loaded once.
@@ -211,11 +212,17 @@ class Program(_Ordered):
         return other is not None and self._work.until_ended(other, until=task.deadline).state == JobState.DONE
 
     def undo(self, task: Task) -> None:
-        """Take out what was loaded halfway."""
+        """Take out what was loaded halfway, or in vain."""
         loaded = self._settled(task)
-        if loaded is not None and loaded.is_state_unknown:
-            new = self._new(task, JobKind.BLANK, "undo")
-            self._undone(task, lambda _: replace(new, deployable_uuid=loaded.deployable_uuid, fences=True))
+        if loaded is None:
+            return
+        new = self._new(task, JobKind.BLANK, "undo")
+        blank = replace(new, deployable_uuid=loaded.deployable_uuid, fences=True)
+        if loaded.is_state_unknown:
+            self._undone(task, lambda _: blank)
+        elif loaded.state == JobState.DONE and not task.was_bound:
+            with suppress(Conflict):  # somebody else has something of the device, and may need what is loaded
+                self._undone(task, lambda _: blank)
 
 
 class Scrub(_Ordered):

@@ -1,7 +1,9 @@
 """The devices of one node of a fleet file, as if they were in this host."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from hashlib import sha256
 from itertools import count
+from pathlib import Path
 from typing import ClassVar
 
 from oslo_config import cfg
@@ -11,8 +13,9 @@ from accel.drivers.base import Host
 from accel.drivers.fleet import FleetFile, SimulatedNode
 from accel.drivers.fleet.cuts import NAME as CUTS_NAME
 from accel.drivers.fleet.cuts import CutsFile
+from accel.drivers.fleet.traces import traces_of
 from accel.errors import ActNotSupported, DriverFailure, DriverUnavailable, InvalidFleet, LayoutImpossible
-from accel.model.device import Device
+from accel.model.device import AttachHandle, Deployable, Device, DeviceType
 from accel.model.layout import Change, Impossible, change
 from accel.model.partition import Cut, Part
 from accel.model.partition_facts import parts_text
@@ -29,10 +32,12 @@ class SimulatedDriver:
             "host of the group DEFAULT.",
         ),
     )
+    scrub_methods: ClassVar[Sequence[str]] = ("zero",)
 
     def __init__(self, host: Host, options: cfg.ConfigOpts.GroupAttr) -> None:
         self._host_name = host.name
         self._cuts = CutsFile(host.memory / CUTS_NAME)
+        self._traces = traces_of(host.memory, host.name)
         self._file = FleetFile(host.root / options.fleet_file.lstrip("/"), self._cuts)
 
     def discover(self) -> Iterable[Device]:
@@ -65,6 +70,46 @@ class SimulatedDriver:
     def reset(self, device: Device, progress: Progress) -> None:
         """Reset a card, which takes no time, and leaves no trace."""
         progress(f"resetting {device.address}", None)
+
+    def program(self, device: Device, deployable: Deployable, image: Path, progress: Progress) -> None:
+        """Load an image into an FPGA, whatever is in it.
+
+        :raises ActNotSupported: the card is none
+        """
+        if device.type is not DeviceType.FPGA:
+            raise ActNotSupported(f"{device.model} at {device.address} is no FPGA: nothing can be loaded into it")
+        digest = sha256(image.read_bytes()).hexdigest()
+        progress(f"loading {image.stat().st_size} bytes", 0.0)
+        with self._traces.changed(deployable.name) as traces:
+            traces.loaded = digest
+
+    def blank(self, device: Device, deployable: Deployable, progress: Progress) -> None:
+        """Take out what is loaded, and with it what its users have left."""
+        progress(f"blanking {device.address}", None)
+        with self._traces.changed(deployable.name) as traces:
+            traces.loaded = ""
+            traces.left.clear()
+
+    def scrub(self, device: Device, deployable: Deployable, method: str, progress: Progress) -> None:
+        """Take out what its users have left."""
+        progress(f"{method}: {device.address}", None)
+        with self._traces.changed(deployable.name) as traces:
+            traces.left.clear()
+
+    def prepare(self, device: Device, deployable: Deployable, handle: AttachHandle, key: str) -> None:
+        """Note who has it."""
+        del device, handle
+        with self._traces.changed(deployable.name) as traces:
+            if key not in traces.users:
+                traces.users.append(key)
+
+    def release(self, device: Device, deployable: Deployable, handle: AttachHandle, key: str) -> None:
+        """Note who has had it."""
+        del device, handle
+        with self._traces.changed(deployable.name) as traces:
+            if key in traces.users:
+                traces.users.remove(key)
+                traces.left.append(key)
 
     def _node(self) -> SimulatedNode:
         if not self._file.path.exists():

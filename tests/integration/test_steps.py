@@ -135,8 +135,8 @@ def test_a_step_that_fails_undoes_those_before_it(node: WorkedNode) -> None:
     node.conductor().change_requests(node.binds(uuid))
 
     assert node.site.request(uuid).reason == "prepare: prepare: it broke"
-    assert node.told() == [("program", "done"), ("prepare", "failed"), ("release", "done")]
-    assert (node.says("half-prepare"), node.holders()) == ("", [])
+    assert node.told() == [("program", "done"), ("prepare", "failed"), ("release", "done"), ("blank", "done")]
+    assert (node.says("half-prepare"), node.says("loaded"), node.holders()) == ("", "", [])
 
 
 def test_what_nobody_has_had_is_not_scrubbed(node: WorkedNode) -> None:

@@ -1,6 +1,6 @@
 """A node whose agent does jobs on cards of files, its conductor, and a project that wants the cards."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -8,14 +8,13 @@ from typing import Any
 from uuid import NAMESPACE_DNS, uuid3
 
 from sqlalchemy import select
-from support.faulty_drivers import setups
 from support.reports import answer, report
 from support.site import Site
 
-from accel.agent.jobs.acts import InlineActs
+from accel.agent.jobs.acts import Acts, InlineActs
 from accel.agent.jobs.desk import Desk, Surroundings
 from accel.agent.jobs.store import Store
-from accel.agent.probe import look
+from accel.agent.probe import Setup, look
 from accel.conductor.claims import Claims, Hooks, Task
 from accel.conductor.jobs import JobHooks, Jobs, JobTerms
 from accel.conductor.manager import Limits, Manager
@@ -61,14 +60,25 @@ class WorkedNode:
     database: Database
     directory: Path
     policy: WorkPolicy = field(default_factory=WorkPolicy)
+    driver: str = DRIVER
+    name: str = ""
+    """Of the site; empty: one that no other has."""
+    wait_seconds: float = 1.0
+    """How long the conductor has the agent wait for the end of a job."""
+    options: Mapping[str, object] = field(default_factory=dict)
+    """Of the driver."""
     is_away: bool = False
     """Whether the agent does not answer; to ask it takes a minute each time."""
 
     def __post_init__(self) -> None:
-        self.site = Site(self.database)
+        self.site = Site(self.database, **({"name": self.name} if self.name else {}))
         self.host = Host(name=self.site.node, root=self.directory / "host")
         self.host.root.mkdir(exist_ok=True)
         (self.host.root / "card").touch()
+        self.begin()
+
+    def begin(self) -> None:
+        """There is an agent, and it has reported."""
         self.desk = self.new_desk()
         self.report()
 
@@ -82,16 +92,24 @@ class WorkedNode:
             clock=self.site.clock,
             takes=lambda node: node == self.site.node,
         )
-        acts = InlineActs(lambda _: setups(DRIVER, host=self.host)[0])
-        desk = Desk(Store(self.directory / "jobs"), acts, around)
+        desk = Desk(Store(self.directory / "jobs"), self.acts(), around)
         desk.open()
         return desk
+
+    def acts(self) -> Acts:
+        """What does acts for the desk."""
+        return InlineActs(lambda _: self.setup)
+
+    @property
+    def setup(self) -> Setup:
+        """The driver on its host."""
+        return Setup(driver=self.driver, host=self.host, options=self.options)
 
     def report(self) -> None:
         """Have the agent say what its driver sees."""
         self.site.sequence += 1
-        found = look(setups(DRIVER, host=self.host)[0]).report
-        message = report(answer(*found.devices, driver=DRIVER), sequence=self.site.sequence, name=self.site.node)
+        found = look(self.setup).report
+        message = report(answer(*found.devices, driver=self.driver), sequence=self.site.sequence, name=self.site.node)
         Manager(self.database, self.site.clock, Limits()).report(message)
 
     def file(self, what: str, card: int = 0) -> Path:
@@ -115,7 +133,7 @@ class WorkedNode:
     def jobs(self, *, name: str = "conductor-1", hooks: JobHooks | None = None) -> Jobs:
         """The work on jobs of a conductor."""
         agents = LocalAgents(self._asked)
-        terms = JobTerms(worker=name, wait_seconds=1.0)
+        terms = JobTerms(worker=name, wait_seconds=self.wait_seconds)
         return Jobs(self.database, self.site.clock, terms, agents=agents, submit=lambda work: work(), hooks=hooks)
 
     def _asked(self, _node: str) -> Desk | None:

@@ -1,13 +1,15 @@
 """The simulated driver: one node of a fleet file, as this host's devices."""
 
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
 from accel.drivers.base import Host
+from accel.drivers.fleet.traces import Traces, traces_of
 from accel.drivers.simulated import SimulatedDriver
 from accel.errors import ActNotSupported, DriverFailure, DriverUnavailable, LayoutImpossible
-from accel.model.device import Device
+from accel.model.device import Deployable, Device
 from accel.testing.driver_contract import options
 
 
@@ -111,3 +113,46 @@ def test_what_cannot_be_is_refused(tmp_path: Path) -> None:
         driver.partition(card, {"4g.20gb": 2}, _silent)
     with pytest.raises(ActNotSupported, match="cannot be cut"):
         driver.partition(plain, {"1g.5gb": 1}, _silent)
+
+
+# --- loading, handing out, scrubbing ---
+
+
+def _first(driver: SimulatedDriver) -> tuple[Device, Deployable]:
+    device = next(iter(driver.discover()))
+    return device, device.deployables[0]
+
+
+def test_an_image_is_loaded_into_an_fpga_and_taken_out(tmp_path: Path) -> None:
+    driver = _driver(tmp_path, "nodes: [{name: n1, cards: [{model: Alveo-U280}]}]")
+    device, part = _first(driver)
+    image = tmp_path / "image"
+    image.write_bytes(b"bits")
+    traces = traces_of(Host(name="n1", root=tmp_path).memory, "n1")
+
+    driver.program(device, part, image, _silent)
+    assert traces.read()[part.name].loaded == sha256(b"bits").hexdigest()
+    driver.blank(device, part, _silent)
+    assert traces.read()[part.name].loaded == ""
+
+
+def test_nothing_is_loaded_into_what_is_no_fpga(tmp_path: Path) -> None:
+    driver = _driver(tmp_path, CARDS)
+
+    with pytest.raises(ActNotSupported, match="is no FPGA"):
+        driver.program(*_first(driver), tmp_path / "image", _silent)
+
+
+def test_what_a_user_has_left_is_there_until_it_is_scrubbed(tmp_path: Path) -> None:
+    driver = _driver(tmp_path, CARDS)
+    device, part = _first(driver)
+    traces = traces_of(Host(name="n1", root=tmp_path).memory, "n1")
+
+    for _ in range(2):  # each may be repeated
+        driver.prepare(device, part, part.handles[0], "key")
+    assert traces.read()[part.name] == Traces(users=["key"])
+    for _ in range(2):
+        driver.release(device, part, part.handles[0], "key")
+    assert traces.read()[part.name] == Traces(left=["key"])
+    driver.scrub(device, part, "zero", _silent)
+    assert traces.read()[part.name] == Traces()

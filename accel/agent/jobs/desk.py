@@ -85,6 +85,8 @@ class Desk:
         self._slots = threading.BoundedSemaphore(MOST_AT_ONCE)
         self._is_stopping = False
         self._threads: list[threading.Thread] = []
+        self._untold: set[str] = set()
+        """The jobs that have ended and of whose end nobody hears before the drivers have looked again."""
 
     def open(self) -> None:
         """Take up what an earlier run of the agent has left: what waited waits on; what was under way has failed."""
@@ -98,6 +100,9 @@ class Desk:
                 elif job.status.state is JobState.QUEUED:
                     self._enqueue(job.order)
             self._store.forget_old(self._around.clock())
+            self._untold = {job.order.uuid for job in self._store if job.status.is_ended}
+        if self._untold:
+            self._begin(lambda: self._tell(self._untold.copy()), "look")
 
     def run_job(self, order: JobOrder, wait_seconds: float) -> JobStatus:
         """Begin a job, or join the one with its UUID; wait for its end for a while.
@@ -144,6 +149,8 @@ class Desk:
         job = self._store.get(uuid)
         if job is None:  # forgotten while somebody waited for it
             raise NotFound("job", uuid)
+        if uuid in self._untold:
+            return replace(job.status, state=JobState.RUNNING, message=_LOOKING_AGAIN, error_code="", error_text="")
         return job.status
 
     def _take(self, order: JobOrder) -> None:
@@ -170,10 +177,21 @@ class Desk:
             queue.append(order.uuid)
             return
         self._queues[device] = deque([order.uuid])
+        self._begin(lambda: self._work(device), order.device)
+
+    def _begin(self, work: Callable[[], None], name: str) -> None:
         self._threads = [thread for thread in self._threads if thread.is_alive()]
-        thread = threading.Thread(target=self._work, args=(device,), name=f"jobs-{order.device}", daemon=True)
+        thread = threading.Thread(target=work, name=f"jobs-{name}", daemon=True)
         self._threads.append(thread)
         thread.start()
+
+    def _tell(self, uuids: set[str]) -> None:
+        """Let the drivers look, and let whoever waits hear of the end of jobs then."""
+        if not self._is_stopping:
+            self._around.rediscover()
+        with self._changed:
+            self._untold -= uuids
+            self._changed.notify_all()
 
     def _work(self, device: tuple[str, str]) -> None:
         """Do all that is ordered for a device."""
@@ -206,13 +224,9 @@ class Desk:
         if done.state is JobState.DONE:
             self._around.done(order)
         with self._changed:
+            self._untold.add(uuid)
             self._store.change(uuid, status=done)
-            self._store.remember(replace(running, message=_LOOKING_AGAIN))  # nobody hears of the end yet
-        if not self._is_stopping:
-            self._around.rediscover()
-        with self._changed:
-            self._store.remember(done)
-            self._changed.notify_all()
+        self._tell({uuid})
 
     def _ending(self, order: JobOrder, running: JobStatus) -> Ending:
         if order.deadline is not None and self._around.clock() >= order.deadline:
