@@ -78,6 +78,8 @@ class Config:
     allocate_timeout_seconds: float = 10.0
     listen: str = ""
     """``host:port`` of /metrics and /healthz; empty: nowhere."""
+    events: bool = False
+    """Whether the cluster's API server is told of devices that are not fit."""
     features_directory: Path | None = None
     """Where node-feature-discovery looks for files; None: no labels are written."""
 
@@ -260,5 +262,6 @@ _READERS: Mapping[str, Any] = {
     "resources": _rules,
     "allocate_timeout_seconds": _seconds,
     "listen": _listen,
+    "events": _flag,
     "features_directory": _optional_path,
 }

@@ -118,8 +118,10 @@ def _handler(plugin: Plugin) -> type[BaseHTTPRequestHandler]:
             match self.path.partition("?")[0]:
                 case "/metrics":
                     self._say(HTTPStatus.OK, metrics(plugin))
-                case "/livez":
+                case "/livez" if plugin.is_alive:
                     self._say(HTTPStatus.OK, "ok\n")
+                case "/livez":
+                    self._say(HTTPStatus.SERVICE_UNAVAILABLE, "the agent is not followed any more: see the log\n")
                 case "/healthz" if not problems:
                     self._say(HTTPStatus.OK, "ok\n")
                 case "/healthz":

@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Iterable, Sequence
 from threading import Condition, Event, Lock, Thread
+from typing import TYPE_CHECKING
 
 from accel.errors import AccelError
 from accel.kubernetes.cdi import SpecFiles
@@ -18,6 +19,9 @@ from accel.model.offer import Offer
 from accel.protos import accel_node_v1_pb2 as node
 from accel.sockets.client import Client, Watch
 from accel.sockets.offers import NODE_SERVICE, from_message
+
+if TYPE_CHECKING:
+    from accel.kubernetes.events import NodeEvents
 
 _LOG = logging.getLogger(__name__)
 
@@ -49,6 +53,7 @@ class Plugin:
             Pods(config.pod_resources_socket, self._handles_of, self._agent) if config.pod_resources_socket else None
         )
         self._features = FeatureFile(config.features_directory) if config.features_directory else None
+        self._events = _events() if config.events else None
         self._taken = Condition()
         self._revision = 0
         self._is_stopped = Event()
@@ -60,6 +65,8 @@ class Plugin:
         self._thread.start()
         if self._pods:
             self._pods.start()
+        if self._events:
+            self._events.start()
 
     def stop(self, *, for_good: bool = True) -> None:
         """End: no socket of ours is left when it returns.
@@ -71,6 +78,8 @@ class Plugin:
             self._pods.stop()
         self._agent.close()
         self._thread.join()
+        if self._events:
+            self._events.stop()
         for registration in self._registrations.values():
             registration.stop()
         if for_good:
@@ -83,6 +92,11 @@ class Plugin:
         """One for each resource that there is or was."""
         with self._lock:
             return list(self._endpoints.values())
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the agent is followed, be it heard or not; a mistake of ours may have ended that."""
+        return self._thread.is_alive()
 
     @property
     def is_agent_heard(self) -> bool:
@@ -127,6 +141,8 @@ class Plugin:
 
     def take(self, offer: Offer) -> None:
         """Have the kubelet and the runtimes know what there is now."""
+        if self._events:
+            self._events.look(offer.node, offer.devices)
         units = self._kept(units_of(offer, in_parts=self._config.parts))
         resources = resources_of(units, self._config.all_rules, self._config.mig)
         for problem in set(resources.problems) - set(self._resources.problems):
@@ -192,6 +208,16 @@ class Plugin:
         answer = self._agent.call("Prepare", request, timeout_seconds=timeout_seconds + _GRACE_SECONDS)
         with self._taken:
             self._taken.wait_for(lambda: self._revision >= answer.revision, max(0.0, end - time.monotonic()))
+
+
+def _events() -> "NodeEvents | None":
+    """What tells the cluster of changes, loaded only where that is wanted: its libraries are large."""
+    from accel.kubernetes.events import events_of_pod  # noqa: PLC0415 - see above
+
+    found = events_of_pod()
+    if found is None:
+        _LOG.warning("events: there is no API server, because this is not in a pod")
+    return found
 
 
 def _image(act: Act) -> node.Image:

@@ -122,6 +122,15 @@ def test_labels_are_written_where_node_feature_discovery_looks() -> None:
     assert str(said.features_directory) in mounts(plugin)
 
 
+def test_events_are_written_by_whoever_may_write_nothing_else_and_reaches_the_api_server() -> None:
+    made = chart("events=true", "apiServerPorts={6443}")
+
+    assert one_of("Role", made)["rules"] == [{"apiGroups": [""], "resources": ["events"], "verbs": ["create"]}]
+    assert pod(made)["automountServiceAccountToken"] is True
+    assert 6443 in [port["port"] for rule in one_of("NetworkPolicy", made)["spec"]["egress"] for port in rule["ports"]]
+    assert yaml.safe_load(one_of("ConfigMap", made)["data"]["device-plugin.yaml"])["events"] is True
+
+
 def test_a_kubelet_elsewhere_is_found_there() -> None:
     made = chart("kubeletDirectory=/var/lib/k0s/kubelet")
     [_, plugin] = pod(made)["containers"]
