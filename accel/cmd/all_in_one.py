@@ -49,6 +49,7 @@ from accel.cmd.conductor import (
     mend_attribute_texts,
     take_up_left_work,
 )
+from accel.cmd.conductor_images import make_fetcher
 from accel.cmd.conductor_jobs import make_jobs
 from accel.conductor.images import ImageReader
 from accel.conductor.jobs import Jobs
@@ -181,6 +182,7 @@ class AllInOne:
         reporter = make_reporter(self._database, placement, conf, self._stop)
         background = [
             *make_periodic(manager, claims, jobs, conf, self._stop),
+            make_fetcher(self._database, conf, self._stop),
             make_follower(self._database, self._node_agents, self._stop),
             *(each for each in (notifier, reporter) if each),
         ]

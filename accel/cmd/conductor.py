@@ -14,6 +14,7 @@ from oslo_log import log
 
 from accel import conf as configuration
 from accel.cmd import systemd
+from accel.cmd.conductor_images import make_fetcher
 from accel.cmd.conductor_jobs import make_agents, make_jobs, steps_of, submitter
 from accel.conductor.claims import Claims, Hooks
 from accel.conductor.images import ImageReader
@@ -98,6 +99,7 @@ def run(conf: cfg.ConfigOpts, stop: Event) -> int:
         reporter = make_reporter(database, placement, conf, stop)
         background = [
             *make_periodic(manager, claims, jobs, conf, stop),
+            make_fetcher(database, conf, stop),
             make_follower(database, agents, stop),
             *(each for each in (notifier, reporter) if each),
         ]

@@ -28,6 +28,7 @@
     │       └── KeyNotTrusted   … or with one that the node does not trust
     ├── Unavailable             a part we depend on is away: try again later
     │   ├── TooManyWait         as many requests as may wait for jobs are waiting
+    │   ├── ImageSourceUnavailable
     │   ├── DatabaseUnavailable
     │   ├── ConductorUnavailable
     │   ├── AgentUnavailable
@@ -60,6 +61,7 @@
     │       ├── MdevsUsedUp         its parent has made all that it can make
     │       ├── ImageMismatch       an image was not made for that region
     │       └── ToolMissing         a vendor's program is not installed
+    ├── ImageSourceRefused      an image is not to be had from where it was told
     ├── JobFailed               a job that somebody has waited for has failed
     └── DriverFailure           a driver could not say what is there
         └── DriverUnavailable   its library or interface is not on this host
@@ -129,6 +131,8 @@ from accel.errors.images import (
     DigestMismatch,
     ImageNotReady,
     ImageRefused,
+    ImageSourceRefused,
+    ImageSourceUnavailable,
     ImageTooLarge,
     KeyNotTrusted,
     KeyRevoked,
@@ -164,6 +168,8 @@ __all__ = [
     "ImageMismatch",
     "ImageNotReady",
     "ImageRefused",
+    "ImageSourceRefused",
+    "ImageSourceUnavailable",
     "ImageTooLarge",
     "IncompatibleVersion",
     "InvalidAddress",

@@ -1,6 +1,6 @@
 """What can be the matter with an image that is to be loaded."""
 
-from accel.errors.base import Conflict, InvalidValue
+from accel.errors.base import AccelError, Conflict, InvalidValue, Unavailable
 
 
 class ImageTooLarge(InvalidValue):
@@ -49,3 +49,15 @@ class KeyNotTrusted(ImageRefused):
     """The key that an image is signed with is none of those that the node trusts."""
 
     code = "accel.key_not_trusted"
+
+
+class ImageSourceRefused(AccelError):
+    """The bytes of an image are not to be had from where it was told."""
+
+    code = "accel.image_source_refused"
+
+
+class ImageSourceUnavailable(Unavailable):
+    """Where the bytes of an image are, nobody answers."""
+
+    code = "accel.image_source_unavailable"
