@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from support.nvml import Acted, Nvml, build_library
 
-from accel.errors import ActFailed, ActNotSupported, ActRefused, LayoutImpossible, ToolMissing
+from accel.errors import ActFailed, ActNotSupported, ActRefused, LayoutImpossible, ToolFailed, ToolMissing
 from accel.model.device import DeployableKind, Device
 from accel.model.partition import Cut
 from accel.model.partition_facts import read_facts
@@ -246,6 +246,34 @@ def test_a_card_without_mig_is_not_cut(host_nvml: Nvml, root: Path) -> None:
     acted = host_nvml.act(root, plain, ("partition", {"3g.20gb": 1}))
 
     assert isinstance(acted.errors[0], ActNotSupported)
+
+
+def test_a_reset_is_nvidia_smis_and_leaves_the_default_compute_mode(
+    host_nvml: Nvml, root: Path, tmp_path: Path
+) -> None:
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/asked\necho GPU 00000000:07:00.0 was successfully reset.\n')
+    tool.chmod(0o755)
+    before = WHOLE.replace("mig=0", "mig=0 cmode=3")
+
+    acted = host_nvml.act(root, before, ("reset",), nvidia_smi=str(tool))
+
+    assert acted.errors == (None,)
+    assert (tmp_path / "asked").read_text() == f"--gpu-reset --id={GPU}\n"
+    assert acted.devices[0].std_board_info["compute_mode"] == "default"
+
+
+def test_a_reset_that_is_refused_says_what_the_tool_said(host_nvml: Nvml, root: Path, tmp_path: Path) -> None:
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text(
+        "#!/bin/sh\necho 'GPU 0 is currently in use by one or more processes' >&2\nexit 255\n"
+    )
+    tool.chmod(0o755)
+
+    acted = host_nvml.act(root, WHOLE, ("reset",), nvidia_smi=str(tool))
+
+    assert isinstance(acted.errors[0], ToolFailed)
+    assert "in use by one or more processes" in error_of(acted)
 
 
 def test_a_reset_without_its_tool_is_refused(host_nvml: Nvml, root: Path) -> None:

@@ -8,7 +8,7 @@ import os
 import pickle
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,17 +62,18 @@ class Nvml:
         answers: list[Answer] = pickle.loads(done.stdout)  # noqa: S301  # written by our own child
         return answers
 
-    def act(self, root: Path, configuration: str, *acts: tuple[str, ...]) -> "Acted":
+    def act(self, root: Path, configuration: str, *acts: tuple[str, ...], **given: str) -> "Acted":
         """Do something with the first card, one act after the other, each found anew as the agent does it.
 
         :param acts: the name of a method of the driver and what it takes: ``("partition", {"3g.20gb": 1})``
+        :param given: options of the driver
         """
         file = self.directory / "nvml-acts.conf"
         file.write_text(configuration)
         done = subprocess.run(
             [sys.executable, __file__, "--act", root, file],
             env={**os.environ, "LD_LIBRARY_PATH": str(self.library)},
-            input=pickle.dumps(acts),
+            input=pickle.dumps((acts, given)),
             stdout=subprocess.PIPE,
             check=True,
         )
@@ -120,17 +121,19 @@ class Acted:
     """What the stand-in for the driver remembers afterwards."""
 
 
-def _acting(root: str, configuration: str, acts: Sequence[tuple[str, ...]]) -> tuple[object, ...]:
+def _acting(
+    root: str, configuration: str, asked: tuple[Sequence[tuple[str, ...]], Mapping[str, str]]
+) -> tuple[object, ...]:
     os.environ["NVML_STUB_CONF"] = configuration
+    acts, given = asked
     said: list[str] = []
-    errors = [_error(root, act, said) for act in acts]
+    errors = [_error(_driver(root, **given), act, said) for act in acts]
     devices = _driver(root).discover()
     return tuple(errors), tuple(said), devices, Path(configuration).read_text()
 
 
-def _error(root: str, act: tuple[str, ...], said: list[str]) -> AccelError | None:
+def _error(driver: NvidiaDriver, act: tuple[str, ...], said: list[str]) -> AccelError | None:
     name, *arguments = act
-    driver = _driver(root)
     device, *_ = driver.discover()
     try:
         getattr(driver, name)(device, *arguments, lambda message, _fraction=None: said.append(message))
@@ -164,8 +167,8 @@ def _listened(root: str, configuration: str, events: str) -> int:
     return len(told)
 
 
-def _driver(root: str) -> NvidiaDriver:
-    return NvidiaDriver(Host(name="node-1", root=Path(root)), options(NvidiaDriver), library=pynvml)
+def _driver(root: str, **given: str) -> NvidiaDriver:
+    return NvidiaDriver(Host(name="node-1", root=Path(root)), options(NvidiaDriver, **given), library=pynvml)
 
 
 def _child(root: str, configurations: Sequence[str]) -> list[Answer]:

@@ -108,8 +108,13 @@ class NvidiaDriver(PciActs):
     def reset(self, device: Device, progress: Progress) -> None:
         """Reset a GPU, as ``nvidia-smi --gpu-reset`` does: nothing may use it, nor what is linked to it.
 
+        The kernel resets one that NVML does not see, such as one that a guest has had.
+
         :raises ToolFailed: it was refused
         """
+        if not device.identity.startswith(_UUID_PREFIX):
+            super().reset(device, progress)
+            return
         progress("resetting", None)
         self._host.privileged.run(self._options.nvidia_smi, "--gpu-reset", f"--id={_uuid(device)}", timeout_seconds=120)
         gpu = self._gpu(device)
