@@ -265,9 +265,7 @@ def test_a_reset_is_nvidia_smis_and_leaves_the_default_compute_mode(
 
 def test_a_reset_that_is_refused_says_what_the_tool_said(host_nvml: Nvml, root: Path, tmp_path: Path) -> None:
     tool = tmp_path / "nvidia-smi"
-    tool.write_text(
-        "#!/bin/sh\necho 'GPU 0 is currently in use by one or more processes' >&2\nexit 255\n"
-    )
+    tool.write_text("#!/bin/sh\necho 'GPU 0 is currently in use by one or more processes' >&2\nexit 255\n")
     tool.chmod(0o755)
 
     acted = host_nvml.act(root, WHOLE, ("reset",), nvidia_smi=str(tool))
