@@ -161,7 +161,8 @@ def tabled(table: str) -> Scheme | None:
 
 def table_of(scheme: Scheme) -> str:
     """The table that has exactly the profiles of a scheme; empty where none has."""
-    return _TABLES.get(_key(scheme), "")
+    own = next((found.table for found in _MODELS if tabled(found.table) is scheme), "")
+    return own or _TABLES.get(_key(scheme), "")  # the key is dear, and most schemes are tables of ours
 
 
 def gigabytes_of(memory_bytes: int, card_memory_bytes: int) -> int:
