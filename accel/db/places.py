@@ -5,8 +5,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import ColumnElement, Connection, bindparam, exists, func, select
+from sqlalchemy import ColumnElement, Connection, bindparam, case, exists, func, select
 
+from accel.db.fences import FENCE
 from accel.db.named import Named
 from accel.db.paging import AnySelect
 from accel.db.same_thing import held_through_another_handle
@@ -223,14 +224,15 @@ def obstacles(place: Place) -> Iterator[str]:
 
 def why_none_is_free(connection: Connection, place: Place, wanted: int) -> str:
     """In words, why a place has fewer free handles than are wanted."""
-    total, held = connection.execute(
-        select(func.count(AttachHandle.id), func.count(Holder.id))
+    total, held, fenced = connection.execute(
+        select(func.count(AttachHandle.id), func.count(Holder.id), func.count(case((Holder.kind == FENCE, Holder.id))))
         .outerjoin(Holder, Holder.attach_handle_id == AttachHandle.id)
         .where(AttachHandle.deployable_id == place.deployable_id, AttachHandle.presence == Presence.PRESENT)
     ).one()
     return (
         f"{place.name} (provider {place.provider}) has {total - held} free of {total} attach handles"
-        f"{', some of which stand for what is held through a lost device' if total - held >= wanted else ''}; "
+        f"{', some of which stand for what is held through a lost device' if total - held >= wanted else ''}"
+        f"{f', and {fenced} fenced by jobs on device {place.device_uuid}' if fenced else ''}; "
         f"{wanted} wanted"
     )
 

@@ -73,6 +73,19 @@ def test_started_again_it_knows_the_same_devices(tmp_path: Path) -> None:
     assert len(found[0]) == 1
 
 
+def test_what_is_handed_out_is_made_ready_and_scrubbed_before_anybody_else_gets_it(tmp_path: Path) -> None:
+    fleet, config = tmp_path / "fleet.yaml", tmp_path / "accel.conf"
+    fleet.write_text("nodes: [{name: sim-1, cards: [{model: L40S}]}]\n")
+    config.write_text("[conductor]\nprepare = PCI\nscrub = GPU:zero\n")
+    with running(tmp_path / "state", "--no-host", "--fleet", fleet, "--config-file", config) as (_, endpoint):
+        ask(endpoint, "claim", "--model", "L40S", "--consumer", "training")
+        until(lambda: [claim["state"] for claim in ask(endpoint, "claim", "list")] == ["ready"])
+        subprocess.run([ACCEL, "--endpoint", endpoint, "claim", "release", "training"], check=True)
+        ask(endpoint, "claim", "--model", "L40S", "--wait", "60s")
+        jobs = [(job["kind"], job["state"]) for job in ask(endpoint, "job", "list")]
+    assert jobs[:3] == [("prepare", "done"), ("release", "done"), ("scrub", "done")]
+
+
 def test_what_was_claimed_for_a_while_is_free_soon_after(tmp_path: Path) -> None:
     fleet = tmp_path / "fleet.yaml"
     fleet.write_text(FLEET)

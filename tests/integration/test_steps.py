@@ -160,7 +160,7 @@ def test_a_scrub_that_fails_fences_the_handle_and_frees_the_request(how: str, no
 
     [job] = node.all_jobs()
     assert (node.site.states(uuid), node.holders()) == (["Unbound"], [("fence", job.uuid)])
-    assert "0 free of 1" in again(node)
+    assert f"0 free of 1 attach handles, and 1 fenced by jobs on device {job.device_uuid}" in again(node)
 
 
 def test_an_operator_does_a_failed_scrub_again_and_the_handle_is_offered(node: WorkedNode) -> None:

@@ -13,6 +13,7 @@ from support.waiting import until
 from accel.agent.jobs.acts import ProcessActs
 from accel.agent.jobs.desk import Desk, Surroundings
 from accel.agent.jobs.store import Store
+from accel.agent.probe import Setup
 from accel.agent.runner import ProcessRunner
 from accel.drivers.base import Host
 from accel.model.job import JobKind, JobOrder
@@ -32,6 +33,12 @@ class Node:
         self.looks = 0
         ProcessRunner(setups("test-able", host=self.host), timeout_seconds=30).start()
         self.desk = self.new_desk()
+
+    @property
+    def setup(self) -> Setup:
+        """The driver on its host."""
+        [setup] = setups("test-able", host=self.host)
+        return setup
 
     def new_desk(self) -> Desk:
         """A desk over what is on disk, open."""
