@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from functools import partial
 from operator import attrgetter
 
-from accel.db import taking
+from accel.db import claims, requests, taking
+from accel.db.claims import Changes, Deleted, Deletion
 from accel.db.engine import Database
+from accel.db.requests import Asked, RequestRow
 from accel.db.sharing import Shared
 from accel.db.taking import Intent, Made
 from accel.db.transitions import Terms
@@ -24,12 +26,25 @@ class Claiming:
     conductors: Claims
     take: Shared[Intent, Made]
     """Makes claims of placement."""
+    create: Shared[Asked, list[RequestRow]]
+    """Makes accelerator requests."""
+    change: Shared[Changes, list[str]]
+    """Binds and unbinds them."""
+    delete: Shared[Deletion, Deleted]
+    """Deletes them."""
 
     @classmethod
     def over(cls, database: Database, terms: Terms, conductors: Claims) -> "Claiming":
         """What works on a database."""
-        take = Shared(database, partial(taking.take_together, terms=terms), names=attrgetter("names"))
-        return cls(terms=terms, conductors=conductors, take=take)
+        names = attrgetter("names")
+        return cls(
+            terms=terms,
+            conductors=conductors,
+            take=Shared(database, partial(taking.take_together, terms=terms), names=names),
+            create=Shared(database, requests.create_together, names=lambda _asked: ()),
+            change=Shared(database, partial(claims.change_together, terms=terms), names=names),
+            delete=Shared(database, claims.delete_together, names=names),
+        )
 
     def leave_to_conductors(self) -> None:
         """Let a conductor know that there is something to do; it is done later when none gets to know."""

@@ -110,7 +110,7 @@ def mend(
         case FindingKind.REQUEST_HOLDS_NOTHING:
             _forfeit(connection, requests, terms, origin)
         case FindingKind.INSTANCE_GONE:
-            return claims.remove(connection, [row for row in requests if row.instance_uuid in gone], origin=origin)
+            return claims.remove(connection, [(row, origin) for row in requests if row.instance_uuid in gone])
     return []
 
 
@@ -140,11 +140,11 @@ def _forfeit(connection: Connection, requests: Sequence[LockedRequest], terms: T
     empty_handed = [row for row in requests if row.state in HOLDING and row.id not in held]
     for row in empty_handed:
         if row.state == RequestState.DELETING:
-            transitions.move(connection, Act.FINISH_DELETE, [Move(row, {}, None)], origin=origin)
+            transitions.move(connection, Act.FINISH_DELETE, [Move(row, {}, None, origin)])
         else:
             values = RESTING | {"reason": _FORFEITED, "steps": []}
-            failed = [Move(row, values, None)]
-            transitions.move(connection, Act.FORFEIT, failed, origin=origin, tells_nova=terms.tells_nova)
+            failed = [Move(row, values, None, origin)]
+            transitions.move(connection, Act.FORFEIT, failed, tells_nova=terms.tells_nova)
 
 
 def _of_holders(connection: Connection) -> Iterator[Finding]:

@@ -95,7 +95,7 @@ def _lock(connection: Connection, uuid: str, scope: Scope) -> ClaimRow:
 def _release(connection: Connection, rows: Sequence[ClaimRow], kind: EventKind, origin: Origin) -> list[str]:
     keys = [row.id for row in rows]
     nodes = connection.execute(_NODES, {"claims": keys}).all()
-    left = claims.remove(connection, transitions.lock_of_claims(connection, keys), origin=origin)
+    left = claims.remove(connection, [(row, origin) for row in transitions.lock_of_claims(connection, keys)])
     connection.execute(_DELETE, {"claims": keys})
     entries = [
         entry

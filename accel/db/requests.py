@@ -1,6 +1,6 @@
 """Accelerator requests as the API makes and reads them. What they hold is given and taken in ``accel.db.claims``."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import uuid4
@@ -14,7 +14,7 @@ from accel.db.paging import AnySelect, Listing, ListQuery, Page, as_stored
 from accel.db.refs import may_be_called
 from accel.db.scope import Scope
 from accel.db.tables import AcceleratorRequest, AttachHandle, Holder, PlacementClaim
-from accel.errors import InvalidValue, NotFound
+from accel.errors import AccelError, InvalidValue, NotFound
 from accel.model.event import EventKind
 from accel.model.request import RESOLVED, RequestState, Wanted, accelerators_of, amounts_of
 
@@ -111,6 +111,17 @@ def get(connection: Connection, uuid: str, *, scope: Scope) -> RequestRow:
     return RequestRow._make(found)
 
 
+class Asked(NamedTuple):
+    """What a caller asks for."""
+
+    profile: str
+    """The name of a device profile."""
+    project_id: str
+    """The project that the requests belong to."""
+    scope: Scope
+    origin: Origin
+
+
 def create(
     connection: Connection, profile_name: str, *, project_id: str, scope: Scope, origin: Origin
 ) -> list[RequestRow]:
@@ -120,37 +131,63 @@ def create(
     :raises NotFound: there is no such device profile
     :raises InvalidValue: it asks for more than can be asked for at once
     """
-    profile = profiles.get_by_name(connection, profile_name, scope=scope)
-    _check_amount(profile.name, profile.groups)
-    rows = [_new_row(profile, wanted, project_id, origin.at) for wanted in accelerators_of(tuple(profile.groups))]
-    if rows:
-        connection.execute(_CREATE, [_values(row, profile.id) for row in rows])
-        record(connection, EventKind.REQUEST_CREATED, [(row, None, _told(row)) for row in rows], origin=origin)
-    return rows
+    [made] = create_together(connection, [Asked(profile_name, project_id, scope, origin)])
+    if isinstance(made, AccelError):
+        raise made
+    return made
 
 
-def record(
-    connection: Connection,
-    kind: EventKind,
-    changes: Iterable[tuple[RequestRow, dict[str, Any] | None, dict[str, Any] | None]],
-    *,
-    origin: Origin,
-) -> None:
-    """Write an event for each request with what was before and what is after."""
-    entries = [
-        Entry(
-            kind=kind,
-            subject=row.uuid,
-            source=origin.source,
-            node=row.hostname,
-            before=before,
-            after=after,
-            request_id=origin.request_id,
-            project_id=row.project_id,
-        )
-        for row, before, after in changes
-    ]
-    history.write(connection, entries, origin.at)
+def create_together(connection: Connection, asked: Sequence[Asked]) -> list[list[RequestRow] | AccelError]:
+    """Make what callers ask for; a profile is read once for all that ask for it and see the same.
+
+    :return: for each what ``create`` gives or raises
+    """
+    found = {key: _profile(connection, *key) for key in dict.fromkeys((each.profile, each.scope) for each in asked)}
+    outcomes = [_made(found[each.profile, each.scope], each) for each in asked]
+    values = [value for outcome in outcomes if isinstance(outcome, _Made) for value in outcome.values]
+    if values:
+        connection.execute(_CREATE, values)
+        entries = [entry for outcome in outcomes if isinstance(outcome, _Made) for entry in outcome.entries]
+        history.write(connection, entries, max(each.origin.at for each in asked))
+    return [outcome.rows if isinstance(outcome, _Made) else outcome for outcome in outcomes]
+
+
+class _Made(NamedTuple):
+    """Requests, what is written of them, and the events that tell of them."""
+
+    rows: list[RequestRow]
+    values: list[dict[str, Any]]
+    entries: list[Entry]
+
+
+def _profile(connection: Connection, name: str, scope: Scope) -> profiles.ProfileRow | AccelError:
+    try:
+        profile = profiles.get_by_name(connection, name, scope=scope)
+        _check_amount(profile.name, profile.groups)
+    except AccelError as error:
+        return error
+    return profile
+
+
+def _made(profile: profiles.ProfileRow | AccelError, asked: Asked) -> _Made | AccelError:
+    if isinstance(profile, AccelError):
+        return profile
+    wanted = accelerators_of(tuple(profile.groups))
+    rows = [_new_row(profile, one, asked.project_id, asked.origin.at) for one in wanted]
+    return _Made(rows, [_values(row, profile.id) for row in rows], [_created(row, asked.origin) for row in rows])
+
+
+def _created(row: RequestRow, origin: Origin) -> Entry:
+    return Entry(
+        kind=EventKind.REQUEST_CREATED,
+        subject=row.uuid,
+        source=origin.source,
+        node=row.hostname,
+        after={"state": row.state, "device_profile": row.profile_name, "resource_class": row.resource_class},
+        request_id=origin.request_id,
+        project_id=row.project_id,
+        at=origin.at,
+    )
 
 
 def _visible(scope: Scope) -> AnySelect:
@@ -198,7 +235,3 @@ _KEPT = (
 def _values(row: RequestRow, profile_id: int) -> dict[str, Any]:
     values = {name: getattr(row, name) for name in _KEPT}
     return values | {"profile_id": profile_id, "steps": [], "created_at": row.created_at.replace(tzinfo=UTC)}
-
-
-def _told(row: RequestRow) -> dict[str, Any]:
-    return {"state": row.state, "device_profile": row.profile_name, "resource_class": row.resource_class}

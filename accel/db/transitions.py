@@ -124,6 +124,8 @@ class Move(NamedTuple):
     """What else of its row changes: the same columns for all that move together."""
     handle: HeldHandle | None
     """What it holds then, or has held until now."""
+    origin: Origin
+    """Who moves it."""
 
 
 # Statements are made once: making one costs as much as sending it.
@@ -222,7 +224,7 @@ def check(act: Act, requests: Iterable[LockedRequest]) -> None:
             raise Conflict(f"accelerator request {request.uuid} is {request.state}: cannot {act}")
 
 
-def move(connection: Connection, act: Act, moves: Sequence[Move], *, origin: Origin, tells_nova: bool = False) -> None:
+def move(connection: Connection, act: Act, moves: Sequence[Move], *, tells_nova: bool = False) -> None:
     """Let something happen to requests: state, holder, event and notification in one go.
 
     :param tells_nova: whether there is a Nova that wants to know
@@ -231,20 +233,21 @@ def move(connection: Connection, act: Act, moves: Sequence[Move], *, origin: Ori
     if not moves:
         return
     transition = TRANSITIONS[act]
-    check(act, (request for request, _, _ in moves))
+    check(act, (its.request for its in moves))
     if transition.after not in HOLDING:
         _give_back(connection, moves)
     if transition.after is None:
-        changed = _DELETE.execute(connection, [request.id for request, _, _ in moves]).rowcount
+        changed = _DELETE.execute(connection, [its.request.id for its in moves]).rowcount
     else:
-        changed = _update(connection, transition.after, moves, origin.at)
+        changed = _update(connection, transition.after, moves)
     if changed != len(moves):
         raise Conflict(f"{len(moves) - changed} accelerator requests have changed meanwhile: cannot {act}")
-    _record(connection, transition.after, moves, origin)
+    now = max(its.origin.at for its in moves)
+    _record(connection, transition.after, moves, now)
     if transition.after not in HOLDING:
-        placement_nodes.mark(connection, _nodes_of_reservations(moves), origin.at)
+        placement_nodes.mark(connection, _nodes_of_reservations(moves), now)
     if tells_nova:
-        _notify(connection, transition.after, moves, origin.at)
+        _notify(connection, transition.after, moves, now)
 
 
 def _made(found: Iterable[Row[*tuple[Any, ...]]]) -> list[LockedRequest]:
@@ -252,7 +255,7 @@ def _made(found: Iterable[Row[*tuple[Any, ...]]]) -> list[LockedRequest]:
 
 
 def _give_back(connection: Connection, moves: Iterable[Move]) -> None:
-    holding = [request.id for request, _, _ in moves if request.state in HOLDING]
+    holding = [its.request.id for its in moves if its.request.state in HOLDING]
     if holding:
         _GIVE_BACK.execute(connection, holding)
 
@@ -261,17 +264,17 @@ def _nodes_of_reservations(moves: Iterable[Move]) -> set[str]:
     """The nodes of which Placement has had something reserved for requests that held it for no instance of Nova's."""
     return {
         request.hostname
-        for request, _, _ in moves
+        for request in (its.request for its in moves)
         if request.hostname is not None and request.instance_uuid is None and request.state in HOLDING
     }
 
 
-def _update(connection: Connection, state: RequestState, moves: Sequence[Move], now: datetime) -> int:
+def _update(connection: Connection, state: RequestState, moves: Sequence[Move]) -> int:
     """Write the new states, each only over the one that was seen; gives how many were written."""
     rows = [
-        {"its_id": request.id, "its_state": request.state, "new_state": state, "new_updated_at": now}
+        {"its_id": request.id, "its_state": request.state, "new_state": state, "new_updated_at": origin.at}
         | {f"new_{name}": value for name, value in values.items()}
-        for request, values, _ in moves
+        for request, values, _, origin in moves
     ]
     statement = _updating(tuple(moves[0].values))
     return connection.execute(statement, rows, execution_options={"preserve_rowcount": True}).rowcount
@@ -285,7 +288,7 @@ def _updating(names: tuple[str, ...]) -> Update:
     return update(AcceleratorRequest).where(AcceleratorRequest.id == bindparam("its_id"), is_as_seen).values(changed)
 
 
-def _record(connection: Connection, state: RequestState | None, moves: Iterable[Move], origin: Origin) -> None:
+def _record(connection: Connection, state: RequestState | None, moves: Iterable[Move], now: datetime) -> None:
     entries = [
         Entry(
             kind=_KINDS[state],
@@ -297,10 +300,11 @@ def _record(connection: Connection, state: RequestState | None, moves: Iterable[
             after=_told(request, state, values, handle) if state is not None else None,
             request_id=origin.request_id,
             project_id=request.project_id,
+            at=origin.at,
         )
-        for request, values, handle in moves
+        for request, values, handle, origin in moves
     ]
-    history.write(connection, entries, origin.at)
+    history.write(connection, entries, now)
 
 
 def _told(
@@ -322,6 +326,6 @@ def _notify(connection: Connection, state: RequestState | None, moves: Iterable[
         return
     told = (
         Notification(request_uuid=request.uuid, instance_uuid=request.instance_uuid or "", status=status)
-        for request, _, _ in moves
+        for request in (its.request for its in moves)
     )
     notifications.add(connection, told, now)

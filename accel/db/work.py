@@ -87,8 +87,8 @@ def finish(connection: Connection, work: Work, *, terms: Terms, origin: Origin, 
         RequestState.DELETING: (Act.FINISH_DELETE, {}),
     }[RequestState(request.state)]
     _fence(connection, request, fence, origin)
-    changed = Move(request, values, work.handle)
-    move(connection, act, [changed], origin=origin, tells_nova=terms.tells_nova)
+    changed = Move(request, values, work.handle, origin)
+    move(connection, act, [changed], tells_nova=terms.tells_nova)
     return True
 
 
@@ -102,8 +102,8 @@ def fail(connection: Connection, work: Work, reason: str, *, terms: Terms, origi
     if request is None:
         return False
     _fence(connection, request, fence, origin)
-    failed = Move(request, RESTING | {"reason": reason, "steps": []}, work.handle)
-    move(connection, Act.FAIL_BIND, [failed], origin=origin, tells_nova=terms.tells_nova)
+    failed = Move(request, RESTING | {"reason": reason, "steps": []}, work.handle, origin)
+    move(connection, Act.FAIL_BIND, [failed], tells_nova=terms.tells_nova)
     return True
 
 

@@ -185,7 +185,7 @@ class Site:
             of_instance = f"{instance}-{self.name}"
             rows = lock_of_instance(connection, of_instance, scope=scope) if instance else []
             rows += lock(connection, uuids, scope=scope)
-            left = claims.remove(connection, rows, origin=self.origin)
+            left = claims.remove(connection, [(row, self.origin) for row in rows])
             then()
             return left
 

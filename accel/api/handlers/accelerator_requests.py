@@ -1,7 +1,8 @@
 """Accelerator requests: make, list, show, bind, unbind, delete."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from accel.api import identity
@@ -12,9 +13,10 @@ from accel.api.uuids import checked_uuid
 from accel.api.views import accelerator_requests as views
 from accel.api.views import collection
 from accel.db import claims, requests, transitions
+from accel.db.claims import Changes, Deletion
 from accel.db.engine import Connection
 from accel.db.paging import Page
-from accel.db.requests import RequestRow
+from accel.db.requests import Asked, RequestRow
 from accel.db.scope import EVERYTHING
 from accel.db.transitions import LockedRequest
 from accel.errors import InvalidValue, NotFound
@@ -62,11 +64,7 @@ def create(call: Call) -> dict[str, Any]:
             raise InvalidValue("device_profile_name", name, "a name")
         (name,) = name
     project_id = call.context.project_id or ""  # the policy lets nobody through who acts for none
-    rows = call.database.write(
-        lambda connection: requests.create(
-            connection, name, project_id=project_id, scope=call.scope, origin=call.origin
-        )
-    )
+    rows = call.claiming.create(Asked(name, project_id, call.scope, call.origin))
     return {"arqs": [_body(call, row) for row in rows]}
 
 
@@ -83,9 +81,7 @@ def change(call: Call) -> None:
     if len({wanted.request for wanted in changes}) < len(changes):
         raise BadRequest("An accelerator request is named twice")
     terms = call.claiming.terms
-    left = call.database.write(
-        lambda connection: claims.change(connection, changes, scope=call.scope, terms=terms, origin=call.origin)
-    )
+    left = call.claiming.change(Changes(changes, call.scope, call.origin))
     if left or (terms.tells_nova and any(wanted.target is not None for wanted in changes)):
         call.claiming.leave_to_conductors()
 
@@ -112,7 +108,14 @@ def delete_several(call: Call) -> None:
             "Deleting the accelerator requests of an instance requires a service token: use the Compute API"
         )
     instance = _instance(call, named["instance"])
-    _remove(call, lambda connection: transitions.lock_of_instance(connection, instance, scope=EVERYTHING))
+
+    def transaction(connection: Connection) -> list[str]:
+        found = transitions.lock_of_instance(connection, instance, scope=EVERYTHING)
+        transitions.check_alone(found)
+        return claims.remove(connection, [(request, call.origin) for request in found])
+
+    if call.database.write(transaction):
+        call.claiming.leave_to_conductors()
 
 
 def _delete(call: Call, named: str) -> None:
@@ -123,26 +126,13 @@ def _delete(call: Call, named: str) -> None:
     uuids = [_usual(uuid) for uuid in named.split(",")]
     if len(uuids) > _MOST_DELETED:
         raise BadRequest(f"{len(uuids)} accelerator requests are named; {_MOST_DELETED} can be deleted at once")
-    found = _remove(call, lambda connection: transitions.lock(connection, uuids, scope=call.scope))
-    known = {request.uuid for request in found}
+    deleted = call.claiming.delete(Deletion(uuids, call.scope, call.origin, partial(_check_unbound, call)))
+    if deleted.left:
+        call.claiming.leave_to_conductors()
+    known = {request.uuid for request in deleted.found}
     for uuid in uuids:
         if uuid not in known:
             raise NotFound("accelerator request", uuid)
-
-
-def _remove(call: Call, lock: Callable[[Connection], Sequence[LockedRequest]]) -> Sequence[LockedRequest]:
-    """Delete requests in one transaction; those that need work on their node first are left to a conductor."""
-
-    def transaction(connection: Connection) -> tuple[Sequence[LockedRequest], list[str]]:
-        found = lock(connection)
-        _check_unbound(call, found)
-        transitions.check_alone(found)
-        return found, claims.remove(connection, found, origin=call.origin)
-
-    found, left = call.database.write(transaction)
-    if left:
-        call.claiming.leave_to_conductors()
-    return found
 
 
 def _check_unbound(call: Call, found: Sequence[LockedRequest]) -> None:
