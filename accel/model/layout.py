@@ -1,15 +1,16 @@
 """Which layouts a device can have, how it comes from the one that it has to one that is wanted, and why it cannot.
 
-Pure functions over ``accel.model.partition``, for every scheme alike. Devices have a handful of slices, so everything
-is tried: an answer is exact, and the change that is found is the smallest there is. What is kept stays as it is, with
+Pure functions over ``accel.model.partition``, for every scheme alike. Where a device has a handful of slices, all is
+tried: an answer is exact, and the change that is found is the smallest there is. Where it has many, as a card has
+virtual functions, they are alike, and the first way that is found is as good as any. What is kept stays as it is, with
 whoever has it; what is held is never moved.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from itertools import combinations
+from itertools import combinations, islice
 
 from accel.model.partition import Cut, Layout, Part, Place, Profile, Scheme, layout_text
 
@@ -32,6 +33,11 @@ class Rule(StrEnum):
     HELD = "held"
     """It would be possible if a part that is held were not where it is."""
 
+
+_FEW_SLICES = 16
+_FEW_PARTS = 10
+_MOST_WAYS = 5000
+"""Beyond these the slices of a device are many, and are not all tried."""
 
 _Wanted = Sequence[tuple[Profile, int]]
 
@@ -77,7 +83,7 @@ class Change:
 
 def impossible(scheme: Scheme, layout: Layout) -> Impossible | None:
     """Why no device of a scheme can have a layout; None: it can."""
-    return _broken_rule(scheme, layout) or (None if _spots(scheme, layout, ()) else _no_places(scheme, layout))
+    return _broken_rule(scheme, layout) or (None if _fits(scheme, layout, ()) else _no_places(scheme, layout))
 
 
 def change(cut: Cut, layout: Layout, *, held: Collection[str] = ()) -> Change | Impossible:
@@ -126,7 +132,7 @@ def room(cut: Cut, profile: str) -> int:
     there = Counter(part.profile for part in parts)
     for count in range(found.most - there[profile], 0, -1):
         layout = {**there, profile: there[profile] + count}
-        if not _broken_rule(cut.scheme, layout) and _spots(cut.scheme, layout, parts):
+        if not _broken_rule(cut.scheme, layout) and _fits(cut.scheme, layout, parts):
             return count
     return 0
 
@@ -135,7 +141,10 @@ def making_order(scheme: Scheme, wanted: Layout, kept: Sequence[Part] = ()) -> t
     """An order of making parts that leads to a layout wherever the device puts each of them; None where there is none.
 
     Drivers that are too old to be told places choose them themselves. The larger ones come first where that will do.
+    Devices of many slices are told places: for them none is looked for.
     """
+    if scheme.slices > _FEW_SLICES:
+        return None
     return _safe(scheme, frozenset({_taken(scheme, kept)}), _sorted(scheme, wanted))
 
 
@@ -212,15 +221,24 @@ def _most_kept(cut: Cut, layout: Layout, held: frozenset[str]) -> tuple[Part, ..
     parts = cut.parts or ()
     fixed = tuple(part for part in parts if part.id in held)
     free = tuple(part for part in parts if part.id not in held and part.profile in layout)
-    choices = sorted(
-        (chosen for count in range(len(free) + 1) for chosen in combinations(free, count)),
-        key=lambda chosen: -_size(cut.scheme, chosen),
-    )
-    for chosen in choices:
+    for chosen in _choices(cut.scheme, free, layout):
         kept = fixed + chosen
-        if _is_within(kept, layout) and _spots(cut.scheme, layout, kept):
+        if _is_within(kept, layout) and _fits(cut.scheme, layout, kept):
             return kept
     return None
+
+
+def _choices(scheme: Scheme, free: Sequence[Part], layout: Layout) -> Iterable[tuple[Part, ...]]:
+    """Which of the free parts may be kept, those first that have the most slices together."""
+    if len(free) <= _FEW_PARTS:
+        subsets = (chosen for count in range(len(free) + 1) for chosen in combinations(free, count))
+        return sorted(subsets, key=lambda chosen: -_size(scheme, chosen))
+    wanted, most = Counter(layout), []
+    for part in free:
+        if wanted[part.profile] > 0:
+            wanted[part.profile] -= 1
+            most.append(part)
+    return [tuple(most), ()]
 
 
 def _is_within(kept: Sequence[Part], layout: Layout) -> bool:
@@ -234,7 +252,8 @@ def _size(scheme: Scheme, parts: Sequence[Part]) -> int:
 
 def _to_make(scheme: Scheme, layout: Layout, kept: Sequence[Part]) -> tuple[New, ...]:
     """What has to be made, where it leaves the most places for others, in an order that is safe if there is one."""
-    spots = max(_spots(scheme, layout, kept), key=lambda found: _left(scheme, found, kept))
+    ways = islice(_spots(scheme, layout, kept), _MOST_WAYS)
+    spots = max(ways, key=lambda found: _left(scheme, found, kept))
     missing = Counter(layout) - Counter(part.profile for part in kept)
     order = making_order(scheme, missing, kept) or _sorted(scheme, missing)
     waiting = {name: [spot.place for spot in spots if spot.profile == name] for name in missing}
@@ -247,10 +266,15 @@ def _left(scheme: Scheme, spots: Sequence[New], kept: Sequence[Part]) -> int:
     return sum(place.size for profile in scheme.profiles for place in profile.places if taken.isdisjoint(place.slices))
 
 
-def _spots(scheme: Scheme, layout: Layout, kept: Sequence[Part]) -> list[tuple[New, ...]]:
+def _fits(scheme: Scheme, layout: Layout, kept: Sequence[Part]) -> bool:
+    """Whether there is a way to lay what is missing beside what is kept."""
+    return next(_spots(scheme, layout, kept), None) is not None
+
+
+def _spots(scheme: Scheme, layout: Layout, kept: Sequence[Part]) -> Iterator[tuple[New, ...]]:
     """All ways to lay what is missing beside what is kept."""
     missing = Counter(layout) - Counter(part.profile for part in kept)
-    return [tuple(found) for found in _laid(scheme, _sorted(scheme, missing), _taken(scheme, kept), -1)]
+    return (tuple(found) for found in _laid(scheme, _sorted(scheme, missing), _taken(scheme, kept), -1))
 
 
 def _laid(scheme: Scheme, names: Sequence[str], taken: frozenset[int], after: int) -> Iterator[list[New]]:

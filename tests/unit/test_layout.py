@@ -277,6 +277,25 @@ def test_some_layouts_are_reached_in_one_order_only_and_some_in_none() -> None:
     assert making_order(A100, {"1g.5gb": 1, "2g.10gb": 3}) == ("2g.10gb", "2g.10gb", "2g.10gb", "1g.5gb")
 
 
+def test_a_card_with_many_functions_is_cut_as_one_with_few() -> None:
+    functions = tuple(range(64))
+    scheme = Scheme(
+        name="vgpu",
+        profiles=tuple(
+            Profile(name=f"L40S-{size}C", most=48 // size, starts=functions, size=1, takes={"gigabytes": size})
+            for size in (1, 2, 4)
+        ),
+    )
+    before = cut(scheme, *(f"L40S-1C@{number}" for number in range(40)))
+
+    found = changed(before, {"L40S-1C": 20, "L40S-2C": 10, "L40S-4C": 2})
+
+    assert (len(found.kept), len(found.destroyed), len(found.made)) == (20, 20, 12)
+    assert len({part.start for part in found.kept} | {new.place.start for new in found.made}) == 32
+    assert refused(before, {"L40S-4C": 10, "L40S-1C": 20}).rule is Rule.SHARED
+    assert room(before, "L40S-4C") == 2
+
+
 # --- how many more ---
 
 
