@@ -23,6 +23,8 @@ FLEET = ROOT / "etc" / "accel" / "fleets" / "demo.yaml"
 CAPTURED_HOST = ROOT / "tests" / "data" / "hosts" / "qemu-2numa-boot" / "qemu-2numa-boot.tar.gz"
 NO_PLACEMENT = 5
 CONFLICT = 6
+FAILED = 1
+HOW_IT_WENT = ("-c", "kind", "-c", "state", "-c", "message", "-c", "fraction", "-c", "error_text")
 PLACE = "h100-01/0000:13:00.0"
 LINKED = ("--type", "GPU", "--model", "H100", "--near", "linked")
 NEW_NODES = """nodes:
@@ -68,6 +70,7 @@ def tour(fleet: Path) -> None:
     wait_for_event("device.returned", card)
     show("request", "delete", request)
     show("who", PLACE)
+    operate()
     say("All that has happened to it")
     show("event", "list", "--device", card[:8])
 
@@ -102,6 +105,22 @@ def claim() -> str:
     second = accel("request", "create", "gpu", "-f", "value", "-c", "uuid")[:8]
     show_refused(CONFLICT, "request", "bind", second, "--device", PLACE, "--instance", "vm-2")
     return first
+
+
+def operate() -> None:
+    """Have something done to a card, and follow it."""
+    say("What its user has left is taken out before others get it: a job, which is verified before it counts as done")
+    show("job", "wait", ordered("device", "scrub", PLACE, "--method", "zero"), "--for", "1m", *HOW_IT_WENT)
+    say("Another way than its driver knows is refused, with those that it knows, and the card is as it was")
+    job = ordered("device", "scrub", PLACE, "--method", "shred")
+    show_refused(FAILED, "job", "wait", job, "--for", "1m")
+
+
+def ordered(*words: str) -> str:
+    """Order a job as a person would; what to call it."""
+    said = accel(*words)
+    print(f"$ accel {' '.join(words)}\n{said.rstrip()}", flush=True)
+    return said.split()[1][:8]
 
 
 def main() -> int:
