@@ -76,7 +76,10 @@ class Cutter:
         progress("undoing what was done", None)
         with suppress(AccelError):
             self._bring_back(before)
-        now = self._read()
+        try:
+            now = self._read()
+        except AccelError as silence:
+            raise ActFailed(f"{error}; what the card has now is not told: {silence}") from error
         if Counter(_places(now)) == Counter(_places(before)) and (now.parts is None) == (before.parts is None):
             raise ActRefused(f"{error}; the card is as it was, with {_text(before)}") from error
         raise ActFailed(f"{error}; the card has {_text(now)}, and had {_text(before)}") from error
