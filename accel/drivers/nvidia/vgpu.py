@@ -13,7 +13,7 @@ from itertools import chain
 from accel.drivers.acts import Progress
 from accel.drivers.base import Host
 from accel.drivers.sysfs import PciFunction, read_text
-from accel.errors import AccelError, ActFailed, ActRefused, LayoutImpossible, NotVerified
+from accel.errors import AccelError, ActFailed, ActNotSupported, ActRefused, LayoutImpossible, NotVerified
 from accel.model.address import PciAddress
 from accel.model.layout import Change, Impossible, change
 from accel.model.partition import Cut, Layout, Part, Profile, Scheme
@@ -98,13 +98,16 @@ def cut(host: Host, card: PciFunction, memory_bytes: int | None, layout: Layout,
     """Give virtual functions these types, the fewest of them changed.
 
     :param layout: nothing: none has any
+    :raises ActNotSupported: there are no types to choose from
     :raises LayoutImpossible: they cannot have these
     :raises ActRefused: the vGPU manager refuses, and the types are as they were
     :raises ActFailed: it refuses, and they are not as they were
     """
     before = functions_of(card)
     known = cut_of(before, memory_bytes)
-    found = change(known, layout) if known else Change()
+    if known is None:
+        raise ActNotSupported(f"the virtual functions of {card.address} tell no vGPU type that they can get")
+    found = change(known, layout)
     if isinstance(found, Impossible):
         raise LayoutImpossible(found.text, found.rule)
     try:
@@ -127,7 +130,7 @@ def _writes(found: Change, types: Mapping[str, str]) -> Iterator[tuple[int, str]
 def _undo(host: Host, card: PciFunction, before: Sequence[VgpuFunction], error: AccelError) -> None:
     was = [function.current for function in before]
     for wanted in (_NONE, None):  # what was made first: it may be in the way of what was there
-        for function, number in zip(functions_of(card), was, strict=True):
+        for function, number in zip(functions_of(card), was, strict=False):
             if function.current != number and (wanted is None or function.current != _NONE):
                 try:
                     _write(host, function, wanted or number)
