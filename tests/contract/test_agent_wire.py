@@ -1,0 +1,58 @@
+"""What conductors say to agents changes only together with its version."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from accel.model.job import JobKind, JobOrder, JobState, JobStatus
+from accel.rpc import wire
+from accel.rpc.agents import AGENT_VERSIONS
+
+DATA = Path(__file__).parents[1] / "data" / "wire"
+MESSAGES = (JobOrder, JobStatus)
+FINGERPRINTS = {"1.0": "6d1e3a85b7260845"}
+
+
+def test_the_form_of_the_messages_to_agents_is_the_one_of_the_newest_version() -> None:
+    _, schemas = msgspec.json.schema_components(MESSAGES)
+    text = json.dumps(_without_prose(schemas), sort_keys=True)
+    fingerprint = hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    assert fingerprint == FINGERPRINTS[AGENT_VERSIONS[0]], (
+        f"the messages to agents have changed, their version {AGENT_VERSIONS[0]} has not: put a new version first in "
+        f"accel.rpc.agents.AGENT_VERSIONS, give its fingerprint {fingerprint!r} here, and store a message of the old "
+        f"version in {DATA} that must still be read. Before a first release only: correct the fingerprint."
+    )
+
+
+def _without_prose(schema: Any) -> Any:
+    if isinstance(schema, dict):
+        return {key: _without_prose(value) for key, value in schema.items() if key != "description"}
+    if isinstance(schema, list):
+        return [_without_prose(value) for value in schema]
+    return schema
+
+
+@pytest.mark.parametrize("version", FINGERPRINTS)
+def test_orders_and_statuses_of_every_version_are_still_read(version: str) -> None:
+    stored = json.loads((DATA / f"agent-{version}.json").read_text())
+
+    order = wire.decode(JobOrder, stored["order"])
+    status = wire.decode(JobStatus, stored["status"])
+
+    assert (order.kind, order.node, order.deployable) == (JobKind.PROGRAM, "node-1", "node-1_0000:3b:00.0")
+    assert order.image is not None
+    assert order.handle is not None
+    assert (status.state, status.error_code, status.is_state_unknown) == (JobState.FAILED, "accel.act_died", True)
+
+
+@given(st.builds(JobOrder), st.builds(JobStatus))
+def test_they_are_read_back_as_they_were(order: JobOrder, status: JobStatus) -> None:
+    assert wire.decode(JobOrder, json.loads(json.dumps(wire.encode(order)))) == order
+    assert wire.decode(JobStatus, json.loads(json.dumps(wire.encode(status)))) == status
