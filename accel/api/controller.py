@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from itertools import chain
 from typing import Any, TypeVar
 
 import orjson
@@ -71,8 +72,11 @@ class RootController:
         identity.require(self._policy, route.policy, environment.context(request.environ))
         result = route.handler(self._call(route, place, request))
         if isinstance(result, Bytes):
-            headers += [("Content-Type", _BYTES), ("Content-Length", str(result.size_bytes))]
-            return pecan.Response(status=route.success, app_iter=result.parts, headerlist=headers)
+            headers += [("Content-Type", _BYTES)]
+            # A generator Pecan would read ahead, and forget how long it is; a chain it leaves alone.
+            response = pecan.Response(status=route.success, app_iter=chain(result.parts), headerlist=headers)
+            response.content_length = result.size_bytes
+            return response
         if route.answer is None:
             return pecan.Response(status=route.success, content_type=None, headerlist=headers)
         headers += [("Content-Type", _JSON)]

@@ -1,12 +1,14 @@
-"""Who uses an image: the parts of devices that it is loaded in, and the profiles that want it."""
+"""Who uses an image: the parts of devices that it is loaded in, the profiles that want it, the jobs that load it."""
 
 from typing import NamedTuple
 
 from sqlalchemy import Connection, Text, cast, select
 
+from accel.db.job_tables import Job
 from accel.db.scope import Scope
 from accel.db.tables import AttachHandle, Deployable, Device, DeviceProfile, Holder, Node
 from accel.errors import Conflict
+from accel.model.job import ENDED
 
 _MOST_USERS_NAMED = 10
 
@@ -59,11 +61,19 @@ def check_unused(connection: Connection, uuid: str, title: str, *, scope: Scope)
         .order_by(DeviceProfile.id)
         .limit(most)
     ).all()
-    if not loaded and not wanting:
+    loading = connection.scalars(
+        select(Job.uuid)
+        .where(Job.state.not_in(sorted(ENDED)), Job.image.is_not(None))
+        .where(cast(Job.image, Text).contains(uuid, autoescape=True))
+        .order_by(Job.id)
+        .limit(most)
+    ).all()
+    if not loaded and not wanting and not loading:
         return
     known = [f"device profile {name}" for name, project, is_public in wanting if is_public or scope.knows(project)]
     known += [f"deployable {name}" for name in loaded if scope.sees_all]
+    known += [f"job {job}" for job in loading if scope.sees_all]
     named = known[:_MOST_USERS_NAMED]
-    unnamed = len(loaded) + len(wanting) > len(named)
+    unnamed = len(loaded) + len(wanting) + len(loading) > len(named)
     users = ", ".join(named) + (" and others" if unnamed else "") if named else "what others have"
     raise Conflict(f"image {title} is in use by {users}: it can be deleted when nothing uses it")
