@@ -11,6 +11,8 @@ _NOTHING: tuple[Any, ...] = (None, "", [], {})
 _TELLING = ("reason", "message")
 _OF_REQUESTS = "request."
 _OF_CLAIMS = "claim."
+_OF_JOBS = "job."
+_OF_HOLDERS = ("holder.added", "holder.released")
 
 
 def told(event: Item) -> str:
@@ -20,6 +22,10 @@ def told(event: Item) -> str:
         subject = f"request {subject[:8]}"
     elif event["kind"].startswith(_OF_CLAIMS):
         subject = f"claim {subject[:8]}"
+    elif event["kind"].startswith(_OF_JOBS):
+        subject = f"job {subject[:8]}"
+    elif event["kind"] in _OF_HOLDERS:
+        subject = ""  # a UUID that nothing else is known by
     return ": ".join(filter(None, [subject, change(event)]))
 
 
@@ -30,6 +36,10 @@ def change(event: Item) -> str:
         return _change_of_request(before, after)
     if event["kind"].startswith(_OF_CLAIMS):
         return _change_of_claim(before, after)
+    if event["kind"].startswith(_OF_JOBS):
+        return _of_job(after)
+    if event["kind"] in _OF_HOLDERS:
+        return _of_holder(before, after)
     differences = ", ".join(_differences(before, after)) if before and after else ""
     told = [plain(after[key]) for key in _TELLING if after.get(key) and after.get(key) != before.get(key)]
     return ": ".join(filter(None, [differences, *told]))
@@ -71,3 +81,17 @@ def _change_of_claim(before: Item, after: Item) -> str:
     """Of a claim of placement: what it is for, and until when it is held, unless it is over."""
     consumer, until = (after or before).get("consumer"), after.get("expires_at")
     return ", ".join(filter(None, [consumer and f"for {consumer}", until and f"until {until}"]))
+
+
+def _of_job(after: Item) -> str:
+    """What is done to what, and why it has failed: ``scrub of node-1_0000:3b:00.0: method zero``."""
+    what = " of ".join(filter(None, [after.get("job"), after.get("deployable")]))
+    arguments = ", ".join(f"{key} {value}" for key, value in (after.get("arguments") or {}).items())
+    return ": ".join(filter(None, [what, arguments, (after.get("error") or {}).get("text")]))
+
+
+def _of_holder(before: Item, after: Item) -> str:
+    """Who has got what, or has it no more; a fence is named by the job that it is for."""
+    told = after or before
+    who = f"{told['kind']} {told['name'][:8] if told['kind'] == 'fence' else told['name']}"
+    return f"{who} {'has' if after else 'gave back'} {handle_name(told['info'])}"

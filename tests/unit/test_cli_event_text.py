@@ -102,3 +102,27 @@ def test_of_a_claim_it_says_what_for_and_until_when(
 def test_a_request_is_called_by_the_start_of_its_uuid() -> None:
     assert told(of_request({"state": "Initial"}, None)) == "request 8f0c12ab: Initial → deleted"
     assert told(event({"a": 1}, None)) == UUID
+
+
+@pytest.mark.parametrize(
+    ("kind", "after", "text"),
+    [
+        (
+            "job.ordered",
+            {"job": "scrub", "deployable": "node-1_0000:3b:00.0", "arguments": {"method": "zero"}},
+            "job 8f0c12ab: scrub of node-1_0000:3b:00.0: method zero",
+        ),
+        ("job.started", {"job": "scrub"}, "job 8f0c12ab: scrub"),
+        ("job.failed", {"job": "reset", "error": {"code": "x", "text": "it broke"}}, "job 8f0c12ab: reset: it broke"),
+    ],
+)
+def test_a_job_is_told_by_what_is_done_to_what(kind: str, after: dict[str, Any], text: str) -> None:
+    assert told(event(None, after, kind)) == text
+
+
+def test_a_holder_is_told_by_who_it_is_and_what_it_has() -> None:
+    fence = {"kind": "fence", "name": UUID, "handle": UUID, "info": HELD["info"]}
+    assert told(event(None, fence, "holder.added")) == "fence 8f0c12ab has 0000:3b:00.0"
+    assert (
+        told(event(fence | {"kind": "pod", "name": "a/b"}, None, "holder.released")) == "pod a/b gave back 0000:3b:00.0"
+    )
