@@ -111,6 +111,10 @@ class Endpoint:
         }
 
     def options(self, _: wire.Empty, __: Call) -> wire.DevicePluginOptions:
+        """What of the service a kubelet is to call, for one that asks."""
+        return self.wanted()
+
+    def wanted(self) -> wire.DevicePluginOptions:
         """What of the service a kubelet is to call."""
         wants_start = self.resource.rule.before_start is not None
         return wire.DevicePluginOptions(pre_start_required=wants_start, get_preferred_allocation_available=True)

@@ -26,6 +26,7 @@ def metrics(plugin: Plugin) -> str:
         samples = [(_labels(resource=one.name), value(one)) for one in endpoints]
         lines += _family(name, kind, text, samples)
     lines += _family("devices", "gauge", "Devices of a resource, by health.", list(_devices(endpoints)))
+    lines += _family("start_time_seconds", "gauge", "When the plugin was started.", [("", plugin.started_at)])
     lines += _family("agent_up", "gauge", "1 while the agent is heard.", [("", float(plugin.is_agent_heard))])
     held = [(label, 1.0) for label in _held(plugin)]
     return "\n".join([*lines, *_family("held", "gauge", "What pods have.", held)]) + "\n"
@@ -72,7 +73,7 @@ def _family(name: str, kind: str, text: str, samples: list[_Sample]) -> list[str
     return [
         f"# HELP {full} {text}",
         f"# TYPE {full} {kind}",
-        *(f"{full}{labels} {value:g}" for labels, value in samples),
+        *(f"{full}{labels} {value:.15g}" for labels, value in samples),
     ]
 
 

@@ -37,6 +37,8 @@ class Plugin:
     """
 
     def __init__(self, config: Config) -> None:
+        self.started_at = time.time()
+        """In seconds since 1970."""
         self._config = config
         self._agent = Client(config.node_socket, NODE_SERVICE)
         self._specs = SpecFiles(config.cdi_directory, config.cdi_vendor)

@@ -125,9 +125,12 @@ class Registration:
             return
         is_new = kubelet != self._registered_with
         has_ended = self._was_left and not self._endpoint.figures.streams
+        is_quiet = time.monotonic() >= self._next_try
         if not is_new and not has_ended and self._server is not None and self._server.is_there:
+            if is_quiet and self.is_registered:
+                self._endpoint.figures.trouble = ""
             return
-        if time.monotonic() < self._next_try:
+        if not is_quiet:
             return
         self._was_left = False
         self._register(kubelet)
@@ -161,7 +164,7 @@ class Registration:
                     version=VERSION,
                     endpoint=server.path.name,
                     resource_name=self._endpoint.name,
-                    options=wire.DevicePluginOptions(get_preferred_allocation_available=True),
+                    options=self._endpoint.wanted(),
                 ),
                 timeout_seconds=_REGISTER_SECONDS,
             )

@@ -222,6 +222,15 @@ def test_a_new_plugin_takes_over_from_one_that_is_still_there(eight: Node) -> No
     newer.stop()
 
 
+def test_a_list_that_ends_again_and_again_is_a_rivals_work_and_is_said_to_be(eight: Node) -> None:
+    for number in range(5):
+        until(lambda number=number: len(eight.kubelet.registrations) == number + 1)
+        eight.kubelet.wait_for(GPU, allocatable=8)
+        eight.kubelet.drop(GPU)
+
+    until(lambda: any("another plugin seems to register accel.io/gpu too" in one for one in eight.plugin.problems))
+
+
 def test_a_socket_that_somebody_deletes_is_made_anew(eight: Node) -> None:
     (own,) = [path for path in eight.kubelet.device_plugins.iterdir() if path.name.startswith("accel-")]
 

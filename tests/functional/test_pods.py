@@ -148,6 +148,7 @@ def test_figures_say_how_the_plugin_is(two: Node, figures: str) -> None:
         "accel_device_plugin_agent_up 1",
     ):
         assert line in text.splitlines()
+    assert f"accel_device_plugin_start_time_seconds {two.plugin.started_at:.15g}" in text.splitlines()
     assert 'accel_device_plugin_held{namespace="default",pod="train",container="main",device="GPU-000' in text
 
 

@@ -124,6 +124,10 @@ class Kubelet:
         is_true = self._plugins.wait(holds, patience)
         assert is_true, f"it was not true in {patience:g} s; allocatable: {self.allocatable()}"
 
+    def drop(self, resource: str) -> None:
+        """End the connection to a plugin, as when another one has registered for its resource."""
+        self._plugins.disconnect(resource)
+
     # --- pods ---
 
     def admit(self, pod: Pod, *, numa: int | None = None) -> Admitted:
