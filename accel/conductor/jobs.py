@@ -172,7 +172,14 @@ class Jobs:
         if status.is_ended:
             self._end(row, status)
             return None
-        until = self._clock() + self._terms.lease
+        now = self._clock()
+        if (
+            row.started_at
+            and now >= row.started_at + timedelta(seconds=row.time_limit_seconds) + 10 * self._terms.grace
+        ):
+            self._lose(row, "its agent says that it goes on, long after it should have ended it")
+            return None
+        until = now + self._terms.lease
         return self._database.write(
             lambda connection: job_work.go_on(connection, row, status, lease_until=until, origin=self._origin())
         )
@@ -189,18 +196,21 @@ class Jobs:
         now = self._clock()
         begun = row.started_at or row.deadline_at
         if now >= begun + timedelta(seconds=row.time_limit_seconds) + self._terms.grace:
-            text = f"nobody has heard of it in time, so the state of the device is unknown: {error}"
-            lost = JobStatus(
-                uuid=row.uuid,
-                state=JobState.FAILED,
-                error_code=ActInterrupted.code,
-                error_text=text,
-                is_state_unknown=True,
-            )
-            self._end(row, lost)
+            self._lose(row, f"nobody has heard of it in time: {error}")
             return
         waited = max(1, int((now - row.created_at).total_seconds()).bit_length())
         self._put_off(row, f"waiting for its node: {error}", growing_pause(waited, self._terms.longest_pause))
+
+    def _lose(self, row: JobRow, why: str) -> None:
+        """Give a job up of which nobody knows what it has come to."""
+        lost = JobStatus(
+            uuid=row.uuid,
+            state=JobState.FAILED,
+            error_code=ActInterrupted.code,
+            error_text=f"{why}; so the state of the device is unknown",
+            is_state_unknown=True,
+        )
+        self._end(row, lost)
 
     def _put_off(self, row: JobRow, message: str, pause: timedelta) -> None:
         until = self._clock() + pause

@@ -252,6 +252,23 @@ def test_what_could_not_be_under_way_any_more_has_failed_and_its_device_is_in_do
     assert "nobody has heard of it in time" in failed.error_text
 
 
+def test_what_an_agent_does_not_bring_to_an_end_is_given_up_at_last(site: Site) -> None:
+    uuid = ordered(site, time_limit_seconds=10)
+    attending = conductor(site, JobState.RUNNING)
+    asked = attending._agents.run_job
+
+    def slowly(order: JobOrder, wait_seconds: float) -> JobStatus:
+        site.clock.pass_(seconds=100)
+        return asked(order, wait_seconds)
+
+    attending._agents.run_job = slowly  # type: ignore[method-assign]  # the pretended one
+    attending.take_up_work()
+
+    failed = job(site, uuid)
+    assert (failed.state, failed.error_code, site.held()) == ("failed", "accel.act_interrupted", 2)
+    assert "long after it should have ended it" in failed.error_text
+
+
 # --- conductors that die ---
 
 
