@@ -33,29 +33,23 @@ class _Rule:
 
 _RULES: tuple[_Rule, ...] = (
     _Rule(Context.VFIO, rf"{_FUNCTION}/driver_override", r"[\w-]*"),
-    _Rule(Context.VFIO, rf"{_DRIVER}/(un)?bind", _ADDRESS),
+    _Rule(Context.VFIO, rf"{_DRIVER}/unbind", _ADDRESS),
     _Rule(Context.VFIO, "bus/pci/drivers_probe", _ADDRESS),
     _Rule(Context.SYSFS, rf"{_FUNCTION}/sriov_numvfs", r"\d{1,5}"),
     _Rule(Context.SYSFS, rf"{_FUNCTION}/sriov_drivers_autoprobe", "[01]"),
-    _Rule(Context.SYSFS, rf"{_FUNCTION}/(reset|remove|rescan)", _ONE),
-    _Rule(Context.SYSFS, rf"{_FUNCTION}/reset_method", r"[\w ]*"),
-    _Rule(Context.SYSFS, "bus/pci/rescan", _ONE),
+    _Rule(Context.SYSFS, rf"{_FUNCTION}/reset", _ONE),
     _Rule(Context.SYSFS, rf"{_DEVICE}mdev_supported_types/[\w.-]+/create", _UUID),
     _Rule(Context.SYSFS, rf"{_DEVICE}{_UUID}/remove", _ONE),
     _Rule(Context.SYSFS, rf"{_FUNCTION}/nvidia/current_vgpu_type", r"\d{1,10}"),
-    _Rule(Context.SYSFS, rf"{_FUNCTION}/current_(compute|memory)_partition", r"[A-Z0-9]{1,8}"),
-    _Rule(Context.SYSFS, rf"{_FUNCTION}/nvme/nvme\d+/(reset|rescan)_controller", _ONE),
-    _Rule(Context.SYSFS, rf"{_FUNCTION}/qat/state", "up|down"),
+    _Rule(Context.SYSFS, rf"{_FUNCTION}/current_compute_partition", r"[A-Z0-9]{1,8}"),
 )
 
 TOOLS: Mapping[str, frozenset[str] | None] = {
     "fpgaconf": None,
     "fpgasupdate": None,
-    "rsu": None,
-    "xbmgmt": frozenset({"program", "reset", "examine", "dump"}),
-    "xrt-smi": frozenset({"program", "reset", "examine", "validate"}),
-    "xbutil": frozenset({"program", "reset", "examine", "validate"}),
-    "nvme": frozenset({"format", "sanitize", "sanitize-log", "smart-log", "create-ns", "delete-ns", "attach-ns"}),
+    "xbmgmt": frozenset({"program"}),
+    "xrt-smi": frozenset({"program", "reset"}),
+    "xbutil": frozenset({"program", "reset"}),
     "nvidia-smi": frozenset({"--gpu-reset"}),
 }
 """The programs that may be run, by name, with the first arguments that they may be given; None: any."""

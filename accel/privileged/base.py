@@ -10,7 +10,7 @@ class Context(StrEnum):
     """The kinds of acts, each of which has its privileges to itself."""
 
     SYSFS = "sysfs"
-    """Writing attributes that make virtual functions and mediated devices, or reset and remove a device."""
+    """Writing attributes that make virtual functions and mediated devices, or reset a device."""
     VFIO = "vfio"
     """Binding PCI functions to drivers, and who may open the node of a group."""
     TOOLS = "tools"

@@ -53,7 +53,6 @@ class SimulatedKernel(Direct):
         for function in functions:
             kernel._complete(function)
         (tree.root / "sys/bus/pci/drivers_probe").write_text("")
-        (tree.root / "sys/bus/pci/rescan").write_text("")
         return kernel
 
     def host(self, name: str = "node-1", guests: Guests | None = None) -> Host:
@@ -92,12 +91,11 @@ class SimulatedKernel(Direct):
         effects: Mapping[str, Callable[[Path, str], None]] = {
             "driver_override": self._override,
             "drivers_probe": self._probe,
-            "bind": self._bind,
             "unbind": self._unbind,
             "sriov_numvfs": self._set_virtual_functions,
             "reset": self._reset,
             "create": self._create_mdev,
-            "remove": self._remove,
+            "remove": self._remove_mdev,
         }
         return effects.get(path.name, _store)
 
@@ -117,18 +115,11 @@ class SimulatedKernel(Direct):
         wanted = override if override not in {"", "(null)"} else self._noted("own_drivers").get(str(function.address))
         if wanted and (self._drivers / wanted).is_dir():
             self._link(function.path / "driver", self._drivers / wanted)
-            for name in ("bind", "unbind"):
-                (self._drivers / wanted / name).touch()
+            (self._drivers / wanted / "unbind").touch()
         if function.kernel_driver == _VFIO and function.iommu_group is not None:
             node = self.root / "dev/vfio" / str(function.iommu_group)
             node.parent.mkdir(parents=True, exist_ok=True)
             node.touch(mode=0o600)
-
-    def _bind(self, path: Path, text: str) -> None:
-        function = self._function(text)
-        _insist(function.kernel_driver is None, errno.EBUSY)
-        self._attach(function)
-        _insist(function.kernel_driver == path.parent.name, errno.ENODEV)
 
     def _unbind(self, path: Path, text: str) -> None:
         function = self._function(text)
@@ -200,25 +191,20 @@ class SimulatedKernel(Direct):
         self._link(kind / "devices" / uuid, directory)
         _store(kind / "available_instances", str(left - 1))
 
-    def _remove_mdev(self, directory: Path) -> None:
+    def _remove_mdev(self, path: Path, text: str) -> None:
+        _insist(text == "1", errno.EINVAL)
+        directory = path.parent
         kind = (directory / "mdev_type").resolve()
         (kind / "devices" / directory.name).unlink()
         (self.root / "sys/bus/mdev/devices" / directory.name).unlink()
         shutil.rmtree(directory)
         _store(kind / "available_instances", str((read_number(kind / "available_instances") or 0) + 1))
 
-    # --- resets, and what is pulled ---
+    # --- resets ---
 
     def _reset(self, path: Path, text: str) -> None:
         _insist(text == "1", errno.EINVAL)
         self._note("resets", {"names": [*self.resets, path.parent.name]})
-
-    def _remove(self, path: Path, text: str) -> None:
-        _insist(text == "1", errno.EINVAL)
-        if (path.parent / "mdev_type").exists():
-            self._remove_mdev(path.parent)
-        else:
-            self._take_away(path.parent)
 
     def _take_away(self, directory: Path) -> None:
         (self.root / "sys/bus/pci/devices" / directory.name).unlink()
@@ -238,17 +224,14 @@ class SimulatedKernel(Direct):
 
     def _complete(self, function: PciFunction) -> None:
         """Give a function the attributes that every one has."""
-        for name, text in {"driver_override": "(null)\n", "remove": ""}.items():
-            (function.path / name).touch()
-            if not (function.path / name).read_text():
-                (function.path / name).write_text(text)
+        if not (function.path / "driver_override").exists():
+            (function.path / "driver_override").write_text("(null)\n")
         if function.total_virtual_functions:
             for name, text in {"sriov_numvfs": "0\n", "sriov_drivers_autoprobe": "1\n"}.items():
                 if not (function.path / name).exists():
                     (function.path / name).write_text(text)
         if function.kernel_driver:
-            for name in ("bind", "unbind"):
-                (self._drivers / function.kernel_driver / name).touch()
+            (self._drivers / function.kernel_driver / "unbind").touch()
         for kind in (function.path / "mdev_supported_types").glob("*"):
             (kind / "create").touch()
 

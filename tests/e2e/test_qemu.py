@@ -71,7 +71,9 @@ class Story:
     def ask(self, *words: str) -> Any:
         """What ``accel`` answers, without a word in the transcript."""
         command = [BIN / "accel", "--endpoint", self.endpoint, *words, "-f", "json"]
-        return json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
 
     def inside(self, command: str) -> str:
         """What a command prints in the guest."""

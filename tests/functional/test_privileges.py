@@ -62,7 +62,7 @@ print(json.dumps([awake.split()[1], asleep.split()[1], Separated().check(Context
 TOOL = """
 import sys
 from accel.privileged.separated import Separated
-print(Separated().run(sys.argv[1], "format"), end="")
+print(Separated().run(sys.argv[1], "program"), end="")
 """
 
 WRITE = """
@@ -123,7 +123,7 @@ def test_a_tool_of_somebody_with_capabilities_has_those_of_its_context_and_no_mo
     directory = Path("/usr/local/lib/accel-test-tools")
     directory.mkdir()
     try:
-        tool = directory / "nvme"
+        tool = directory / "xbmgmt"
         tool.write_text("#!/bin/sh\ngrep CapEff /proc/self/status\n")
         tool.chmod(0o755)
         printed = run(TOOL, str(tool), prefix=WITH_CAPABILITIES)

@@ -31,11 +31,10 @@ def tree(tmp_path: Path) -> HostTree:
         (f"{CARD}/sriov_numvfs", "16\n", Context.SYSFS),
         (f"{CARD}/sriov_drivers_autoprobe", "0", Context.SYSFS),
         (f"{CARD}/reset", "1", Context.SYSFS),
-        ("sys/bus/pci/rescan", "1", Context.SYSFS),
         (f"{CARD}/mdev_supported_types/nvidia-223/create", UUID, Context.SYSFS),
         (f"{CARD}/{UUID}/remove", "1", Context.SYSFS),
         ("sys/devices/virtual/mtty/mtty/mdev_supported_types/mtty-2/create", UUID, Context.SYSFS),
-        (f"{CARD}/nvme/nvme0/reset_controller", "1", Context.SYSFS),
+        (f"{CARD}/nvidia/current_vgpu_type", "557", Context.SYSFS),
     ],
 )
 def test_an_attribute_is_written_in_the_context_that_it_belongs_to(
@@ -49,6 +48,9 @@ def test_an_attribute_is_written_in_the_context_that_it_belongs_to(
     [
         (f"{CARD}/config", "1"),
         (f"{CARD}/rom", "1"),
+        (f"{CARD}/remove", "1"),
+        (f"{CARD}/driver/bind", "0000:81:00.0"),
+        ("sys/bus/pci/rescan", "1"),
         ("sys/bus/pci/drivers/vfio-pci/new_id", "10de 20b5"),
         ("sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages", "1"),
         ("etc/shadow", "1"),
@@ -75,7 +77,7 @@ def test_a_link_that_leads_out_of_sysfs_leads_nowhere(tree: HostTree, tmp_path: 
 
 
 @pytest.mark.parametrize(
-    "command", [("/usr/sbin/nvme", "format", "/dev/nvme0n1"), ("/opt/x/xrt-smi", "program", "-d", "x")]
+    "command", [("/usr/bin/xbmgmt", "program", "--device", "x"), ("/opt/x/xrt-smi", "program", "-d", "x")]
 )
 def test_a_tool_is_known_by_its_name_and_by_what_it_is_to_do(command: tuple[str, ...]) -> None:
     check_tool(command)
@@ -84,10 +86,10 @@ def test_a_tool_is_known_by_its_name_and_by_what_it_is_to_do(command: tuple[str,
 @pytest.mark.parametrize(
     ("command", "said"),
     [
-        (("nvme", "format"), "absolute path"),
+        (("xbmgmt", "program"), "absolute path"),
         (("/bin/sh", "-c", "reboot"), "only these may be run"),
-        (("/usr/sbin/nvme", "fw-download"), "nvme may do these only: attach-ns"),
-        (("/usr/sbin/nvme",), "nvme may do these only"),
+        (("/usr/bin/nvidia-smi", "--lock-gpu-clocks=1"), "nvidia-smi may do these only: --gpu-reset"),
+        (("/usr/bin/xbmgmt",), "xbmgmt may do these only"),
         ((), "only these may be run"),
     ],
 )

@@ -21,7 +21,7 @@ def tree(tmp_path: Path) -> HostTree:
     return tree
 
 
-def tool(directory: Path, script: str, name: str = "nvme") -> str:
+def tool(directory: Path, script: str, name: str = "xbmgmt") -> str:
     program = directory / name
     program.write_text(f"#!/bin/sh\n{script}\n")
     program.chmod(0o755)
@@ -57,27 +57,27 @@ def test_a_tool_gives_what_it_printed_and_knows_nothing_of_our_environment(tmp_p
     program = tool(tmp_path, 'echo "$1 in $PWD, $ACCEL_SECRET"')
     os.environ["ACCEL_SECRET"] = "secret"
 
-    assert Direct(tmp_path).run(program, "format") == "format in /, \n"
+    assert Direct(tmp_path).run(program, "program") == "program in /, \n"
 
 
 @pytest.mark.parametrize("what", ["nothing", "a file", "a directory"])
 def test_what_is_no_program_is_named(tmp_path: Path, what: str) -> None:
-    program = tmp_path / "nvme"
+    program = tmp_path / "xbmgmt"
     if what == "a file":
         program.touch()
     elif what == "a directory":
         program.mkdir()
 
     with pytest.raises(ToolMissing, match=f"{program} is not there, or no program: install it"):
-        Direct(tmp_path).run(str(program), "format")
+        Direct(tmp_path).run(str(program), "program")
 
 
 @pytest.mark.parametrize("stream", [1, 2])
 def test_what_a_tool_says_when_it_fails_is_told_whichever_stream_it_uses(tmp_path: Path, stream: int) -> None:
     program = tool(tmp_path, f"(echo invalid field; echo; echo giving up) >&{stream}; exit 3")
 
-    with pytest.raises(ToolFailed, match="nvme ended with status 3: invalid field; giving up") as caught:
-        Direct(tmp_path).run(program, "format")
+    with pytest.raises(ToolFailed, match="xbmgmt ended with status 3: invalid field; giving up") as caught:
+        Direct(tmp_path).run(program, "program")
 
     assert caught.value.status == 3
 
@@ -89,7 +89,7 @@ def test_a_tool_that_hangs_is_killed_with_what_it_has_started(tmp_path: Path) ->
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
 
     with pytest.raises(ActTimedOut, match=r"did not end within 0\.5 s, and was killed"):
-        Direct(tmp_path).run(program, "format", timeout_seconds=0.5)
+        Direct(tmp_path).run(program, "program", timeout_seconds=0.5)
 
     os.set_blocking(reader, True)
     assert os.read(reader, 1) == b""  # nobody holds the other end any more
