@@ -1,6 +1,6 @@
 """Whatever is cut, claimed, released, reported and broken, in whatever order: what must hold all the time.
 
-Cards are simulated; the record, the API, the conductor and the acts are the real ones. TEST_PARTITION_HISTORIES says
+Cards are simulated; the record, the API, the conductor and the acts are the real ones. TEST_CUT_HISTORIES says
 how many histories there are.
 """
 
@@ -36,7 +36,7 @@ from accel.model.job import ENDED, JobOrder, JobState, JobStatus
 from accel.model.report import DriverReport, NodeInfo, NodeReport
 from accel.testing.driver_contract import options
 
-HISTORIES = int(os.environ.get("TEST_PARTITION_HISTORIES", "25"))
+HISTORIES = int(os.environ.get("TEST_CUT_HISTORIES", "25"))
 FLEET = "nodes: [{name: n1, cards: [{model: A100-SXM4-40GB, count: 2}]}]"
 LAYOUTS = ({}, {"7g.40gb": 1}, {"3g.20gb": 2}, {"4g.20gb": 1, "1g.5gb": 3}, {"1g.5gb": 7}, {"2g.10gb": 3, "1g.5gb": 1})
 CLASSES = ("PGPU", "CUSTOM_MIG_1G_5GB", "CUSTOM_MIG_3G_20GB", "CUSTOM_MIG_2G_10GB")
