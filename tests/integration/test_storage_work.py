@@ -25,7 +25,7 @@ def drive(database: Database, tmp_path: Path) -> NvmeNode:
 def target(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SpdkNode]:
     node = SpdkNode(database, tmp_path_factory.mktemp("h"), policy=LET_IN)
     with spdk.running(node.application, node.socket):
-        node.start()
+        node.begin()
         yield node
 
 
