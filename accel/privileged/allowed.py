@@ -58,9 +58,6 @@ ADMIN_OPCODES: frozenset[int] = frozenset(
     {
         0x02,  # get log page
         0x06,  # identify
-        0x0A,  # get features
-        0x0D,  # namespace management
-        0x15,  # namespace attachment
         0x1C,  # virtualization management
         0x80,  # format NVM
         0x84,  # sanitize

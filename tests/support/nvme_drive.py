@@ -15,6 +15,7 @@ from typing import Any
 
 from accel.drivers.base import Host
 from accel.drivers.sysfs import link_name
+from accel.privileged.allowed import check_admin
 from accel.privileged.base import AdminAnswer, AdminCommand
 from accel.privileged.direct import Direct
 from accel.testing import SimulatedKernel
@@ -234,7 +235,8 @@ class KernelHands(SimulatedKernel):
 
     def nvme_admin(self, node: Path, command: AdminCommand, *, timeout_seconds: float = 60) -> AdminAnswer:
         """See ``accel.privileged.base.Privileged``."""
-        del node, timeout_seconds
+        del timeout_seconds
+        check_admin(self.root / "dev", node, command.opcode)
         return self.drive.answer(command)
 
     def write(self, path: Path, text: str, *, timeout_seconds: float = 30) -> None:
@@ -258,7 +260,7 @@ class Hands(Direct):
     def nvme_admin(self, node: Path, command: AdminCommand, *, timeout_seconds: float = 60) -> AdminAnswer:
         """See ``accel.privileged.base.Privileged``."""
         del timeout_seconds
-        assert node == self.root / "dev/nvme0"
+        check_admin(self.root / "dev", node, command.opcode)
         return self.drive.answer(command)
 
 
