@@ -1,7 +1,7 @@
 """From an image and what it is to be loaded into to the order that a node gets: whatever is wrong is found before."""
 
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, select
 
@@ -10,7 +10,7 @@ from accel.db import images
 from accel.db.image_tables import Image
 from accel.db.images import ImageRow, Lists
 from accel.db.paging import AnySelect
-from accel.db.scope import Scope
+from accel.db.scope import EVERYTHING, Scope
 from accel.db.tables import Attribute, Deployable, Device
 from accel.errors import Conflict, ImageMismatch, ImageNotReady, KeyRevoked, NotFound, SignatureMissing
 from accel.model.device import DeployableKind, Presence
@@ -98,6 +98,20 @@ def order_of(row: ImageRow, lists: Lists, *, requires_signature: bool) -> ImageO
     if order.signature:
         signing.check_signature(order)
     return order
+
+
+def check_again(connection: Connection, order: Mapping[str, Any] | None) -> None:
+    """Make sure that an image which was ordered once may still be loaded; nothing where there was none.
+
+    :param order: an ``ImageOrder`` as jobs keep it
+    :raises NotFound: it has been deleted
+    :raises KeyRevoked: the key that has signed it is good no more
+    """
+    uuid = (order or {}).get("metadata", {}).get(IMAGE_UUID)
+    if order is None or uuid is None:
+        return
+    row = images.get(connection, uuid, scope=EVERYTHING)
+    order_of(row, images.lists_of(connection, [row])[row.id], requires_signature=bool(order["signature"]))
 
 
 def part_for(connection: Connection, deployable_id: int, row: ImageRow, lists: Lists) -> Part:

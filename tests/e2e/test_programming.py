@@ -1,5 +1,6 @@
 """From a file to an FPGA that has it: `accel up` over a captured host, with Intel's program stood in for."""
 
+import hashlib
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import pytest
 import requests
 from support.cli import Outcome, run
 from support.host_trees import HOSTS
+from support.image_sources import running_web
 from support.images import gbs
 from support.vendor_tools import behave, calls, install
 from support.waiting import until
@@ -208,3 +210,17 @@ def test_a_request_for_an_image_that_is_not_to_be_loaded_is_refused_at_once(site
     both = f"resources:FPGA=1,accel:bitstream_id={image},accel:function_id={UUID(NEW)}"
     twice = site.attempt("profile", "create", "both", "--group", both)
     assert (twice.code, "one of both is enough" in twice.err) == (2, True)
+
+
+def test_an_image_that_is_elsewhere_is_fetched_by_the_service(tmp_path: Path) -> None:
+    with running_web() as web:
+        url = web.has("/images/blur.gbs", gbs(REGION, NEW))
+        options = f"[images]\nurl_hosts = {web.host}\nurl_networks = 127.0.0.0/8\n"
+        with running(tmp_path, options=options) as site:
+            said = site.accel("image", "add", url, "--digest", hashlib.sha256(gbs(REGION, NEW)).hexdigest())
+            image = site.accel("image", "show", "-f", "json", "blur").json
+            missing = site.attempt("image", "add", f"{web.url}/nowhere", "--digest", "0" * 64)
+
+    assert said.out == f"blur ({image['uuid'][:8]}) is added\n"
+    assert (image["state"], image["kind"], image["source_ref"]) == ("ready", "gbs", url)
+    assert (missing.code, "answers 404" in missing.err) == (CONFLICT, True)

@@ -16,6 +16,7 @@ from support.api import NEWEST, Client, client
 from support.inventory import Inventory
 from support.served import served
 
+from accel import signing
 from accel.db.engine import Database
 from accel.db.image_tables import ImageChunk, ImageContent
 
@@ -135,6 +136,26 @@ def test_an_image_that_a_job_loads_is_not_deleted(api: Client, database: Databas
     job = inventory.job(device, kind="program", image={"name": "blur", "metadata": {"uuid": uuid}})
     refused = api.request("DELETE", f"/v2/images/{uuid}", headers=NEWEST)
     assert (refused.status_int, f"in use by job {job['uuid']}" in refused.json["detail"]) == (409, True)
+
+
+def test_a_job_is_not_done_again_with_an_image_whose_key_is_revoked_or_that_is_gone(
+    api: Client, database: Database
+) -> None:
+    private = signing.new_private_key()
+    new = {"name": "release", "public_key": signing.public_key_of(private)}
+    key = api.send("POST", "/v2/image_keys", new, **NEWEST).json["uuid"]
+    uuid = announced(api, signature=signing.sign(private, DIGEST))
+    put(api, uuid, Watched(BYTES), len(BYTES))
+    inventory = Inventory(database, first=1000)
+    device = inventory.device(inventory.node())
+    order = {"name": "blur", "digest": f"sha256:{DIGEST}", "size": 1, "signature": "s", "metadata": {"uuid": uuid}}
+    job = inventory.job(device, kind="program", state="failed", image=order)["uuid"]
+
+    api.request("POST", f"/v2/image_keys/{key}/revoke", headers=NEWEST)
+    revoked = api.send("POST", f"/v2/jobs/{job}/retry", {}, **NEWEST)
+    assert (revoked.status_int, revoked.json["code"]) == (409, "accel.key_revoked")
+    assert api.request("DELETE", f"/v2/images/{uuid}", headers=NEWEST).status_int == 204
+    assert api.send("POST", f"/v2/jobs/{job}/retry", {}, **NEWEST).status_int == 404
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from typing import Any
 from accel.api.call import Call
 from accel.api.views import collection
 from accel.api.views import jobs as views
-from accel.db import jobs
+from accel.db import image_orders, jobs
 from accel.db.engine import Connection
 from accel.db.jobs import JobRow
 
@@ -42,6 +42,7 @@ def retry(call: Call) -> dict[str, Any]:
     """Order once more what has failed; gives the new job."""
 
     def change(connection: Connection) -> dict[str, Any]:
+        image_orders.check_again(connection, jobs.get(connection, call.arguments["uuid"], scope=call.scope).image)
         uuid = jobs.retry(connection, call.arguments["uuid"], scope=call.scope, origin=call.origin)
         return _body(connection, call, jobs.get(connection, uuid))
 
