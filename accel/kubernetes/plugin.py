@@ -17,7 +17,7 @@ from accel.kubernetes.resources import Act, Resource, Resources, Rule, resources
 from accel.kubernetes.units import Unit, units_of
 from accel.model.offer import Offer
 from accel.protos import accel_node_v1_pb2 as node
-from accel.sockets.client import Client, Watch
+from accel.sockets.client import Client
 from accel.sockets.offers import NODE_SERVICE, from_message
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 
 _RETRY_SECONDS = 0.5
+_JOIN_SECONDS = 0.2
 _GRACE_SECONDS = 1.0
 """For the agent to say that it took too long."""
 
@@ -50,7 +51,6 @@ class Plugin:
         self._file_trouble = ""
         self._endpoints: dict[str, Endpoint] = {}
         self._registrations: dict[str, Registration] = {}
-        self._watch: Watch | None = None
         self._pods = (
             Pods(config.pod_resources_socket, self._handles_of, self._agent) if config.pod_resources_socket else None
         )
@@ -78,8 +78,9 @@ class Plugin:
         self._is_stopped.set()
         if self._pods:
             self._pods.stop()
-        self._agent.close()
-        self._thread.join()
+        while self._thread.is_alive():  # it may just have been about to follow the agent anew
+            self._agent.close()
+            self._thread.join(_JOIN_SECONDS)
         if self._events:
             self._events.stop()
         for registration in self._registrations.values():

@@ -15,6 +15,8 @@ from accel.model.offer import Holder
 from accel.testing.cdi import CdiRuntime, Unresolvable
 from accel.testing.kubelet import Pod, PodRefused
 
+pytestmark = pytest.mark.timeout(180)
+
 GPU = "accel.io/gpu"
 
 
@@ -220,6 +222,13 @@ def test_a_new_plugin_takes_over_from_one_that_is_still_there(eight: Node) -> No
     eight.kubelet.wait_for(GPU, allocatable=8)
     assert len(ids_of(eight, pod(8))) == 8
     newer.stop()
+
+
+def test_a_plugin_ends_whatever_it_was_about_to_do(eight: Node) -> None:
+    for _ in range(20):
+        plugin = Plugin(eight.config)
+        plugin.start()
+        plugin.stop(for_good=False)
 
 
 def test_a_list_that_ends_again_and_again_is_a_rivals_work_and_is_said_to_be(eight: Node) -> None:

@@ -13,6 +13,8 @@ from support.offered import Node, card, node
 
 from accel.cmd.device_plugin import main
 
+pytestmark = pytest.mark.timeout(180)
+
 GPU = "accel.io/gpu"
 
 

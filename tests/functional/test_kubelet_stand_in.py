@@ -25,6 +25,8 @@ from accel.testing.kubelet import ContainerRefused, Kubelet, Limits, Pod, PodRef
 from accel.testing.kubelet.names import refusal
 from accel.testing.kubelet.plugins import MAX_RECEIVE_BYTES
 
+pytestmark = pytest.mark.timeout(180)
+
 NAME = "example.com/thing"
 _SERVICE = wire.DESCRIPTOR.services_by_name["DevicePlugin"]
 _REGISTRATION = wire.DESCRIPTOR.services_by_name["Registration"]

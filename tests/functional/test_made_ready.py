@@ -26,6 +26,8 @@ from accel.sockets.offers import NODE_SERVICE
 from accel.testing.cdi import CdiRuntime
 from accel.testing.kubelet import ContainerRefused, Pod, PodRefused
 
+pytestmark = pytest.mark.timeout(180)
+
 GPU = "accel.io/gpu"
 POD = Pod("default", "train", {"main": {GPU: 1}})
 _PATIENCE = 20.0

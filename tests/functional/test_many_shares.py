@@ -12,6 +12,8 @@ from accel.model.device import Device, Health
 from accel.testing.kubelet import Pod
 from accel.testing.kubelet.plugins import MAX_RECEIVE_BYTES
 
+pytestmark = pytest.mark.timeout(180)
+
 GPU = "accel.io/gpu"
 CARDS, SHARES = 100, 100
 _LONGEST = "x" * 44

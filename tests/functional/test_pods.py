@@ -15,6 +15,8 @@ from accel.model.offer import Holder
 from accel.protos import kubelet_pod_resources_v1_pb2 as kubelet
 from accel.testing.kubelet import Pod
 
+pytestmark = pytest.mark.timeout(180)
+
 GPU = "accel.io/gpu"
 _PATIENCE = 20
 

@@ -66,6 +66,7 @@ class Plugins:
         self._old_end_disconnects = old_end_disconnects
         self._changed = threading.Condition()
         self._plugins: dict[str, Plugin] = {}
+        self._ever: list[Plugin] = []
         self._dropped: set[str] = set()
         self._threads: list[threading.Thread] = []
 
@@ -89,6 +90,7 @@ class Plugins:
             if before is not None:
                 plugin.listed = Listed(dict.fromkeys(before.listed.health, False), before.listed.numa)
             self._plugins[resource] = plugin
+            self._ever.append(plugin)
             self._dropped.discard(resource)
             thread = threading.Thread(target=self._follow, args=(resource, plugin), daemon=True)
             self._threads.append(thread)
@@ -103,7 +105,7 @@ class Plugins:
     def close(self) -> None:
         """End all connections."""
         with self._changed:
-            plugins = list(self._plugins.values())
+            plugins = list(self._ever)
         for plugin in plugins:
             with suppress(ValueError):
                 plugin.channel.close()
