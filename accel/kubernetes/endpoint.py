@@ -122,7 +122,7 @@ class Endpoint:
     def list_and_watch(self, _: wire.Empty, call: Call) -> Iterator[wire.ListAndWatchResponse]:
         """The whole list, now and whenever it changes."""
         call.when_over(self._wake)
-        self.figures.streams += 1
+        self._count_streams(1)
         self._when_followed()
         try:
             revision = -1
@@ -132,7 +132,7 @@ class Endpoint:
                 self.figures.last_list = time.time()
                 yield message
         finally:
-            self.figures.streams -= 1
+            self._count_streams(-1)
             self._when_left()
 
     def preferred(self, request: wire.PreferredAllocationRequest, _: Call) -> wire.PreferredAllocationResponse:
@@ -186,6 +186,11 @@ class Endpoint:
         with self._changed:
             self._changed.wait_for(lambda: call.is_over or self._revision > revision)
             return None if call.is_over else (self._revision, self._content.message())
+
+    def _count_streams(self, change: int) -> None:
+        """Each stream has a thread of its own, and one may begin while another one ends."""
+        with self._changed:
+            self.figures.streams += change
 
     def _wake(self) -> None:
         with self._changed:
