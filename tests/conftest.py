@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from support.databases import ALL_DATABASES, migrated
 
 from accel.db.engine import Database
@@ -17,6 +18,11 @@ def pytest_configure(config: pytest.Config) -> None:
     """Generate the code of protos/ where it is missing or old: once, before the processes of pytest-xdist are there."""
     if not hasattr(config, "workerinput"):
         subprocess.run([sys.executable, _PROTOS, "--if-stale"], check=True)
+
+
+# How long an example takes says something of the machine, and nothing of what is tested.
+settings.register_profile("no clock", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("no clock")
 
 
 @pytest.fixture

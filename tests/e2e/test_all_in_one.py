@@ -91,9 +91,9 @@ def test_what_was_claimed_for_a_while_is_free_soon_after(tmp_path: Path) -> None
     fleet.write_text(FLEET)
     with running(tmp_path / "state", "--no-host", "--fleet", fleet) as (_, endpoint):
         ask(endpoint, "claim", "--model", "L40S", "--lease", "1s")
-        assert len(ask(endpoint, "claim", "list")) == 1
         # The rest of what a conductor does by the clock, it does every thirty seconds.
         until(lambda: not ask(endpoint, "claim", "list"), patience_seconds=25)
+        assert len(ask(endpoint, "event", "list", "--kind", "claim.expired")) == 1
 
 
 @pytest.mark.parametrize(
