@@ -6,6 +6,7 @@ Every function is a part of a transaction that has locked the node.
 """
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
@@ -43,6 +44,7 @@ _HANDLES: AnySelect = (
         Holder.uuid.label("holder"),
         Holder.kind,
         Holder.name.label("holder_name"),
+        Holder.created_at.label("held_since"),
         AcceleratorRequest.uuid.label("request"),
         Job.state.label("job_state"),
     )
@@ -99,7 +101,7 @@ def put_up(
             )
     taken_over = [row.holder_id for row in rows if row.kind == FENCE]
     if taken_over:
-        connection.execute(update(Holder).where(Holder.id.in_(taken_over)).values(name=job, created_at=origin.at))
+        connection.execute(update(Holder).where(Holder.id.in_(taken_over)).values(name=job))  # in doubt since before it
     _add(connection, job, [row for row in rows if row.holder is None], origin)
 
 
@@ -121,15 +123,23 @@ def _own(connection: Connection, request: str | None) -> set[str]:
     return {request, *connection.scalars(siblings)}
 
 
-def take_down(connection: Connection, job: str, origin: Origin, *, keeps_present: bool = False) -> int:
+def take_down(
+    connection: Connection,
+    job: str,
+    origin: Origin,
+    *,
+    keeps_present: bool = False,
+    since: datetime | None = None,
+) -> int:
     """End the fences of a job; gives how many there were.
 
     :param keeps_present: only those of handles that are lost
+    :param since: only those that were put up then or later: what was taken over is in doubt as before
     """
     rows = [
         row
         for row in connection.execute(_OF_JOB, {"wanted": job})
-        if not keeps_present or row.presence != Presence.PRESENT
+        if (not keeps_present or row.presence != Presence.PRESENT) and (since is None or row.held_since >= since)
     ]
     if rows:
         connection.execute(delete(Holder).where(Holder.id.in_([row.holder_id for row in rows])))

@@ -104,7 +104,8 @@ def end(connection: Connection, row: JobRow, status: JobStatus, *, origin: Origi
     if left:
         fences.pass_on(connection, now.uuid, left)
     is_in_doubt = status.is_state_unknown and JobKind(now.kind) not in TOLD_BY_A_LOOK
-    fences.take_down(connection, now.uuid, origin, keeps_present=is_in_doubt)
+    since = None if status.state is JobState.DONE else now.created_at
+    fences.take_down(connection, now.uuid, origin, keeps_present=is_in_doubt, since=since)
     told = {"error": {"code": status.error_code, "text": status.error_text}} if status.error_code else {}
     jobs.tell(connection, _EVENTS[status.state], now, told, origin)
     if ended is not None:

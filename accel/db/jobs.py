@@ -203,7 +203,7 @@ def cancel(connection: Connection, uuid: str, *, scope: Scope, origin: Origin) -
         )
     if row.worker is None:
         change(connection, row, {"state": JobState.CANCELLED, "finished_at": origin.at, "lease_until": None})
-        fences.take_down(connection, row.uuid, origin)
+        fences.take_down(connection, row.uuid, origin, since=row.created_at)
         tell(connection, EventKind.JOB_CANCELLED, row, {}, origin)
     else:
         change(connection, row, {"is_cancel_wanted": True})

@@ -192,6 +192,21 @@ def test_what_is_in_doubt_stays_fenced_until_it_is_done_again(site: Site) -> Non
     assert (job(site, again).state, site.held()) == ("done", 0)
 
 
+def test_what_is_in_doubt_stays_fenced_when_doing_it_again_is_refused_or_called_off(site: Site) -> None:
+    uuid = ordered(site)
+    conductor(site, BROKEN).take_up_work()
+    site.clock.pass_(seconds=1)
+    again = write(site, jobs.retry, uuid)
+    conductor(site, REFUSED).take_up_work()
+    assert (job(site, again).state, site.held()) == ("failed", 2)
+
+    site.clock.pass_(seconds=1)
+    third = write(site, jobs.retry, again)
+    write(site, jobs.cancel, third)
+    assert (job(site, third).state, site.held()) == ("cancelled", 2)
+    assert write(site, jobs.lift, third) == 2
+
+
 def test_what_is_in_doubt_an_operator_can_lift(site: Site) -> None:
     uuid = ordered(site)
     with pytest.raises(Conflict, match="is queued"):
