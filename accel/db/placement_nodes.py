@@ -21,7 +21,9 @@ from accel.model.event import EventKind
 from accel.model.provider import Inventory, Known, Seen, SyncState, intended
 
 CONCERNING = frozenset(
-    kind for kind in EventKind if kind.partition(".")[0] in {"device", "deployable", "attribute", "handle", "holder"}
+    kind
+    for kind in EventKind
+    if kind.partition(".")[0] in {"device", "health", "deployable", "attribute", "handle", "holder"}
 ) | {EventKind.CLAIM_CREATED}
 """The kinds of events after which Placement may have to be told something."""
 
