@@ -4,6 +4,8 @@ cliff's own manager imports every command of the group to find one; ``accel up``
 """
 
 import ast
+from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from pathlib import Path
@@ -44,10 +46,17 @@ class Commands(CommandManager):
 def summary(entry: EntryPoint | EntryPointWrapper) -> str:
     """The first line of a command's docstring, read from its source without running it; empty where it has none."""
     module, _, name = entry.value.partition(":")
+    return _summaries(module).get(name, "")
+
+
+@cache
+def _summaries(module: str) -> Mapping[str, str]:
+    """Those of all classes of a module: reading a source once costs more than all else that a command does."""
     spec = find_spec(module)
     if spec is None or spec.origin is None:
-        return ""
-    for statement in ast.parse(Path(spec.origin).read_bytes()).body:
-        if isinstance(statement, ast.ClassDef) and statement.name == name:
-            return (ast.get_docstring(statement) or "").partition("\n")[0].rstrip(".")
-    return ""
+        return {}
+    return {
+        statement.name: (ast.get_docstring(statement) or "").partition("\n")[0].rstrip(".")
+        for statement in ast.parse(Path(spec.origin).read_bytes()).body
+        if isinstance(statement, ast.ClassDef)
+    }
