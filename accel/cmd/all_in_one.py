@@ -51,6 +51,7 @@ from accel.cmd.conductor import (
 )
 from accel.cmd.conductor_images import make_fetcher
 from accel.cmd.conductor_jobs import make_jobs
+from accel.cmd.stopping import until_set
 from accel.conductor.images import ImageReader
 from accel.conductor.jobs import Jobs
 from accel.conductor.nova import connect
@@ -194,7 +195,7 @@ class AllInOne:
         self._until_known(expected)
         if not self._stop.is_set():
             print(f"Ready: {server.url} ({expected} nodes; Ctrl-C ends it)", flush=True)  # noqa: T201 - what was asked for
-        self._stop.wait()
+        until_set(self._stop)
         for each in background:
             each.stop()
         return self._outcome(background_failed=any(each.has_failed for each in background))

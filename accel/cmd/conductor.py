@@ -16,6 +16,7 @@ from accel import conf as configuration
 from accel.cmd import systemd
 from accel.cmd.conductor_images import make_fetcher
 from accel.cmd.conductor_jobs import make_agents, make_jobs, steps_of, submitter
+from accel.cmd.stopping import until_set
 from accel.conductor.claims import Claims, Hooks
 from accel.conductor.images import ImageReader
 from accel.conductor.jobs import Jobs
@@ -107,7 +108,7 @@ def run(conf: cfg.ConfigOpts, stop: Event) -> int:
             each.start()
         _LOG.info("conductor %s takes reports into %s", conf.host, database.name)
         systemd.notify(systemd.READY)
-        stop.wait()
+        until_set(stop)
         systemd.notify(systemd.STOPPING)
         server.stop()
         server.wait()

@@ -16,6 +16,7 @@ from pathlib import Path
 from threading import Event
 
 from accel.cmd import systemd
+from accel.cmd.stopping import until_set
 from accel.errors import AccelError
 from accel.kubernetes import config as configuration
 from accel.kubernetes.config import Config
@@ -58,7 +59,7 @@ def serve(config: Config) -> int:
     with _figures(plugin, config.listen):
         plugin.start()
         systemd.notify(systemd.READY)
-        stop.wait()
+        until_set(stop)
         systemd.notify(systemd.STOPPING)
         plugin.stop()
     return 0
