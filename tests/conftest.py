@@ -21,7 +21,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 # How long an example takes says something of the machine, and nothing of what is tested.
-settings.register_profile("no clock", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# What else hypothesis does in CI, where it tries the same examples each time, it goes on to do.
+_USUAL = settings.get_profile(settings.get_current_profile_name())
+settings.register_profile("no clock", _USUAL, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("no clock")
 
 
