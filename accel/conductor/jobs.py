@@ -228,6 +228,8 @@ class Jobs:
         if status.state is JobState.FAILED:
             told = row.uuid, row.kind, row.device_uuid, row.node, status.error_text
             _LOG.warning("job %s, %s of device %s on %s, has failed: %s", *told)
+        elif row.kind == JobKind.RELEASE:
+            self.take_up_work()  # what was given back late is to be scrubbed once more
 
     def _origin(self) -> Origin:
         return Origin(at=self._clock(), service=CONDUCTOR)

@@ -22,10 +22,13 @@ from accel.db.tables import AcceleratorRequest, AttachHandle, Deployable, Device
 from accel.errors import Conflict
 from accel.model.device import Presence
 from accel.model.event import EventKind
-from accel.model.job import ENDED, JobKind
+from accel.model.job import ENDED, JobKind, NewJob
 
 FENCE = "fence"
 """The kind of holder that a fence is."""
+
+UNDO = ":undo"
+"""How the keys of jobs end that undo a step of work."""
 
 _MAKE_PARTS = frozenset({JobKind.PARTITION, JobKind.SET_VFS})
 """The kinds of jobs that make parts, which may be reported before the job has ended, and be taken back by it."""
@@ -47,6 +50,8 @@ _HANDLES: AnySelect = (
         Holder.created_at.label("held_since"),
         AcceleratorRequest.uuid.label("request"),
         Job.state.label("job_state"),
+        Job.kind.label("job_kind"),
+        Job.key.label("job_key"),
     )
     .join_from(AttachHandle, Deployable, Deployable.id == AttachHandle.deployable_id)
     .join(Device, Device.id == Deployable.device_id)
@@ -75,25 +80,35 @@ _OF_REQUEST = _HANDLES.where(Holder.request_id == bindparam("wanted"))
 def put_up(
     connection: Connection,
     job: str,
+    new: NewJob,
     *,
-    device: str,
-    deployable: str | None,
-    request: str | None,
     origin: Origin,
 ) -> None:
     """Fence all that is free of a device, or of a part of it; what ended jobs have left fenced is taken over.
 
-    :param job: its UUID
-    :param request: the request that the job serves; what that holds it keeps
-    :raises Conflict: somebody holds something of it, or another job is at it
+    What has not been tidied up after its last user is mended by doing that, and by nothing else.
+
+    :param job: the UUID of the job
+    :param new: what it is to do; what the request holds that it serves it keeps
+    :raises Conflict: somebody holds something of it, or another job is at it, or it is to be tidied up first
     """
-    own = _own(connection, request)
+    device, deployable = new.device_uuid, new.deployable_uuid
+    own = _own(connection, new.request_uuid)
     whole = [row for row in connection.execute(_OF_DEVICE, {"wanted": device}) if row.presence == Presence.PRESENT]
     # A part that nobody is handed alone, such as the region of a card, is behind all that is handed out of the device.
     rows = [row for row in whole if row.deployable == deployable] or whole
     for row in rows:
         if row.kind == FENCE and row.job_state is not None and row.job_state not in ENDED:
             raise Conflict(f"device {device}: job {row.holder_name} is at it; wait until it has ended")
+        if (
+            row.kind == FENCE
+            and (row.job_key or "").endswith(UNDO)
+            and (row.job_key != new.key and row.job_kind != new.kind)
+        ):
+            raise Conflict(
+                f"device {device}: job {row.holder_name} ({row.job_kind}) has not tidied up after the last user; do it "
+                f"again first: accel job retry {row.holder_name[:8]}"
+            )
         if row.holder is not None and row.kind != FENCE and row.request not in own:
             raise Conflict(
                 f"device {device}: its attach handle {row.uuid} is held ({row.kind}); it is touched only when nobody "

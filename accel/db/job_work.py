@@ -103,6 +103,8 @@ def end(connection: Connection, row: JobRow, status: JobStatus, *, origin: Origi
     left = jobs.left_undone(connection, now) if status.state is JobState.DONE else ""
     if left:
         fences.pass_on(connection, now.uuid, left)
+    elif status.state is JobState.DONE:
+        jobs.scrub_again(connection, now, origin=origin)
     is_in_doubt = status.is_state_unknown and JobKind(now.kind) not in TOLD_BY_A_LOOK
     since = None if status.state is JobState.DONE else now.created_at
     fences.take_down(connection, now.uuid, origin, keeps_present=is_in_doubt, since=since)

@@ -1,7 +1,7 @@
 """Jobs as they are ordered and as people see them. How conductors attend to them is in ``accel.db.job_work``."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import uuid4
@@ -20,6 +20,7 @@ from accel.errors import Conflict, NotFound
 from accel.model.device import Presence
 from accel.model.event import EventKind
 from accel.model.job import ENDED, HandleOrder, ImageOrder, JobKind, JobOrder, JobState, JobStatus, NewJob
+from accel.model.steps import SCRUB
 
 
 class JobRow(NamedTuple):
@@ -93,9 +94,6 @@ class JobRow(NamedTuple):
         )
 
 
-UNDO = ":undo"
-"""How the keys of jobs end that undo a step of work."""
-
 SELECT: AnySelect = select(*(getattr(Job, name) for name in JobRow._fields))
 LISTING = Listing(
     key=Job.id,
@@ -125,14 +123,8 @@ def order_job(connection: Connection, new: NewJob, *, origin: Origin) -> str:
     """
     row = _row(connection, new, origin)
     if new.fences:
-        fences.put_up(
-            connection,
-            row["uuid"],
-            device=row["device_uuid"],
-            deployable=row["deployable_uuid"],
-            request=new.request_uuid,
-            origin=origin,
-        )
+        found = replace(new, device_uuid=row["device_uuid"], deployable_uuid=row["deployable_uuid"])
+        fences.put_up(connection, row["uuid"], found, origin=origin)
     connection.execute(insert(Job), row)
     told = {"kind": row["kind"], "deployable": row["deployable"], "arguments": row["arguments"]}
     tell(connection, EventKind.JOB_ORDERED, JobRow(id=0, **row), told, origin)
@@ -167,9 +159,11 @@ def newest_of(connection: Connection, key: str) -> JobRow | None:
 def left_undone(connection: Connection, row: JobRow) -> str:
     """The UUID of a job that was to undo something of the same holding as this one, and did not; empty: none."""
     holder, _, rest = row.key.partition(":")
-    if not rest.endswith(UNDO):
+    if not rest.endswith(fences.UNDO):
         return ""
-    query = SELECT.where(Job.key.startswith(f"{holder}:", autoescape=True), Job.key.endswith(UNDO)).order_by(Job.id)
+    query = SELECT.where(Job.key.startswith(f"{holder}:", autoescape=True), Job.key.endswith(fences.UNDO)).order_by(
+        Job.id
+    )
     newest = {found.key: JobRow._make(found) for found in connection.execute(query)}
     return next((one.uuid for one in newest.values() if one.state != JobState.DONE and one.uuid != row.uuid), "")
 
@@ -194,7 +188,7 @@ def cancel(connection: Connection, uuid: str, *, scope: Scope, origin: Origin) -
     row = lock(connection, uuid, scope=scope)
     if row.is_ended:
         raise Conflict(f"job {uuid} is {row.state}")
-    if row.key.endswith(UNDO):
+    if row.key.endswith(fences.UNDO):
         raise Conflict(f"job {uuid} tidies up after a request; what it is about is not offered before that is done")
     if row.state == JobState.RUNNING:
         raise Conflict(
@@ -231,7 +225,26 @@ def retry(connection: Connection, uuid: str, *, scope: Scope, origin: Origin) ->
     row = lock(connection, uuid, scope=scope)
     if row.state not in {JobState.FAILED, JobState.CANCELLED}:
         raise Conflict(f"job {uuid} is {row.state}: only what has failed or was cancelled can be done again")
-    new = NewJob(
+    return order_job(connection, _again(row), origin=origin)
+
+
+def scrub_again(connection: Connection, row: JobRow, *, origin: Origin) -> None:
+    """What was scrubbed before it was given back may have been used since: have it scrubbed, and fenced until then.
+
+    :param row: a job that has given a handle back
+    """
+    holder, _, rest = row.key.partition(":")
+    if row.kind != JobKind.RELEASE or not rest.endswith(fences.UNDO):
+        return
+    scrub = newest_of(connection, f"{holder}:{SCRUB}{fences.UNDO}")
+    if scrub is not None and scrub.state == JobState.DONE and scrub.id < row.id:
+        new = replace(_again(scrub), fences=False, is_wanted_of_lost=True)
+        fences.pass_on(connection, row.uuid, order_job(connection, new, origin=origin))
+
+
+def _again(row: JobRow) -> NewJob:
+    """An order for what a job was about."""
+    return NewJob(
         kind=JobKind(row.kind),
         device_uuid=row.device_uuid,
         deployable_uuid=row.deployable_uuid,
@@ -243,7 +256,6 @@ def retry(connection: Connection, uuid: str, *, scope: Scope, origin: Origin) ->
         request_uuid=row.request_uuid,
         key=row.key,
     )
-    return order_job(connection, new, origin=origin)
 
 
 def fenced_by(connection: Connection, uuids: list[str]) -> dict[str, int]:

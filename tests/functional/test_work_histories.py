@@ -8,7 +8,7 @@ may die at any point. TEST_WORK_HISTORIES is how many, by default few.
 import atexit
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from functools import cache, partial
 from hashlib import sha256
@@ -331,3 +331,31 @@ TestWorkHistories.settings = settings(
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
+
+
+@pytest.fixture
+def history() -> Iterator[WorkHistories]:
+    """One in which what somebody has had could not be given back."""
+    made = WorkHistories()
+    made.begin()
+    made.bind(which=0, profile="plain")
+    made.what_is_bound_is_ready_and_what_is_free_is_clean()
+    made.next_act_goes_wrong(how=REFUSED)
+    made.give_back(which=0, deletes=False)
+    yield made
+    made.teardown()
+
+
+def test_what_is_given_back_later_is_scrubbed_after_that(history: WorkHistories) -> None:
+    history.operator_looks(is_mended=True)
+
+    assert [row.kind for row in history.node.all_jobs()] == ["prepare", "release", "scrub", "release", "scrub"]
+    history.what_is_bound_is_ready_and_what_is_free_is_clean()
+    assert not history._holders()
+
+
+def test_what_is_not_given_back_is_mended_by_nothing_else(history: WorkHistories) -> None:
+    history.cut(layout={})
+
+    history.what_is_bound_is_ready_and_what_is_free_is_clean()
+    assert [holder.kind for holder in history._holders()] == [FENCE]
