@@ -1,14 +1,12 @@
 """What conductors say to agents changes only together with its version."""
 
-import hashlib
 import json
 from pathlib import Path
-from typing import Any
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.wire import fingerprint
 
 from accel.model.job import JobKind, JobOrder, JobState, JobStatus
 from accel.rpc import wire
@@ -20,23 +18,13 @@ FINGERPRINTS = {"1.0": "6d1e3a85b7260845"}
 
 
 def test_the_form_of_the_messages_to_agents_is_the_one_of_the_newest_version() -> None:
-    _, schemas = msgspec.json.schema_components(MESSAGES)
-    text = json.dumps(_without_prose(schemas), sort_keys=True)
-    fingerprint = hashlib.sha256(text.encode()).hexdigest()[:16]
+    found = fingerprint(*MESSAGES)
 
-    assert fingerprint == FINGERPRINTS[AGENT_VERSIONS[0]], (
+    assert found == FINGERPRINTS[AGENT_VERSIONS[0]], (
         f"the messages to agents have changed, their version {AGENT_VERSIONS[0]} has not: put a new version first in "
-        f"accel.rpc.agents.AGENT_VERSIONS, give its fingerprint {fingerprint!r} here, and store a message of the old "
+        f"accel.rpc.agents.AGENT_VERSIONS, give its fingerprint {found!r} here, and store a message of the old "
         f"version in {DATA} that must still be read. Before a first release only: correct the fingerprint."
     )
-
-
-def _without_prose(schema: Any) -> Any:
-    if isinstance(schema, dict):
-        return {key: _without_prose(value) for key, value in schema.items() if key != "description"}
-    if isinstance(schema, list):
-        return [_without_prose(value) for value in schema]
-    return schema
 
 
 @pytest.mark.parametrize("version", FINGERPRINTS)

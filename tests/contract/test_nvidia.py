@@ -1,7 +1,5 @@
 """The nvidia driver, with the real nvidia-ml-py on a stand-in for NVIDIA's library."""
 
-import os
-import shutil
 import typing
 from collections.abc import Sequence
 from inspect import getmembers, isclass, isfunction
@@ -35,28 +33,9 @@ def _gpu(number: int, address: str, more: str = "") -> str:
     )
 
 
-def _library(directory: Path, *flags: str) -> Path:
-    if shutil.which("gcc") is None:
-        reason = "gcc is not installed, and the stand-in for NVML is built with it"
-        if "CI" in os.environ:
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return build_library(directory, *flags)
-
-
-@pytest.fixture(scope="session")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return _library(tmp_path_factory.mktemp("nvml"))
-
-
 @pytest.fixture(scope="session")
 def old_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return _library(tmp_path_factory.mktemp("old-nvml"), "-DOLD")
-
-
-@pytest.fixture
-def host_nvml(library: Path, tmp_path: Path) -> Nvml:
-    return Nvml(library=library, directory=tmp_path)
+    return build_library(tmp_path_factory.mktemp("old-nvml"), "-DOLD")
 
 
 @pytest.fixture

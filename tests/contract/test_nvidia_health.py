@@ -1,17 +1,14 @@
 """What NVML tells of the fitness of cards, with the real nvidia-ml-py on a stand-in for NVIDIA's library."""
 
-import os
-import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from support.nvml import Nvml, build_library
+from support.nvml import Nvml, one_gpu
 
 from accel.drivers.nvidia.xids import APPLICATION_XID, XID, Log, signals
 from accel.model.device import Health
 from accel.model.health import CALM, Signal
-from accel.testing.host_tree import HostTree, PciRow
 
 GPU = "GPU-6f1c5f1a-28b3-5d0b-b5ba-0c1a5a4a0001"
 NOW = datetime(2026, 11, 21, 21, 0, tzinfo=UTC)
@@ -25,27 +22,11 @@ def card(more: str = "") -> str:
     )
 
 
-@pytest.fixture(scope="session")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    if shutil.which("gcc") is None and "CI" not in os.environ:
-        pytest.skip("gcc is not installed, and the stand-in for NVML is built with it")
-    return build_library(tmp_path_factory.mktemp("nvml"))
-
-
-@pytest.fixture
-def host_nvml(library: Path, tmp_path: Path) -> Nvml:
-    return Nvml(library=library, directory=tmp_path)
-
-
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """A host with one GPU."""
-    tree = HostTree(tmp_path / "root")
-    tree.root.mkdir()
+    tree = one_gpu(tmp_path / "root")
     tree.write("proc/sys/kernel/random/boot_id", BOOT)
-    tree.pci_function(
-        PciRow(address="0000:07:00.0", vendor="10de", product="20b0", class_code=0x030200, driver="nvidia")
-    )
     return tree.root
 
 

@@ -1,19 +1,16 @@
 """Cutting GPUs by MIG, with the real nvidia-ml-py on a stand-in for NVIDIA's library that remembers what is done."""
 
-import os
 import re
-import shutil
 from collections import Counter
 from pathlib import Path
 
 import pytest
-from support.nvml import Acted, Nvml, build_library
+from support.nvml import Acted, Nvml, build_library, one_gpu
 
 from accel.errors import ActFailed, ActNotSupported, ActRefused, LayoutImpossible, ToolFailed, ToolMissing
 from accel.model.device import DeployableKind, Device
 from accel.model.partition import Cut
 from accel.model.partition_facts import read_facts
-from accel.testing.host_tree import HostTree, PciRow
 
 GPU = "GPU-6f1c5f1a-28b3-5d0b-b5ba-0c1a5a4a0001"
 SYSTEM = "system driver=550.54.15 nvml=12.550.54.15 cuda=12040\n"
@@ -37,27 +34,10 @@ def a100(more: str = "", *parts: str) -> str:
 WHOLE = a100().replace("mig=1", "mig=0")
 
 
-@pytest.fixture(scope="session")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    if shutil.which("gcc") is None and "CI" not in os.environ:
-        pytest.skip("gcc is not installed, and the stand-in for NVML is built with it")
-    return build_library(tmp_path_factory.mktemp("nvml"))
-
-
-@pytest.fixture
-def host_nvml(library: Path, tmp_path: Path) -> Nvml:
-    return Nvml(library=library, directory=tmp_path)
-
-
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """A host with one GPU."""
-    tree = HostTree(tmp_path / "root")
-    tree.root.mkdir()
-    tree.pci_function(
-        PciRow(address="0000:07:00.0", vendor="10de", product="20b0", class_code=0x030200, driver="nvidia")
-    )
-    return tree.root
+    return one_gpu(tmp_path / "root").root
 
 
 def cut_of(device: Device) -> Cut:

@@ -1,11 +1,9 @@
 """NVIDIA vGPU types on virtual functions, as sysfs has them on newer kernels; memory is what NVML tells."""
 
-import os
-import shutil
 from pathlib import Path
 
 import pytest
-from support.nvml import Nvml, build_library
+from support.nvml import Nvml
 
 from accel.errors import ActRefused, LayoutImpossible
 from accel.model.device import DeployableKind, Device
@@ -19,18 +17,6 @@ CONFIGURATION = (
 )
 TYPES = "ID    : vGPU Name\n1155  : NVIDIA L40S-48C\n1157  : NVIDIA L40S-16C\n1161  : NVIDIA L40S-8C\n"
 FUNCTIONS = 4
-
-
-@pytest.fixture(scope="session")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    if shutil.which("gcc") is None and "CI" not in os.environ:
-        pytest.skip("gcc is not installed, and the stand-in for NVML is built with it")
-    return build_library(tmp_path_factory.mktemp("nvml"))
-
-
-@pytest.fixture
-def host_nvml(library: Path, tmp_path: Path) -> Nvml:
-    return Nvml(library=library, directory=tmp_path)
 
 
 def host(tmp_path: Path, *current: int) -> HostTree:

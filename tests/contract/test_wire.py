@@ -1,6 +1,5 @@
 """What crosses the wire changes only together with its version."""
 
-import hashlib
 import json
 import subprocess
 import sys
@@ -8,10 +7,10 @@ from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.wire import fingerprint
 
 from accel.errors import InvalidValue
 from accel.model.address import PciAddress
@@ -52,23 +51,13 @@ for thread in threads:
 
 
 def test_the_form_of_the_messages_is_the_one_of_the_newest_version() -> None:
-    _, schemas = msgspec.json.schema_components(MESSAGES)
-    text = json.dumps(_without_prose(schemas), sort_keys=True)
-    fingerprint = hashlib.sha256(text.encode()).hexdigest()[:16]
+    found = fingerprint(*MESSAGES)
 
-    assert fingerprint == FINGERPRINTS[VERSIONS[0]], (
+    assert found == FINGERPRINTS[VERSIONS[0]], (
         f"the messages have changed and their version {VERSIONS[0]} has not: put a new version first in "
-        f"accel.rpc.api.VERSIONS, give its fingerprint {fingerprint!r} here, and store a message of the old version in "
+        f"accel.rpc.api.VERSIONS, give its fingerprint {found!r} here, and store a message of the old version in "
         f"{DATA} that must still be read. Before a first release only: correct the fingerprint."
     )
-
-
-def _without_prose(schema: Any) -> Any:
-    if isinstance(schema, dict):
-        return {key: _without_prose(value) for key, value in schema.items() if key != "description"}
-    if isinstance(schema, list):
-        return [_without_prose(value) for value in schema]
-    return schema
 
 
 @pytest.mark.parametrize("version", FINGERPRINTS)

@@ -1,74 +1,49 @@
 """``accel up`` as a process: what a newcomer starts first."""
 
-import json
 import signal
 import socket
 import subprocess
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 import requests
 from support.nova import HOME, options, running_nova
+from support.processes import BIN, accel_up
 from support.waiting import until
 
 from accel.testing.host_tree import unpack
 
-ACCEL = Path(sys.executable).with_name("accel")
 HOSTS = Path(__file__).parents[1] / "data/hosts"
 FLEET = "nodes:\n  - {name: 'sim-{0}', count: 3, cards: [{model: L40S, count: 2}]}\n"
 
 
-@contextmanager
-def running(state: Path, *arguments: str | Path) -> Iterator[tuple["subprocess.Popen[str]", str]]:
-    """``accel up``, and where it serves."""
-    command = [ACCEL, "up", "--state-path", state, "--listen", "127.0.0.1:0", *arguments]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            ready = process.stdout.readline()
-            assert ready.startswith("Ready: "), ready
-            yield process, ready.split()[1]
-        finally:
-            process.terminate()
-
-
 def refused(*arguments: str | Path) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run([ACCEL, "up", *arguments], capture_output=True, text=True, check=False, timeout=60)
-
-
-def ask(endpoint: str, *arguments: str) -> list[dict[str, object]]:
-    command = [ACCEL, "--endpoint", endpoint, *arguments, "-f", "json"]
-    answer: list[dict[str, object]] = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
-    return answer
+    return subprocess.run([BIN / "accel", "up", *arguments], capture_output=True, text=True, check=False, timeout=60)
 
 
 def test_this_host_a_captured_one_and_a_fleet_are_known_when_it_says_ready(tmp_path: Path) -> None:
-    fleet = tmp_path / "fleet.yaml"
-    fleet.write_text(FLEET)
     tree = unpack(HOSTS / "qemu-2numa-boot/qemu-2numa-boot.tar.gz", tmp_path / "captured")
-    with running(tmp_path / "state", "--fleet", fleet, "--host-tree", tree) as (_, endpoint):
-        nodes = {str(node["name"]) for node in ask(endpoint, "node", "list")}
-        captured = ask(endpoint, "device", "list", "--node", tree.name)
+    with accel_up(tmp_path / "state", "--fleet", simple_fleet(tmp_path), "--host-tree", tree) as up:
+        nodes = {str(node["name"]) for node in up.ask("node", "list")}
+        captured = up.ask("device", "list", "--node", tree.name)
     assert nodes == {"sim-1", "sim-2", "sim-3", tree.name, socket.gethostname()}
     assert [device["address"] for device in captured] == ["0000:24:00.0", "0000:81:00.0"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_with_success(tmp_path: Path, number: signal.Signals) -> None:
-    with running(tmp_path, "--driver", "fake") as (process, _):
-        process.send_signal(number)
-        assert process.wait(timeout=30) == 0
+    with accel_up(tmp_path, "--driver", "fake") as up:
+        up.process.send_signal(number)
+        assert up.process.wait(timeout=30) == 0
 
 
 def test_started_again_it_knows_the_same_devices(tmp_path: Path) -> None:
     found = []
     for _ in range(2):
-        with running(tmp_path, "--driver", "fake") as (_, endpoint):
-            found.append([device["uuid"] for device in ask(endpoint, "device", "list")])
+        with accel_up(tmp_path, "--driver", "fake") as up:
+            found.append([device["uuid"] for device in up.ask("device", "list")])
     assert found[0] == found[1]
     assert len(found[0]) == 1
 
@@ -77,23 +52,21 @@ def test_what_is_handed_out_is_made_ready_and_scrubbed_before_anybody_else_gets_
     fleet, config = tmp_path / "fleet.yaml", tmp_path / "accel.conf"
     fleet.write_text("nodes: [{name: sim-1, cards: [{model: L40S}]}]\n")
     config.write_text("[conductor]\nprepare = PCI\nscrub = GPU:zero\n")
-    with running(tmp_path / "state", "--no-host", "--fleet", fleet, "--config-file", config) as (_, endpoint):
-        ask(endpoint, "claim", "--model", "L40S", "--consumer", "training")
-        until(lambda: [claim["state"] for claim in ask(endpoint, "claim", "list")] == ["ready"])
-        subprocess.run([ACCEL, "--endpoint", endpoint, "claim", "release", "training"], check=True)
-        ask(endpoint, "claim", "--model", "L40S", "--wait", "60s")
-        jobs = [(job["kind"], job["state"]) for job in ask(endpoint, "job", "list")]
+    with accel_up(tmp_path / "state", "--no-host", "--fleet", fleet, "--config-file", config) as up:
+        up.ask("claim", "--model", "L40S", "--consumer", "training")
+        until(lambda: [claim["state"] for claim in up.ask("claim", "list")] == ["ready"])
+        assert up.run("claim", "release", "training").returncode == 0
+        up.ask("claim", "--model", "L40S", "--wait", "60s")
+        jobs = [(job["kind"], job["state"]) for job in up.ask("job", "list")]
     assert jobs[:3] == [("prepare", "done"), ("release", "done"), ("scrub", "done")]
 
 
 def test_what_was_claimed_for_a_while_is_free_soon_after(tmp_path: Path) -> None:
-    fleet = tmp_path / "fleet.yaml"
-    fleet.write_text(FLEET)
-    with running(tmp_path / "state", "--no-host", "--fleet", fleet) as (_, endpoint):
-        ask(endpoint, "claim", "--model", "L40S", "--lease", "1s")
+    with accel_up(tmp_path / "state", "--no-host", "--fleet", simple_fleet(tmp_path)) as up:
+        up.ask("claim", "--model", "L40S", "--lease", "1s")
         # The rest of what a conductor does by the clock, it does every thirty seconds.
-        until(lambda: not ask(endpoint, "claim", "list"), patience_seconds=25)
-        assert len(ask(endpoint, "event", "list", "--kind", "claim.expired")) == 1
+        until(lambda: not up.ask("claim", "list"), patience_seconds=25)
+        assert len(up.ask("event", "list", "--kind", "claim.expired")) == 1
 
 
 @pytest.mark.parametrize(
@@ -137,11 +110,9 @@ def test_nova_is_told_what_became_of_a_request(tmp_path: Path) -> None:
         nova.servers = {instance: HOME}
         config = tmp_path / "accel.conf"
         config.write_text(options(nova.url))
-        with running(tmp_path / "state", "--no-host", "--fleet", simple_fleet(tmp_path), "--config-file", config) as (
-            _,
-            endpoint,
-        ):
-            bound = bound_on(f"{endpoint}/v2", instance)
+        arguments = ["--no-host", "--fleet", simple_fleet(tmp_path), "--config-file", config]
+        with accel_up(tmp_path / "state", *arguments) as up:
+            bound = bound_on(f"{up.endpoint}/v2", instance)
             assert nova.next_post().events == [
                 {"name": "accelerator-request-bound", "server_uuid": instance, "tag": bound, "status": "completed"}
             ]

@@ -4,21 +4,15 @@ The agent, the conductor and the API are real, and so is nvidia-ml-py; NVIDIA's 
 what is done to its cards.
 """
 
-import json
 import os
-import shutil
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from support.nvml import build_library
+from support.processes import AllInOne, accel_up
 from support.waiting import until
 
-ACCEL = Path(sys.executable).with_name("accel")
 GPU = "GPU-6f1c5f1a-28b3-5d0b-b5ba-0c1a5a4a000{}"
 CARDS = "system driver=550.54.15 nvml=12.550.54.15 cuda=12040\n" + "".join(
     f'gpu uuid={GPU.format(number)} name="NVIDIA A100-SXM4-40GB" pci=0000:0{number}:00.0 devid=0x20B010DE '
@@ -36,66 +30,51 @@ def conf(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def endpoint(tmp_path: Path, conf: Path) -> Iterator[str]:
+def up(tmp_path: Path, conf: Path) -> Iterator[AllInOne]:
     """``accel up`` on this machine, which has two NVIDIA cards as far as its library says."""
-    if shutil.which("gcc") is None and "CI" not in os.environ:
-        pytest.skip("gcc is not installed, and the stand-in for NVML is built with it")
+    if os.geteuid() != 0:
+        pytest.skip("only root may cut GPUs")
     environment = {
         **os.environ,
         "LD_LIBRARY_PATH": str(build_library(tmp_path)),
         "NVML_STUB_CONF": str(conf),
     }
-    if os.geteuid() != 0:
-        pytest.skip("only root may cut GPUs")
-    state = tmp_path / "state"
-    command = [ACCEL, "up", "--driver", "nvidia", "--state-path", state, "--listen", "127.0.0.1:0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
-        assert process.stdout is not None
-        ready = process.stdout.readline()
-        try:
-            assert ready.startswith("Ready: "), ready
-            yield ready.split()[1]
-        finally:
-            process.send_signal(signal.SIGTERM)
+    with accel_up(tmp_path / "state", "--driver", "nvidia", **environment) as up:
+        yield up
 
 
-def accel(endpoint: str, *words: str) -> Any:
-    command = [ACCEL, "--endpoint", endpoint, *words, "-f", "json"]
-    return json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
-
-
-def offered(endpoint: str) -> list[str]:
-    handles = accel(endpoint, "handle", "list")
+def offered(up: AllInOne) -> list[str]:
+    handles = up.ask("handle", "list")
     return sorted(handle["info"].get("profile", "whole") for handle in handles if handle["presence"] == "present")
 
 
-def cut(endpoint: str, layout: str) -> None:
-    (device,) = [one for one in accel(endpoint, "device", "list") if one["identity"] == GPU.format(1)]
-    ordered = accel(endpoint, "partition", "apply", "--device", device["uuid"], "--layout", layout)["jobs"]
+def cut(up: AllInOne, layout: str) -> None:
+    (device,) = [one for one in up.ask("device", "list") if one["identity"] == GPU.format(1)]
+    ordered = up.ask("partition", "apply", "--device", device["uuid"], "--layout", layout)["jobs"]
     for job in ordered:
-        accel(endpoint, "job", "wait", job["uuid"])
+        up.ask("job", "wait", job["uuid"])
 
 
 @pytest.mark.timeout(180)
-def test_a_card_is_cut_and_joined_by_jobs(endpoint: str, conf: Path) -> None:
-    cut(endpoint, "3g.20gb=1,1g.5gb=2")
-    assert offered(endpoint) == ["1g.5gb", "1g.5gb", "3g.20gb", "whole"]
+def test_a_card_is_cut_and_joined_by_jobs(up: AllInOne, conf: Path) -> None:
+    cut(up, "3g.20gb=1,1g.5gb=2")
+    assert offered(up) == ["1g.5gb", "1g.5gb", "3g.20gb", "whole"]
     assert conf.read_text().count("\ngi gpu=0 ") == 3
 
-    cut(endpoint, "whole")
-    assert offered(endpoint) == ["whole", "whole"]
+    cut(up, "whole")
+    assert offered(up) == ["whole", "whole"]
     assert "\ngi " not in conf.read_text()
 
 
 @pytest.mark.timeout(180)
-def test_an_xid_makes_its_card_unhealthy_long_before_the_next_look_is_due(endpoint: str, conf: Path) -> None:
+def test_an_xid_makes_its_card_unhealthy_long_before_the_next_look_is_due(up: AllInOne, conf: Path) -> None:
     # The agent looks every five minutes; this test waits for one at most.
     with conf.open("a") as file:
         file.write("event gpu=1 type=8 data=79\n")
 
     def states() -> dict[str, str]:
-        return {device["identity"]: device["health"] for device in accel(endpoint, "device", "list")}
+        return {device["identity"]: device["health"] for device in up.ask("device", "list")}
 
     until(lambda: states() == {GPU.format(1): "healthy", GPU.format(2): "unhealthy"})
-    (signal_,) = [one for one in accel(endpoint, "health") if one["source"] == "nvml.xid"]
+    (signal_,) = [one for one in up.ask("health") if one["source"] == "nvml.xid"]
     assert "Xid 79 (fallen off the bus)" in signal_["text"]

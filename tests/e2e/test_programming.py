@@ -1,8 +1,6 @@
 """From a file to an FPGA that has it: `accel up` over a captured host, with Intel's program stood in for."""
 
 import hashlib
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,12 +14,12 @@ from support.cli import Outcome, run
 from support.host_trees import HOSTS
 from support.image_sources import running_web
 from support.images import gbs
+from support.processes import accel_up
 from support.vendor_tools import behave, calls, install
 from support.waiting import until
 
 from accel.testing import unpack
 
-ACCEL = Path(sys.executable).with_name("accel")
 REGION = "f64e598bea11517fa28e7bc65d885104"
 NEW, OTHER = "1" * 32, "2" * 32
 CONFLICT, PATIENCE_SECONDS = 6, 60
@@ -81,16 +79,9 @@ def running(directory: Path, *, options: str = "") -> Iterator[Site]:
     tools = install(tree, "fpgaconf")
     config = directory / "accel.conf"
     config.write_text(f"[intel_fpga]\nfpgaconf = {tools['fpgaconf']}\n{options}")
-    command = [ACCEL, "up", "--state-path", directory / "state", "--listen", "127.0.0.1:0", "--no-host"]
-    more = ["--host-tree", tree, "--driver", "intel_fpga", "--config-file", config]
-    with subprocess.Popen([*command, *more], stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            ready = process.stdout.readline()
-            assert ready.startswith("Ready: "), ready
-            yield Site(ready.split()[1], tree, directory)
-        finally:
-            process.terminate()
+    arguments = ["--no-host", "--host-tree", tree, "--driver", "intel_fpga", "--config-file", config]
+    with accel_up(directory / "state", *arguments) as up:
+        yield Site(up.endpoint, tree, directory)
 
 
 @pytest.fixture

@@ -4,15 +4,12 @@ hypothesis makes the histories up. The conductor does its work on the node when 
 be killed, and another one start in its place.
 """
 
-import atexit
-import shutil
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory, mkdtemp
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from hypothesis import HealthCheck, settings
@@ -20,7 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from sqlalchemy import select
 from support.claims import terms
-from support.databases import migrated, opened
+from support.databases import migrated
 from support.races import outcome
 from support.replay import State, events_after, replayed, stored
 from support.site import Site
@@ -71,17 +68,6 @@ class Unsteady(FileStep):
             raise AccelError("the node is away")
 
 
-@cache
-def empty_database() -> Path:
-    """A database to copy."""
-    directory = Path(mkdtemp(prefix="accel-histories-"))
-    atexit.register(shutil.rmtree, directory)
-    with migrated("sqlite", directory):
-        pass
-    [path] = directory.glob("*.sqlite")
-    return path
-
-
 class Histories(RuleBasedStateMachine):
     """One node with two cards, a project under a quota and one without, a pod, and conductors that die."""
 
@@ -89,8 +75,7 @@ class Histories(RuleBasedStateMachine):
         super().__init__()
         self.ends = ExitStack()
         self.home = Path(self.ends.enter_context(TemporaryDirectory()))
-        path = shutil.copy(empty_database(), self.home / "accel.sqlite")
-        self.database = self.ends.enter_context(opened(f"sqlite:///{path}"))
+        self.database = self.ends.enter_context(migrated("sqlite", self.home))
         self.files = self.home / "files"
         self.files.mkdir()
         self.site = Site(self.database, name="a")

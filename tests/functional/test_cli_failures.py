@@ -3,16 +3,14 @@
 import json
 import socket
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from io import StringIO
 from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import pytest
 from support.cli import Outcome, run
+from support.served import served_application
 from support.served_fleet import FLEET, ServedFleet, served_fleet
-
-from accel.api.embedded import EmbeddedServer
 
 NO_SERVER = "http://127.0.0.1:1"
 
@@ -23,17 +21,6 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedFleet]:
     with served_fleet(directory) as fleet:
         fleet.report_fleet(FLEET, directory)
         yield fleet
-
-
-@contextmanager
-def serving(application: WSGIApplication) -> Iterator[str]:
-    """Something else than an accel server."""
-    server = EmbeddedServer(application, "127.0.0.1", 0)
-    server.start()
-    try:
-        yield server.url
-    finally:
-        server.stop()
 
 
 def answering(status: str, body: bytes, **headers: str) -> WSGIApplication:
@@ -160,13 +147,13 @@ def test_a_wrong_option_is_wrong_use_with_the_usage(
     ],
 )
 def test_what_a_server_refuses_is_said_in_its_words(status: str, body: bytes, code: int, said: str) -> None:
-    with serving(answering(status, body, Content_Type="application/json")) as url:
+    with served_application(answering(status, body, Content_Type="application/json")) as url:
         assert said in refused(run("device", "list", endpoint=url), code)
 
 
 @pytest.mark.parametrize("body", [b"<html>hello</html>", b"[]", b"{}"])
 def test_what_is_no_accel_server_is_called_so(body: bytes) -> None:
-    with serving(answering("200 OK", body)) as url:
+    with served_application(answering("200 OK", body)) as url:
         assert "is not an accel server" in refused(run("device", "list", endpoint=url), 1)
 
 
@@ -178,7 +165,7 @@ def test_what_is_no_accel_server_is_called_so(body: bytes) -> None:
     ],
 )
 def test_an_older_server_is_told_to_be_upgraded(headers: dict[str, str], said: str) -> None:
-    with serving(answering("406 Not Acceptable", b"{}", **headers)) as url:
+    with served_application(answering("406 Not Acceptable", b"{}", **headers)) as url:
         message = refused(run("node", "list", endpoint=url), 1)
     assert said in message
     assert "needs 2.4: upgrade the server" in message
@@ -215,7 +202,7 @@ def test_following_goes_on_when_the_server_was_away() -> None:
         if next(waits, None) is None:
             raise KeyboardInterrupt
 
-    with serving(application) as url:
+    with served_application(application) as url:
         outcome = run("event", "list", "--follow", endpoint=url, wait=wait)
     assert outcome.code == 0
     assert len(outcome.lines) == 2
@@ -244,14 +231,14 @@ def test_a_page_ends_where_the_server_says_so() -> None:
             json.dumps(body | ({"nodes_links": [{"rel": "next", "href": "elsewhere"}]} if is_first else {})).encode()
         ]
 
-    with serving(application) as url:
+    with served_application(application) as url:
         outcome = run("node", "list", "-f", "value", "-c", "uuid", endpoint=url)
     assert len(outcome.lines) == 1100
     assert pages == ["sort_key=name&limit=1000", "sort_key=name&limit=1000&marker=999"]
 
 
 def test_an_answer_that_cannot_be_read_is_called_so() -> None:
-    with serving(answering("200 OK", b"no gzip", Content_Encoding="gzip")) as url:
+    with served_application(answering("200 OK", b"no gzip", Content_Encoding="gzip")) as url:
         assert "the answer cannot be read" in refused(run("device", "list", endpoint=url), 1)
 
 

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 from support.api import NEWEST, client
 from support.clocks import Clock
-from support.databases import migrated, opened
+from support.databases import migrated
 
 from accel.agent.jobs.perform import ending_of
 from accel.agent.probe import Setup
@@ -174,21 +174,10 @@ class World:
         assert not left
 
 
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A migrated database to copy: quicker than to migrate one for each history."""
-    directory = tmp_path_factory.mktemp("template")
-    with migrated("sqlite", directory):
-        pass
-    (file,) = directory.glob("*.sqlite")
-    return file
-
-
 @contextmanager
-def world(template: Path, directory: Path) -> Iterator[World]:
+def world(directory: Path) -> Iterator[World]:
     directory.mkdir()
-    shutil.copy(template, directory / "accel.sqlite")
-    with opened(f"sqlite:///{directory}/accel.sqlite") as database:
+    with migrated("sqlite", directory) as database:
         yield World(database, directory)
     shutil.rmtree(directory)
 
@@ -212,8 +201,8 @@ EVENTS = st.one_of(
 )
 @given(events=st.lists(EVENTS, min_size=4, max_size=14))
 @pytest.mark.timeout(0)
-def test_nobody_loses_what_he_has_and_all_comes_to_an_end(events: list[Any], template: Path, tmp_path: Path) -> None:
-    with world(template, tmp_path / f"history-{next(NUMBERS)}") as here:
+def test_nobody_loses_what_he_has_and_all_comes_to_an_end(events: list[Any], tmp_path: Path) -> None:
+    with world(tmp_path / f"history-{next(NUMBERS)}") as here:
         for kind, *given_ in events:
             if kind == "trouble":
                 (here.trouble,) = given_

@@ -5,15 +5,13 @@ hypothesis makes the histories up, over simulated cards, with a real agent's des
 may die at any point. TEST_WORK_HISTORIES is how many, by default few.
 """
 
-import atexit
 import os
-import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
-from functools import cache, partial
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from tempfile import TemporaryDirectory, mkdtemp
+from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import NAMESPACE_DNS, uuid3, uuid4
 
@@ -22,7 +20,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from sqlalchemy import Connection, select
-from support.databases import migrated, opened
+from support.databases import migrated
 from support.worked_node import IMAGE, WorkedNode
 
 from accel.agent.jobs.acts import Acts, InlineActs, Process
@@ -118,17 +116,6 @@ class SimulatedNode(WorkedNode):
         return traces_of(self.host.memory, self.host.name).read()
 
 
-@cache
-def empty_database() -> Path:
-    """A database to copy."""
-    directory = Path(mkdtemp(prefix="accel-work-histories-"))
-    atexit.register(shutil.rmtree, directory)
-    with migrated("sqlite", directory):
-        pass
-    [path] = directory.glob("*.sqlite")
-    return path
-
-
 class WorkHistories(RuleBasedStateMachine):
     """A node, a conductor that may die at any of its points, and a project that binds and gives back."""
 
@@ -136,8 +123,7 @@ class WorkHistories(RuleBasedStateMachine):
         super().__init__()
         self.ends = ExitStack()
         home = Path(self.ends.enter_context(TemporaryDirectory()))
-        path = shutil.copy(empty_database(), home / "accel.sqlite")
-        database = self.ends.enter_context(opened(f"sqlite:///{path}"))
+        database = self.ends.enter_context(migrated("sqlite", home))
         options = {"fleet_file": "/fleet.yaml"}
         self.node = SimulatedNode(
             database, home, POLICY, driver="simulated", options=options, name="a", wait_seconds=0.02

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from wsgiref.types import StartResponse, WSGIEnvironment
 
-from accel.api.embedded import EmbeddedServer
+from support.served import served_application
 
 Answer = tuple[str, Mapping[str, str], bytes]
 """Status, headers and body."""
@@ -43,13 +43,8 @@ class Web:
 def running_web() -> Iterator[Web]:
     """A web server of this machine, which answers within the block."""
     web = Web()
-    server = EmbeddedServer(web, "127.0.0.1", 0)
-    server.start()
-    web.url = server.url
-    try:
+    with served_application(web) as web.url:
         yield web
-    finally:
-        server.stop()
 
 
 def keep_in_glance(web: Web, uuid: str, data: bytes, members: Mapping[str, str] | None = None, **image: Any) -> None:

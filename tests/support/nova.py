@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 from uuid import UUID
 from wsgiref.types import StartResponse, WSGIEnvironment
 
+from support.served import served_application
+
 from accel import conf
-from accel.api.embedded import EmbeddedServer
 from accel.conductor.nova import Nova, connect
 
 PATIENCE_SECONDS = 30
@@ -127,14 +128,11 @@ def running_nova(port: int = 0, nova: StandInNova | None = None) -> Iterator[Sta
     :param nova: one that has been away
     """
     nova = nova or StandInNova()
-    server = EmbeddedServer(nova, "127.0.0.1", port)
-    server.start()
-    nova.url = server.url
-    try:
-        yield nova
-    finally:
-        nova.let_go.set()
-        server.stop()
+    with served_application(nova, port) as nova.url:
+        try:
+            yield nova
+        finally:
+            nova.let_go.set()
 
 
 def options(url: str, **options: object) -> str:

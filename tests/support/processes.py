@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import requests
 from support.waiting import until
@@ -23,7 +23,10 @@ def answered(*command: str | Path, **environment: str) -> Any:
 
     :param environment: in place of this process's, where one is given
     """
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment or None)
+    return _json_of(subprocess.run(command, capture_output=True, text=True, check=False, env=environment or None))
+
+
+def _json_of(done: "subprocess.CompletedProcess[str]") -> Any:
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
@@ -69,6 +72,41 @@ def _answers(url: str, process: "subprocess.Popen[bytes]") -> bool:
     except requests.ConnectionError:
         return False
     return True
+
+
+class AllInOne(NamedTuple):
+    """A running ``accel up``."""
+
+    process: "subprocess.Popen[str]"
+    endpoint: str
+
+    def run(self, *words: str) -> "subprocess.CompletedProcess[str]":
+        """A command of ``accel``, as it ended."""
+        command = [BIN / "accel", "--endpoint", self.endpoint, *words]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    def ask(self, *words: str) -> Any:
+        """The JSON of a command of ``accel``, which must end well."""
+        return _json_of(self.run(*words, "-f", "json"))
+
+
+@contextmanager
+def accel_up(state: Path, *arguments: str | Path, **environment: str) -> Iterator[AllInOne]:
+    """``accel up``, ready when the block begins; at its end it is asked to stop, and stops well.
+
+    :param state: the directory of its state
+    :param environment: in place of this process's, where one is given
+    """
+    command = [BIN / "accel", "up", "--state-path", state, "--listen", "127.0.0.1:0", *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment or None) as process:
+        assert process.stdout is not None
+        try:
+            ready = process.stdout.readline()
+            assert ready.startswith("Ready: "), ready
+            yield AllInOne(process, ready.split()[1])
+        finally:
+            process.terminate()
+    assert process.returncode == 0
 
 
 @contextmanager

@@ -21,9 +21,12 @@ def served(database: Database, *arguments: str) -> Iterator[str]:
 
 
 @contextmanager
-def served_application(application: WSGIApplication) -> Iterator[str]:
-    """The URL of an application, which answers within the block."""
-    server = EmbeddedServer(application, "127.0.0.1", 0)
+def served_application(application: WSGIApplication, port: int = 0) -> Iterator[str]:
+    """The URL of an application, which answers within the block.
+
+    :param port: 0 for a free one
+    """
+    server = EmbeddedServer(application, "127.0.0.1", port)
     server.start()
     try:
         yield server.url

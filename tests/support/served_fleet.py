@@ -9,10 +9,10 @@ from pathlib import Path
 
 from support.claims import claims_over, terms
 from support.databases import migrated
+from support.served import served_application
 
 from accel import conf
 from accel.api.app import make_app
-from accel.api.embedded import EmbeddedServer
 from accel.conductor.claims import Step
 from accel.conductor.manager import Limits, Manager
 from accel.db.engine import Database
@@ -93,9 +93,5 @@ def served_fleet(directory: Path, *, steps: Mapping[str, Step] | None = None) ->
         configuration = conf.load([], prog="accel-api", default_config_files=[])
         conductor = LocalClaims(claims_over(database, steps=steps))
         app = make_app(database, configuration, conductor, terms=terms(steps=list(steps or ()), worker=None))
-        server = EmbeddedServer(app, "127.0.0.1", 0)
-        server.start()
-        try:
-            yield ServedFleet(database, server.url)
-        finally:
-            server.stop()
+        with served_application(app) as url:
+            yield ServedFleet(database, url)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from wsgiref.types import StartResponse, WSGIEnvironment
 
-from accel.api.embedded import EmbeddedServer
+from support.served import served_application
 
 
 def _answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -19,9 +19,5 @@ def _answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable
 @contextmanager
 def stand_in_glance() -> Iterator[str]:
     """Its URL, at which it answers within the block."""
-    server = EmbeddedServer(_answer, "127.0.0.1", 0)
-    server.start()
-    try:
-        yield server.url
-    finally:
-        server.stop()
+    with served_application(_answer) as url:
+        yield url

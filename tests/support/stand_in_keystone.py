@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from wsgiref.types import StartResponse, WSGIEnvironment
 
-from accel.api.embedded import EmbeddedServer
+from support.served import served_application
 
 ADMIN = ("admin", "manager", "member", "reader")
 
@@ -92,15 +92,11 @@ def _token(name: str, persona: Persona) -> dict[str, Any]:
 @contextmanager
 def asking_keystone(directory: Path, personas: Mapping[str, Persona] = PERSONAS) -> Iterator[Path]:
     """A configuration file of an API whose Keystone is a stand-in, which answers within the block."""
-    server = EmbeddedServer(StandInKeystone(personas), "127.0.0.1", 0)
-    server.start()
-    path = directory / "keystone.conf"
-    path.write_text(
-        "[api]\nauth_strategy = keystone\n"
-        "[keystone_authtoken]\nwww_authenticate_uri = http://127.0.0.1:5000\n"
-        f"auth_type = admin_token\nendpoint = {server.url}\ntoken = ours\n"
-    )
-    try:
+    with served_application(StandInKeystone(personas)) as url:
+        path = directory / "keystone.conf"
+        path.write_text(
+            "[api]\nauth_strategy = keystone\n"
+            "[keystone_authtoken]\nwww_authenticate_uri = http://127.0.0.1:5000\n"
+            f"auth_type = admin_token\nendpoint = {url}\ntoken = ours\n"
+        )
         yield path
-    finally:
-        server.stop()
