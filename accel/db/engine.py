@@ -16,7 +16,8 @@ Three databases are supported. What differs between them:
 SQLite
     Write-ahead log, so that readers never wait. A writer begins with BEGIN IMMEDIATE: it waits for the other writer
     at the door, where waiting is safe. With SQLite's plain BEGIN two transactions that have both read cannot both
-    write: one fails at once, however long it is ready to wait.
+    write: one fails at once, however long it is ready to wait. So does whoever turns the log on while another writes
+    or turns it on, too, which is why that waits at the door as well.
 PostgreSQL, MariaDB
     READ COMMITTED. Every writer first locks the row that it is about (SELECT … FOR UPDATE) and reads after that; at
     this level what it then reads is what the last holder of the lock committed. MariaDB's own default, REPEATABLE
@@ -28,7 +29,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from threading import Event
 from typing import Any, TypeVar
 
@@ -79,6 +80,7 @@ class Database:
         pause: Callable[[float], None] = tenacity.nap.sleep,
     ) -> None:
         options = options or DatabaseOptions()
+        self._url, self._options = url, options
         self.engine = _make_engine(url, options)
         self._writing = self.engine.execution_options(**{_WRITES: True})
         self._repeated = tenacity.Retrying(
@@ -104,6 +106,15 @@ class Database:
     def name(self) -> str:
         """The URL without its password, for people."""
         return self.engine.url.render_as_string(hide_password=True)
+
+    @contextmanager
+    def patient(self, lock_timeout_seconds: int) -> Iterator["Database"]:
+        """The same database for the length of a block, over connections that wait so long for what others lock."""
+        other = Database(self._url, replace(self._options, lock_timeout_seconds=lock_timeout_seconds))
+        try:
+            yield other
+        finally:
+            other.close()
 
     @contextmanager
     def reader(self) -> Iterator[Connection]:
@@ -220,7 +231,7 @@ def _sqlite(url: URL, options: DatabaseOptions) -> Engine:
     @event.listens_for(engine, "connect")
     def configure(connection: sqlite3.Connection, _record: object) -> None:
         connection.isolation_level = None  # Python's module begins transactions only before a change; we begin them
-        connection.execute("PRAGMA journal_mode = WAL")
+        _use_log(connection, options.lock_timeout_seconds)
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA foreign_keys = ON")
 
@@ -234,6 +245,24 @@ def _sqlite(url: URL, options: DatabaseOptions) -> Engine:
             raise exc.OperationalError("BEGIN", None, error) from error
 
     return engine
+
+
+def _use_log(connection: sqlite3.Connection, patience_seconds: float) -> None:
+    """Turn the write-ahead log on. The file remembers it: only its first connection changes anything.
+
+    SQLite reads, then writes for that, and so does not wait for another writer, whatever its timeout.
+    """
+    until = time.monotonic() + patience_seconds
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() >= until:
+                raise
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("ROLLBACK")
+        else:
+            return
 
 
 def _postgresql(url: URL, options: DatabaseOptions) -> Engine:

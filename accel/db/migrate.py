@@ -12,7 +12,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import text
 
 from accel.db import image_tables, job_tables, tables, use_tables
 from accel.db.engine import Database
@@ -24,6 +24,7 @@ METADATA = tables.Base.metadata
 
 _LOCK_NUMBER = 0x61636365  # "acce": names our advisory lock on PostgreSQL
 _LOCK_WAIT_SECONDS = 600
+"""As long as an upgrade by somebody else may take."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +57,7 @@ def upgrade(database: Database, revision: str = "head") -> None:
 
     :raises DatabaseUnavailable: the database does not answer
     """
-    with _alone(database), database.writer() as connection:
-        _be_patient(connection)
+    with database.patient(_LOCK_WAIT_SECONDS) as waiting, _alone(waiting), waiting.writer() as connection:
         config = _config()
         config.attributes["connection"] = connection
         command.upgrade(config, revision)
@@ -120,7 +120,6 @@ def _alone(database: Database) -> Iterator[None]:
         yield
         return
     with database.reader() as guard:
-        _be_patient(guard)
         if guard.dialect.name == "postgresql":
             guard.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _LOCK_NUMBER})
             yield
@@ -130,9 +129,3 @@ def _alone(database: Database) -> Iterator[None]:
             yield
         finally:
             guard.execute(text("SELECT RELEASE_LOCK('accel.migrate')"))
-
-
-def _be_patient(connection: Connection) -> None:
-    """Wait for others as long as an upgrade may take. Only PostgreSQL would not."""
-    if connection.dialect.name == "postgresql":
-        connection.execute(text(f"SET LOCAL lock_timeout = '{_LOCK_WAIT_SECONDS}s'"))

@@ -9,7 +9,7 @@ from queue import Queue
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import Connection, make_url, text
+from sqlalchemy import Connection, event, make_url, text
 from support.clocks import Clock
 from support.databases import ALL_DATABASES, MARIADB, POSTGRESQL, database_url, opened
 from support.inventories import event_kinds, rows_in, state
@@ -172,6 +172,31 @@ def test_a_locked_sqlite_file_is_an_outage_that_ends_with_the_lock(tmp_path: Pat
             manager.report(report(answer(gpu(1))))
         locker.execute("ROLLBACK")
         assert manager.report(report(answer(gpu(1)))).verdict is Verdict.ACCEPTED
+    locker.close()
+
+
+def test_the_first_connections_to_a_sqlite_file_wait_for_one_another(tmp_path: Path) -> None:
+    """To turn the log on SQLite would not wait."""
+    locker = sqlite3.connect(tmp_path / "a.sqlite", isolation_level=None)
+    locker.execute("BEGIN IMMEDIATE")
+    refused_or_waiting = threading.Event()
+
+    def look(connection: sqlite3.Connection, _record: object) -> None:
+        connection.set_trace_callback(lambda statement: statement.startswith("BEGIN") and refused_or_waiting.set())
+
+    def read() -> str:
+        try:
+            with database.reader() as connection:
+                return str(connection.execute(text("PRAGMA journal_mode")).scalar_one())
+        finally:
+            refused_or_waiting.set()
+
+    with opened(f"sqlite:///{tmp_path}/a.sqlite") as database, ThreadPoolExecutor() as pool:
+        event.listen(database.engine, "connect", look, insert=True)
+        reading = pool.submit(read)
+        refused_or_waiting.wait(PATIENCE_SECONDS)
+        locker.execute("ROLLBACK")
+        assert reading.result() == "wal"
     locker.close()
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import Column, Connection, MetaData, func, inspect, select
 from support.databases import ALL_DATABASES, database_url, opened
 
 from accel.db import migrate
-from accel.db.engine import Database
+from accel.db.engine import Database, DatabaseOptions
 from accel.db.tables import Base
 
 REVISIONS = [revision.name for revision in migrate.revisions()]
@@ -80,10 +80,11 @@ def test_upgrading_twice_changes_nothing(empty: Database) -> None:
 
 
 def test_upgrades_at_the_same_time_wait_for_each_other(url: str) -> None:
+    """However impatient a transaction of theirs would be otherwise."""
     failures: list[BaseException] = []
 
     def upgrade() -> None:
-        with opened(url) as database:
+        with opened(url, DatabaseOptions(lock_timeout_seconds=0)) as database:
             try:
                 migrate.upgrade(database)
             except BaseException as error:  # noqa: BLE001 - a thread's failure must reach the assertion
