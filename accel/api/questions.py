@@ -28,7 +28,7 @@ class Question(NamedTuple):
 
 def asked(body: Mapping[str, Any]) -> dict[str, Any]:
     """The question of a body, as it was asked."""
-    return {name: _whole(body[name]) for name in MEMBERS if name in body}
+    return {name: body[name] for name in MEMBERS if name in body}
 
 
 def read(connection: Connection, body: Mapping[str, Any], *, scope: Scope) -> Question:
@@ -64,16 +64,3 @@ def _checked(wanted: Wanted) -> Wanted:
     if amount > MOST_AT_ONCE:
         raise InvalidValue("groups", f"{amount} accelerators", f"a question about {MOST_AT_ONCE} at most")
     return wanted
-
-
-def _whole(value: Any) -> Any:
-    """A value in which 4.0 is 4: JSON knows no difference."""
-    match value:
-        case float():
-            return int(value) if value.is_integer() else value
-        case dict():
-            return {name: _whole(member) for name, member in value.items()}
-        case list():
-            return [_whole(member) for member in value]
-        case _:
-            return value

@@ -16,7 +16,9 @@ from accel.api.refusals import BadRequest, UnsupportedMediaType
 from accel.api.schemas.common import TEXT, Schema
 
 _JSON = "application/json"
+_DEEPEST = 100
 _LONGEST_MESSAGE = 300
+_LONGEST_VALUE = 100
 _TRUTH = {"true": True, "1": True, "false": False, "0": False}
 
 
@@ -66,11 +68,11 @@ def _read_moment(name: str, text: str) -> datetime:
 
 
 def read_body(body: bytes, media_type: str, schema: Schema) -> Any:
-    """The body of a request, checked.
+    """The body of a request, checked. What its schema calls an integer is an ``int``, in whatever way it was written.
 
     :param media_type: the header Content-Type, empty when there is none
     :raises UnsupportedMediaType: it says that it is not JSON
-    :raises BadRequest: it is missing, is no JSON, or is not what the schema says
+    :raises BadRequest: it is missing, is no JSON, is nested too deeply, or is not what the schema says
     """
     if not body.strip():
         raise BadRequest('Missing argument: "body"')
@@ -82,8 +84,39 @@ def read_body(body: bytes, media_type: str, schema: Schema) -> Any:
         value = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise BadRequest(f"The body is no JSON: {error}") from error
-    check(value, schema, where="body")
+    if body.count(b"[") + body.count(b"{") > _DEEPEST:
+        _check_depth(value)
+    if _error(value, schema) is not None:
+        value = _with_integers(value)
+        check(value, schema, where="body")
     return value
+
+
+def _check_depth(value: Any) -> None:
+    """Refuse what could be neither shown in a message nor sent back."""
+    level: list[list[Any] | dict[str, Any]] = [[value]]
+    for _ in range(_DEEPEST + 1):
+        level = [item for container in level for item in _inside(container) if isinstance(item, list | dict)]
+    if level:
+        raise BadRequest(f"The body is nested more than {_DEEPEST} levels deep")
+
+
+def _inside(container: list[Any] | dict[str, Any]) -> Iterable[Any]:
+    return container.values() if isinstance(container, dict) else container
+
+
+def _with_integers(value: Any) -> Any:
+    """A value of JSON with all whole numbers in it as ``int``: to JSON 3.0 and 3e0 are what 3 is."""
+    outermost = [value]
+    containers: list[Any] = [outermost]
+    while containers:
+        container = containers.pop()
+        for key, item in list(enumerate(container) if isinstance(container, list) else container.items()):
+            if isinstance(item, float) and item.is_integer():
+                container[key] = int(item)
+            elif isinstance(item, list | dict):
+                containers.append(item)
+    return outermost[0]
 
 
 def check(value: Any, schema: Schema, *, where: str) -> None:
@@ -92,15 +125,28 @@ def check(value: Any, schema: Schema, *, where: str) -> None:
     :param where: what the value is, as whoever sent it knows it
     :raises BadRequest: it is not
     """
-    error = jsonschema.exceptions.best_match(_validator(schema).iter_errors(value))
+    error = _error(value, schema)
     if error is not None:
         place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.absolute_path)
         raise BadRequest(f"{where}{place}: {_message(error)[:_LONGEST_MESSAGE]}")
 
 
+def _error(value: Any, schema: Schema) -> jsonschema.ValidationError | None:
+    found: jsonschema.ValidationError | None = jsonschema.exceptions.best_match(_validator(schema).iter_errors(value))
+    return found
+
+
 def _message(error: jsonschema.ValidationError) -> str:
     """What is wrong; of a value that is none of several things, what each of them is."""
-    return " and ".join(_message(one) for one in error.context or ()) or error.message
+    return " and ".join(_message(one) for one in error.context or ()) or _shortened(error)
+
+
+def _shortened(error: jsonschema.ValidationError) -> str:
+    """What is wrong with a value, which it begins with, is told even where the value is long."""
+    value = repr(error.instance)
+    if len(value) <= _LONGEST_VALUE:
+        return error.message
+    return error.message.replace(value, f"{value[:_LONGEST_VALUE]}…")
 
 
 def _items(validator: Any, schema: Any, value: Any, parent: Any) -> Iterator[jsonschema.ValidationError]:
@@ -109,8 +155,15 @@ def _items(validator: Any, schema: Any, value: Any, parent: Any) -> Iterator[jso
         yield from _DRAFT.VALIDATORS["items"](validator, schema, value, parent)
 
 
+def _is_int(_checker: object, value: object) -> bool:
+    """Whether the code behind a schema can count with it: a float that is whole it cannot."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
 _DRAFT = jsonschema.Draft202012Validator
-_Validator = jsonschema.validators.extend(_DRAFT, {"items": _items})  # type: ignore[no-untyped-call] # its stubs lack it
+_Validator = jsonschema.validators.extend(  # type: ignore[no-untyped-call] # its stubs lack it
+    _DRAFT, {"items": _items}, type_checker=_DRAFT.TYPE_CHECKER.redefine("integer", _is_int)
+)
 
 
 def _validator(schema: Schema) -> Any:

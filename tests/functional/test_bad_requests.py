@@ -4,8 +4,10 @@ import io
 import json
 
 import pytest
-from support.api import Client, client, fault
+from support.api import NEWEST, Client, client, fault
 
+from accel.api.route import Route
+from accel.api.routes import ROUTES
 from accel.db.engine import Database
 
 
@@ -75,12 +77,36 @@ def test_an_odd_body_is_refused(body: bytes, status: int, api: Client) -> None:
     assert json.loads(answer.json["error_message"])["faultcode"] == "Client"
 
 
+@pytest.mark.parametrize("nested", [b"[" * 1000 + b"]" * 1000, b'{"a":' * 1000 + b"1" + b"}" * 1000])
+@pytest.mark.parametrize(
+    "route", [route for route in ROUTES if route.body], ids=lambda route: f"{route.method} {route.path}"
+)
+def test_a_body_too_deep_to_be_told_is_refused(route: Route, nested: bytes, api: Client) -> None:
+    answer = api.request(route.method, route.path, headers={**JSON, **NEWEST}, body=nested)
+
+    assert (answer.status_int, fault(answer)) == (400, "The body is nested more than 100 levels deep")
+
+
+def test_what_a_scheduler_tells_of_nodes_may_be_nested_a_hundred_levels_deep(api: Client) -> None:
+    deep = b'{"Pod": {}, "Nodes": {"items": [{"metadata": {"name": "a"}, "more": %s}]}}'
+    for levels, status in ((96, 200), (97, 400)):
+        body = deep % (b"[" * levels + b"]" * levels)
+        assert api.request("POST", "/v2/kubernetes/filter", headers=JSON, body=body).status_int == status
+
+
+def test_what_is_wrong_with_a_long_value_is_told(api: Client) -> None:
+    answer = api.send("POST", "/v2/placements/claims", {"consumer": "x" * 10_000}, **NEWEST)
+
+    assert answer.status_int == 400
+    assert fault(answer) == f"body.consumer: '{'x' * 99}… is too long"
+
+
 @pytest.mark.parametrize("version", ["2.0", "2.4"])
 @pytest.mark.parametrize(
     ("body", "status"),
     [
         pytest.param(b'[{"name": "a", "groups": [{"resources:FPGA": 1e400}]}]', 400, id="an infinite amount"),
-        pytest.param(b'[{"name": "a", "groups": [{"resources:FPGA": 1e3}]}]', 400, id="an amount in another form"),
+        pytest.param(b'[{"name": "a", "groups": [{"resources:FPGA": 1e-3}]}]', 400, id="an amount that is no integer"),
         pytest.param(b'[{"name": "a", "groups": [{"resources:FPGA": true}]}]', 400, id="an amount that is a truth"),
         pytest.param(b'[{"name": "a", "groups": [{"resources:FPGA": "%s"}]}]' % (b"9" * 9999), 400, id="many digits"),
         pytest.param(b'[{"name": "a", "groups": [{"resources:FPGA": "\xd9\xa3x"}]}]', 400, id="other digits"),

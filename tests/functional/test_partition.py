@@ -74,6 +74,7 @@ def test_a_demand_chooses_devices_of_a_pool(api: Client, inventory: Inventory) -
         "missing": {"1g.5gb": 1},
     }
     assert [plan["layout"] for plan in answer["plans"]] == [{"1g.5gb": 7}, {"1g.5gb": 7}]
+    assert post(api, {"demand": {"1g.5gb": 15.0}}) == answer
     assert post(api, {"demand": {"1g.5gb": 1}, "node": "n2"})["demand"]["missing"] == {"1g.5gb": 1}
     assert post(api, {"demand": {"1g.5gb": 1}, "model": "H100"})["plans"] == []
 

@@ -44,8 +44,8 @@ _MOST_DIGITS = 10
 """A text of more digits can be a UUID only."""
 
 
-def _deployable(given: float | str) -> int | str:
-    text = given if isinstance(given, str) else str(int(given))  # 5.0 is an integer in JSON
+def _deployable(given: int | str) -> int | str:
+    text = str(given)
     if not text.isdecimal() or len(text) > _MOST_DIGITS:
         return checked_uuid("deployable_id", text)
     if int(text) > MAX_INTEGER:

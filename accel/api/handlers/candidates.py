@@ -19,7 +19,7 @@ def find(call: Call) -> dict[str, Any]:
     """Where something would fit, the best places first."""
     question = call.database.read(lambda connection: questions.read(connection, call.body, scope=call.scope))
     policy = _policy(call, call.body.get("order"))
-    limit, seed = int(call.body.get("limit", _LIMIT)), call.body.get("seed", "")
+    limit, seed = call.body.get("limit", _LIMIT), call.body.get("seed", "")
 
     def answer(fleet: Fleet) -> dict[str, Any]:
         found = candidates(question.wanted, fleet, limit=limit, policy=policy, seed=seed)

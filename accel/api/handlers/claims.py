@@ -65,8 +65,7 @@ def show(call: Call) -> dict[str, Any]:
 
 def renew(call: Call) -> dict[str, Any]:
     """Hold a claim for so long from now on; for as long as before unless told."""
-    uuid, seconds = call.arguments["uuid"], call.body.get("lease_seconds")
-    lease = int(seconds) if seconds is not None else None
+    uuid, lease = call.arguments["uuid"], call.body.get("lease_seconds")
     claim = call.database.write(
         lambda connection: releasing.renew(connection, uuid, lease, scope=call.scope, origin=call.origin)
     )
@@ -84,11 +83,10 @@ def delete(call: Call) -> None:
 
 
 def _new(call: Call, asked: dict[str, Any], question: Question) -> NewClaim:
-    lease = call.body.get("lease_seconds")
     about = {
         "request": asked,
         "consumer": call.body.get("consumer", ""),
-        "lease_seconds": int(lease) if lease else None,
+        "lease_seconds": call.body.get("lease_seconds"),
     }
     return NewClaim(
         project_id=call.context.project_id or "",  # the policy lets nobody through who acts for none

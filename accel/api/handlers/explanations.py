@@ -40,7 +40,7 @@ def imagine(call: Call) -> dict[str, Any]:
 
     :raises InvalidFleet: there is a mistake in what describes the nodes to add
     """
-    wanted, count = _wanted(call), int(call.body.get("count", 1))
+    wanted, count = _wanted(call), call.body.get("count", 1)
     more = partial(changed, add=_added(call), drain=call.body.get("drain", ()))
     outcome = what_if(wanted, call.placing.index.ask(more), count=count, policy=call.placing.policy)
     return views.render_outcome(outcome, count=count)

@@ -121,7 +121,7 @@ def _new(call: Call, wanted: Mapping[str, Any]) -> NewImage:
         source=source,
         source_ref=_source_ref(call, source, wanted.get("source_ref") or ""),
         digest=registry.read_digest(digest) if digest else "",
-        size_bytes=None if size is None else int(size),  # 5.0 is an integer in JSON
+        size_bytes=size,
     )
 
 
@@ -131,7 +131,7 @@ def _check_announced(call: Call, source: ImageSource, *, digest: str | None, siz
     if size is None and source is ImageSource.UPLOAD:
         raise InvalidValue("size_bytes", None, "the number of the bytes that will be sent")
     if size is not None and size > call.imaging.limits.size_bytes:
-        raise too_large(int(size), call.imaging.limits)
+        raise too_large(size, call.imaging.limits)
 
 
 def _source_ref(call: Call, source: ImageSource, text: str) -> str:

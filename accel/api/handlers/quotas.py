@@ -28,7 +28,6 @@ def show(call: Call) -> dict[str, Any]:
 def change(call: Call) -> dict[str, Any]:
     """Set limits of a project; those that are not given stay as they are."""
     project_id = quota.check_project(call.arguments["project_id"])
-    given = {name: int(limit) for name, limit in call.body["quotas"].items()}  # 5.0 is an integer in JSON
-    limits = quota.check_limits(given, STANDARD)
+    limits = quota.check_limits(call.body["quotas"], STANDARD)
     row = call.database.write(lambda connection: quotas.change(connection, project_id, limits, origin=call.origin))
     return {"quota": views.render(row)}
