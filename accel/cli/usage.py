@@ -65,7 +65,12 @@ def unknown(argv: Sequence[str], names: Iterable[str]) -> str:
     of_noun = [name for name in known if name.split()[0] == words[0]]
     if of_noun and len(words) == 1:
         return "\n".join([f"{words[0]} … what? There are:", *(f"  accel {name}" for name in of_noun)])
-    nouns = difflib.get_close_matches(words[0], {name.split()[0] for name in known}, n=1)
-    near = of_noun or [name for name in known if name.split()[0] in nouns]
+    near = of_noun or _like(words[0], known, place=0) or _like(words[0], known, place=-1)
     said = f"there is no command {' '.join(words)!r}; accel --help lists them"
     return "\n".join([said, "Did you mean:", *(f"  accel {name}" for name in near)]) if near else said
+
+
+def _like(word: str, names: Iterable[str], *, place: int) -> list[str]:
+    """The names whose word at a place is nearest to a word: what it is about comes first, what is done with it last."""
+    nearest = difflib.get_close_matches(word, {name.split()[place] for name in names}, n=1)
+    return [name for name in names if name.split()[place] in nearest]

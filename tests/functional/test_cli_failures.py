@@ -91,6 +91,8 @@ def test_an_endpoint_that_is_no_address_is_wrong_use(endpoint: str) -> None:
         ("devcie list", 2, "Did you mean:\n  accel device disable"),
         ("device", 2, "device … what? There are:\n  accel device disable"),
         ("device liszt", 2, "Did you mean:\n  accel device disable"),
+        ("list", 2, "Did you mean:\n  accel claim list\n  accel deployable list\n  accel device list"),
+        ("show gpu-01", 2, "Did you mean:\n  accel claim show"),
         ("xyzzy", 2, "there is no command 'xyzzy'; accel --help lists them\n"),
         ("help xyzzy", 2, "there is no command 'xyzzy"),
     ],
