@@ -33,7 +33,7 @@ def is_signed_by(public_key: str, *, digest: str, signature: str) -> bool:
 
 
 def check_order(order: ImageOrder, *, is_required: bool = True, trusted_keys: Collection[str] = ()) -> None:
-    """Make sure that an image may be loaded by what is said of it. Its bytes are another matter: :func:`check_file`.
+    """Make sure that an image may be loaded by what is said of it. Its bytes are another matter: :func:`check_digest`.
 
     :param is_required: whether it must be signed
     :param trusted_keys: in base64; where there are any, it must be signed by one of these
@@ -60,15 +60,6 @@ def check_signature(order: ImageOrder) -> None:
     digest = order.digest.removeprefix(DIGEST_PREFIX)
     if not is_signed_by(order.public_key, digest=digest, signature=order.signature):
         raise SignatureInvalid(f"image {order.name}: its signature is not of these bytes by the key {order.public_key}")
-
-
-def check_file(path: Path, order: ImageOrder) -> None:
-    """Make sure that a file has the bytes of an image.
-
-    :raises DigestMismatch: it has others
-    :raises OSError: it cannot be read
-    """
-    check_digest(order.name, expected=order.digest.removeprefix(DIGEST_PREFIX), found=digest_of(path))
 
 
 def check_digest(name: str, *, expected: str, found: str) -> None:

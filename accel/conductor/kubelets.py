@@ -1,6 +1,5 @@
 """Tells nodes with a kubelet that somebody has begun or ceased to hold something of theirs."""
 
-import logging
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
@@ -9,8 +8,6 @@ from accel.db import changed_nodes, heard, uses
 from accel.db.changed_nodes import Position
 from accel.db.engine import Connection, Database
 from accel.rpc.agents import Agents
-
-_LOG = logging.getLogger(__name__)
 
 
 class Kubelets:

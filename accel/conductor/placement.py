@@ -14,7 +14,7 @@ from accel.conductor import openstack
 from accel.conductor.openstack import body_of
 from accel.conf.placement import GROUP
 from accel.errors import AccelError, PlacementUnavailable
-from accel.model.provider import Inventory
+from accel.model.provider import Inventory, Seen
 
 if TYPE_CHECKING:
     import requests
@@ -67,14 +67,6 @@ class ProviderRow(NamedTuple):
     root: str
 
 
-class Content(NamedTuple):
-    """What there is of a provider."""
-
-    generation: int
-    inventories: dict[str, Inventory]
-    traits: frozenset[str]
-
-
 def connect(conf: cfg.ConfigOpts) -> "Placement | None":
     """The Placement of a configuration; it is reached when it is first needed. None: there is none.
 
@@ -114,18 +106,26 @@ class Placement:
         answer = self._ask("GET", f"/resource_providers?{query}")
         return [_row(provider) for provider in _member(answer, "resource_providers", list)]
 
-    def content(self, uuid: str) -> Content:
-        """What there is of a provider.
+    def seen(self, row: ProviderRow, ours: frozenset[str]) -> Seen:
+        """All there is of a provider that was listed.
 
+        :param ours: the traits that are known to be put there by us
         :raises Raced: it has been changed meanwhile, or is gone
         """
-        inventories = self._ask("GET", f"/resource_providers/{uuid}/inventories")
-        traits = self._ask("GET", f"/resource_providers/{uuid}/traits")
+        inventories = self._ask("GET", f"/resource_providers/{row.uuid}/inventories")
+        traits = self._ask("GET", f"/resource_providers/{row.uuid}/traits")
         generations = {_member(answer, "resource_provider_generation", int) for answer in (inventories, traits)}
         if len(generations) != 1:
-            raise Raced(f"provider {uuid} is being changed")
-        found = {name: _inventory(one) for name, one in _member(inventories, "inventories", dict).items()}
-        return Content(generations.pop(), found, frozenset(_member(traits, "traits", list)))
+            raise Raced(f"provider {row.uuid} is being changed")
+        return Seen(
+            uuid=row.uuid,
+            name=row.name,
+            parent=row.parent,
+            generation=generations.pop(),
+            inventories={name: _inventory(one) for name, one in _member(inventories, "inventories", dict).items()},
+            traits=frozenset(_member(traits, "traits", list)),
+            ours=ours,
+        )
 
     def allocations(self, uuid: str) -> dict[str, dict[str, int]]:
         """What is allocated of a provider, by consumer and resource class.

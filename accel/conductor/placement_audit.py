@@ -158,17 +158,8 @@ class PlacementAuditor:
         return {uuid: replace(one, traits=one.traits - unknown) for uuid, one in node.wanted.items()}
 
     def _seen(self, row: ProviderRow, known: Known) -> Seen:
-        content = self._placement.content(row.uuid)
         before = known.providers.get(row.uuid)
-        return Seen(
-            uuid=row.uuid,
-            name=row.name,
-            parent=row.parent,
-            generation=content.generation,
-            inventories=content.inventories,
-            traits=content.traits,
-            ours=before.ours if before is not None else frozenset(),
-        )
+        return self._placement.seen(row, before.ours if before is not None else frozenset())
 
 
 def _of_providers(

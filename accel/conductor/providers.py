@@ -130,19 +130,9 @@ class Reconciler:
         return named[0].uuid, self._placement.providers(in_tree=named[0].uuid)
 
     def _seen(self, row: ProviderRow, known: Seen | None) -> Seen:
-        ours = known.ours if known is not None else frozenset[str]()
         if known is not None and known.generation == row.generation:
             return replace(known, name=row.name, parent=row.parent)
-        content = self._placement.content(row.uuid)
-        return Seen(
-            uuid=row.uuid,
-            name=row.name,
-            parent=row.parent,
-            generation=content.generation,
-            inventories=content.inventories,
-            traits=content.traits,
-            ours=ours,
-        )
+        return self._placement.seen(row, known.ours if known is not None else frozenset())
 
     def _take(self, step: Step, tree: _Tree) -> None:
         match step:

@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from sqlalchemy import select
+from support import holding
 from support.claims import terms
 from support.databases import migrated
 from support.races import outcome
@@ -26,7 +27,7 @@ from support.steps import FileStep, Later
 
 from accel.conductor.claims import Claims, Task
 from accel.conductor.manager import Limits, Manager
-from accel.db import counts, holders, quotas
+from accel.db import counts, quotas
 from accel.db.scope import EVERYTHING
 from accel.db.tables import AcceleratorRequest, AttachHandle, Deployable, Device, Event, Holder, Notification
 from accel.errors import AccelError, Conflict, InvalidValue, NotFound
@@ -187,7 +188,7 @@ class Histories(RuleBasedStateMachine):
     def change_pod(self) -> None:
         """A pod takes a handle, if there is one for it, or gives it back."""
         if self.pod:
-            self.database.write(lambda connection: holders.release(connection, self.pod, now=self.site.clock()))
+            self.database.write(lambda connection: holding.release(connection, self.pod, now=self.site.clock()))
             self.pod = ""
         elif PLAIN in self.slots:
             taken = outcome(lambda: self.site.hold(PLAIN), Conflict)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select
+from support import holding
 from support.clocks import Clock
 from support.databases import counted_statements, migrated
 from support.inventories import load
@@ -17,7 +18,7 @@ from support.snapshots import KeptSnapshot, free_in, free_in_database, whole
 from support.world import World
 
 from accel.conductor.manager import Limits, Manager
-from accel.db import attribute_texts, counts, holders
+from accel.db import attribute_texts, counts
 from accel.db.engine import Database
 from accel.db.tables import AttachHandle, Base, Deployable, Device, Holder, Node
 from accel.errors import Conflict
@@ -103,7 +104,7 @@ class History:
         uuid = self.chance.choice(held_things if held_things and self.chance.random() < 0.5 else uuids)
         try:
             with self.database.writer() as connection:
-                holder = holders.hold(connection, uuid, kind="pod", name="p", project_id=None, now=self.clock())
+                holder = holding.hold(connection, uuid, kind="pod", name="p", project_id=None, now=self.clock())
         except Conflict:
             return
         with self.database.reader() as connection:
@@ -113,7 +114,7 @@ class History:
     def release(self) -> None:
         if self.held:
             holder = self.chance.choice(sorted(self.held))
-            self.database.write(lambda connection: holders.release(connection, holder, now=self.clock()))
+            self.database.write(lambda connection: holding.release(connection, holder, now=self.clock()))
             del self.held[holder]
 
     def wait(self) -> None:

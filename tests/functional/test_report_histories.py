@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support import holding
 from support.clocks import Clock
 from support.databases import migrated
 from support.inventories import handle_uuids, load
 from support.reports import NODE, answer, card, child, failed, gpu, report, unnamed
 
 from accel.conductor.manager import Limits, Manager
-from accel.db import holders
 from accel.db.engine import Database
 from accel.errors import Conflict
 from accel.model.device import Device, Health, Presence
@@ -81,7 +81,7 @@ def hold_some(database: Database, node: str, parts: list[str]) -> None:
         for uuid in handle_uuids(database, f"{node}_{part}"):
             try:
                 database.write(
-                    lambda connection, uuid=uuid: holders.hold(
+                    lambda connection, uuid=uuid: holding.hold(
                         connection, uuid, kind="instance", name="vm", project_id=None, now=Clock()()
                     )
                 )

@@ -7,13 +7,13 @@ from dataclasses import replace
 from typing import TypeVar
 
 import pytest
+from support import holding
 from support.clocks import Clock
 from support.databases import opened
 from support.inventories import device, event_kinds, events, handle_uuids, hold, load, rows_in
 from support.reports import answer, card, child, failed, gpu, heartbeat, report
 
 from accel.conductor.manager import Limits, Manager
-from accel.db import holders
 from accel.db.engine import Database
 from accel.db.tables import AttachHandle, Attribute, Deployable, Device, Holder, Node
 from accel.errors import Conflict, InvalidValue
@@ -160,7 +160,7 @@ def test_of_many_claims_on_one_handle_one_wins(two_managers: Sequence[Manager], 
     def claim() -> bool:
         try:
             any_database.write(
-                lambda connection: holders.hold(
+                lambda connection: holding.hold(
                     connection, uuid, kind="instance", name="vm", project_id="p", now=Clock()()
                 )
             )

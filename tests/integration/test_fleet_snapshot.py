@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from support.clocks import Clock
 from support.databases import counted_statements
+from support.holding import hold
 from support.inventory import Inventory
 from support.populated import populate, uuid
 from support.site import Site
@@ -16,7 +17,6 @@ from accel.db.changed_nodes import Position
 from accel.db.engine import Connection, Database
 from accel.db.events import Origin
 from accel.db.history import Entry
-from accel.db.holders import hold
 from accel.model.event import EventKind
 from accel.placement.snapshot import Obstacle
 

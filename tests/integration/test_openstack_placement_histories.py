@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select
+from support import holding
 from support.databases import migrated
 from support.openstack_placement import RealPlacement, Refusal, connected, running_placement
 from support.pretend_placement import TERMS, recorded, reporter_of
@@ -26,7 +27,6 @@ from accel.cmd.conductor import make_reporter
 from accel.conductor.manager import Limits, Manager
 from accel.conductor.placement import Placement, connect
 from accel.conductor.providers import Reconciler
-from accel.db import holders
 from accel.db.engine import Database
 from accel.db.tables import AttachHandle, Deployable, Holder
 from accel.errors import Conflict
@@ -128,13 +128,13 @@ class History:
             held = list(connection.scalars(select(Holder.uuid)))
             free = list(connection.scalars(select(AttachHandle.uuid)))
             if held and self.chance.random() < 0.5:
-                holders.release(connection, self.chance.choice(held), now=site.clock())
+                holding.release(connection, self.chance.choice(held), now=site.clock())
                 return
             kind = self.chance.choice(["reservation", "pod"])
             try:
                 if free:
                     uuid = self.chance.choice(free)
-                    holders.hold(connection, uuid, kind=kind, name="x", project_id=None, now=site.clock())
+                    holding.hold(connection, uuid, kind=kind, name="x", project_id=None, now=site.clock())
             except Conflict:
                 pass
 

@@ -7,6 +7,7 @@ from threading import Thread
 
 import pytest
 from sqlalchemy import delete, select
+from support import holding
 from support.choices import choose, new_claim
 from support.claims import terms
 from support.databases import counted_statements
@@ -15,7 +16,7 @@ from support.site import Site
 
 from accel.conductor.manager import Limits, Manager
 from accel.conductor.reporter import Reporter
-from accel.db import attributes, holders, placement_nodes, releasing, taking
+from accel.db import attributes, placement_nodes, releasing, taking
 from accel.db.engine import Database
 from accel.db.scope import EVERYTHING
 from accel.db.tables import AttachHandle, Deployable, PlacementNode
@@ -68,7 +69,7 @@ def hold(site: Site, kind: str) -> str:
     )
     with site.database.writer() as connection:
         uuid = connection.scalars(first).first()
-        return holders.hold(connection, uuid, kind=kind, name="somebody", project_id=None, now=site.clock())
+        return holding.hold(connection, uuid, kind=kind, name="somebody", project_id=None, now=site.clock())
 
 
 CHANGES: dict[str, tuple[Callable[[Site], object], list[tuple[int, int]]]] = {
@@ -120,7 +121,7 @@ def test_what_is_enabled_given_back_or_returns_is_offered_again(
     reporter.tell_due()
     assert total(site, placement) == [(2, 1)]
 
-    site.database.write(partial(holders.release, holder_uuid=holder, now=site.clock()))
+    site.database.write(partial(holding.release, holder_uuid=holder, now=site.clock()))
     reporter.tell_due()
     assert total(site, placement) == [(2, 0)]
 

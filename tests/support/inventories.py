@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import func, select
+from support import holding
 from support.reports import NODE
 
-from accel.db import devices, heard, holders, recorded, summary
+from accel.db import devices, heard, recorded, summary
 from accel.db.counts import HandleCounts
 from accel.db.engine import Database
 from accel.db.paging import ListQuery
@@ -63,13 +64,13 @@ def hold(database: Database, deployable: str, *, handle: str = "") -> str:
     uuid = handle or handle_uuids(database, deployable)[0]
     now = datetime.now(UTC)
     return database.write(
-        lambda connection: holders.hold(connection, uuid, kind="instance", name="vm", project_id="p", now=now)
+        lambda connection: holding.hold(connection, uuid, kind="instance", name="vm", project_id="p", now=now)
     )
 
 
 def release(database: Database, holder: str) -> None:
     """Give it back."""
-    database.write(lambda connection: holders.release(connection, holder, now=datetime.now(UTC)))
+    database.write(lambda connection: holding.release(connection, holder, now=datetime.now(UTC)))
 
 
 def free_devices(database: Database) -> list[str]:

@@ -6,13 +6,14 @@ from typing import Any
 from uuid import NAMESPACE_DNS, uuid3, uuid4
 
 from sqlalchemy import delete, func, insert, select
+from support import holding
 from support.claims import terms
 from support.clocks import Clock
 from support.reports import answer, card, gpu, pci_handle, report
 
 from accel.conductor.claims import Claims, Hooks, Step
 from accel.conductor.manager import Limits, Manager
-from accel.db import claims, devices, holders, profiles, requests
+from accel.db import claims, devices, profiles, requests
 from accel.db.engine import Connection, Database
 from accel.db.events import Origin
 from accel.db.requests import RequestRow
@@ -264,7 +265,7 @@ class Site:
 
         def hold(connection: Connection) -> str:
             handle = connection.scalars(first.order_by(AttachHandle.id)).first()
-            return holders.hold(connection, handle, kind="pod", name="pod", project_id=None, now=self.clock())
+            return holding.hold(connection, handle, kind="pod", name="pod", project_id=None, now=self.clock())
 
         return self.database.write(hold)
 

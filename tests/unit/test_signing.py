@@ -63,13 +63,13 @@ def test_where_keys_are_trusted_a_signature_is_required() -> None:
         signing.check_order(UNSIGNED, is_required=False, trusted_keys=(PUBLIC,))
 
 
-def test_a_file_must_have_the_bytes_of_the_order(tmp_path: Path) -> None:
+def test_a_file_must_have_the_bytes_of_its_digest(tmp_path: Path) -> None:
     path = tmp_path / "image"
     path.write_bytes(CONTENT)
-    signing.check_file(path, SIGNED)
+    signing.check_digest("blur", expected=DIGEST, found=signing.digest_of(path))
     path.write_bytes(CONTENT[:-1])
     with pytest.raises(DigestMismatch, match="blur"):
-        signing.check_file(path, SIGNED)
+        signing.check_digest("blur", expected=DIGEST, found=signing.digest_of(path))
 
 
 def test_openssl_makes_keys_and_signatures_that_we_take(tmp_path: Path) -> None:
