@@ -4,7 +4,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import api, claims, conductor, hot_plug, placement, simulate, size, whole_fleet
+from bench import api, claims, conductor, hot_plug, kubelet, placement, simulate, size, whole_fleet
 from bench.figures import Figure, table
 
 PARTS = {
@@ -15,6 +15,7 @@ PARTS = {
     "placement": placement.figures,
     "size": size.figures,
     "hot-plug": hot_plug.figures,
+    "kubelet": kubelet.figures,
     "fleet": whole_fleet.figures,
 }
 

@@ -2,14 +2,19 @@
 
 Each source says all that it knows at once, and what another source says stays as it is. Who waits for a change gets
 the newest state, whatever came in between.
+
+What is heard of a device before anybody has looked at it is shown at once, and believed until a look that began after
+it has ended: that one knows better.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from threading import Condition
 
 from accel.agent.device_nodes import device_nodes
 from accel.drivers.base import Host
+from accel.model.device import Device
+from accel.model.health import Alarm, alarmed
 from accel.model.identity import sightings
 from accel.model.offer import HandleState, Holder, Offer, handles_of
 from accel.model.report import NodeReport
@@ -22,12 +27,17 @@ class Board:
     """The state of the node, for any thread.
 
     :param host: where device nodes are looked for
+    :param disregarded: the sources of alarms that do not count
     """
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host, *, disregarded: Collection[str] = ()) -> None:
         self._host = host
+        self._disregarded = frozenset(disregarded)
         self._changed = Condition()
         self._offer = Offer(node=host.name, boot_id="", revision=0)
+        self._seen: tuple[Device, ...] = ()
+        self._alarms: dict[int, Alarm] = {}
+        self._heard = 0
         self._nodes: dict[str, tuple[str, ...]] = {}
         self._drivers: dict[str, str] = {}
         self._holders: dict[str, Holders] = {}
@@ -47,8 +57,24 @@ class Board:
         """
         return self._drivers[identity]
 
-    def show(self, report: NodeReport) -> None:
-        """The drivers have looked."""
+    @property
+    def heard(self) -> int:
+        """How many alarms there were so far."""
+        return self._heard
+
+    def alarm(self, *alarms: Alarm) -> None:
+        """Something was heard of devices: it is shown before anybody looks."""
+        with self._changed:
+            for one in alarms:
+                self._heard += 1
+                self._alarms[self._heard] = one
+            self._renew()
+
+    def show(self, report: NodeReport, *, heard: int = 0) -> None:
+        """The drivers have looked.
+
+        :param heard: how many alarms there were when they began to: those are answered
+        """
         # What follows from the signals of health is in the device; they themselves change all the time.
         seen = sightings(report)
         devices = tuple(sorted((replace(one.device, signals=()) for one in seen), key=lambda device: device.identity))
@@ -59,9 +85,11 @@ class Board:
         }
         with self._changed:
             before = self._offer
+            self._seen = devices
+            self._alarms = {number: one for number, one in self._alarms.items() if number > heard}
             self._nodes = nodes
             self._drivers = {one.device.identity: one.driver for one in seen}
-            self._offer = replace(before, node=report.node.name, boot_id=report.boot_id, devices=devices)
+            self._offer = replace(before, node=report.node.name, boot_id=report.boot_id)
             self._renew(is_new=self._offer != before or not before.revision)
 
     def hold(self, source: str, holders: Holders) -> None:
@@ -99,9 +127,10 @@ class Board:
         """Put together what the sources say; a new revision where anything is another than before."""
         before = self._offer
         states = {known_as: state for known_as in self._nodes if (state := self._state(known_as)) != HandleState()}
-        if not is_new and states == before.states:
+        devices = tuple(alarmed(device, self._alarms.values(), self._disregarded) for device in self._seen)
+        if not is_new and (states, devices) == (before.states, before.devices):
             return
-        self._offer = replace(before, revision=before.revision + 1, states=states)
+        self._offer = replace(before, revision=before.revision + 1, devices=devices, states=states)
         self._changed.notify_all()
 
     def _state(self, known_as: str) -> HandleState:

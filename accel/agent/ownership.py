@@ -13,6 +13,7 @@ from accel.agent.bell import Bell, Call
 from accel.agent.board import Board
 from accel.agent.files import write_whole
 from accel.errors import ConductorRefused, Unavailable
+from accel.model.health import Alarm
 from accel.model.offer import Withdrawal
 from accel.model.report import NodeReport, Use
 
@@ -59,9 +60,21 @@ class Ownership:
         self._board.withdraw(_CONTROL_PLANE, heard)
         self._board.when_held = partial(self._bell.ring, Call.TELL)
 
-    def show(self, report: NodeReport) -> None:
-        """The drivers have looked: programs on the node see it at once."""
-        self._board.show(report)
+    def alarm(self, *alarms: Alarm) -> None:
+        """Something was heard of devices: programs on the node see it before the drivers look."""
+        self._board.alarm(*alarms)
+
+    @property
+    def heard(self) -> int:
+        """How many alarms there were so far."""
+        return self._board.heard
+
+    def show(self, report: NodeReport, *, heard: int) -> None:
+        """The drivers have looked: programs on the node see it at once.
+
+        :param heard: how many alarms there were when they began to
+        """
+        self._board.show(report, heard=heard)
 
     def uses(self) -> tuple[Use, ...] | None:
         """All that containers of pods have; None where no kubelet has been heard."""

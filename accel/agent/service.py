@@ -79,6 +79,7 @@ class Eye:
 
     def look(self) -> NodeReport:
         """Everything that is known of the node now; its sequence is given to it when it is sent."""
+        heard = self._ownership.heard if self._ownership is not None else 0
         merged = merge([outcome.report for outcome in self._runner.discover()], self._spool.claims)
         self._spool.remember_claims(merged.claims)
         for report in merged.reports:
@@ -88,7 +89,7 @@ class Eye:
         reports = self._vigil.judge(merged.reports)
         seen = NodeReport(node=node, boot_id=boot_id(identity.host), sequence=0, drivers=reports)
         if self._ownership is not None:
-            self._ownership.show(seen)
+            self._ownership.show(seen, heard=heard)
         self._seen = seen
         return self._with_uses(seen)
 

@@ -3,14 +3,22 @@
 An event says only that something happened; what is there, the drivers find out. So events that come together are one
 call, and events that are lost because too many came are one too. The agent looks from time to time anyway, so a host on
 which the kernel's events cannot be heard is served more slowly, not wrongly.
+
+What comes or goes is looked at when the rest of it has come or gone, too: a device appears before its driver, and goes
+after it. That it goes is told at once, because somebody may be given it meanwhile; one that fails is looked at at once.
 """
 
 import errno
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Protocol
+
+from accel.model.device import Health
+from accel.model.health import Alarm, Signal
 
 _LOG = logging.getLogger(__name__)
 
@@ -30,15 +38,28 @@ SUBSYSTEMS = (
 )
 """Where accelerators show up."""
 
+REMOVED, RECOVERY = "pci.removed", "pci.recovery"
+"""What the kernel says of a function: that it is gone; that an error of its link is not recovered from, or not yet."""
+
 _COALESCE_SECONDS = 1.0
 _IDLE_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """What the kernel says."""
+
+    is_urgent: bool = False
+    """Whether it is looked at before anything else comes."""
+    alarms: tuple[Alarm, ...] = ()
+    """What is known by it without a look."""
 
 
 class Events(Protocol):
     """Where the kernel's events come from."""
 
-    def wait(self, timeout_seconds: float) -> bool:
-        """Whether an event that matters came in time.
+    def wait(self, timeout_seconds: float) -> Event | None:
+        """The next event that matters; None where none came in time.
 
         :raises OSError: ENOBUFS: events were lost; anything else: there will be no more
         """
@@ -62,23 +83,54 @@ class KernelEvents:
             self._monitor.filter_by(subsystem)
         self._monitor.start()
 
-    def wait(self, timeout_seconds: float) -> bool:
+    def wait(self, timeout_seconds: float) -> Event | None:
         """See ``Events.wait``."""
         device = self._monitor.poll(timeout_seconds)
-        return device is not None and (device.subsystem != "block" or device.sys_name.startswith("nvme"))
+        if device is None or (device.subsystem == "block" and not device.sys_name.startswith("nvme")):
+            return None
+        return event_of(device.subsystem, device.sys_name, dict(device.properties))
+
+
+def event_of(subsystem: str, name: str, said: Mapping[str, str]) -> Event:
+    """What an event of the kernel means.
+
+    A PCI function's ``ERROR_EVENT`` is from the kernel's ``pci_uevent_ers``, an NVMe controller's ``NVME_AEN`` from its
+    ``nvme_aen_uevent``: a drive tells so that it is in trouble.
+
+    :param name: the device's, such as ``0000:3b:00.0``
+    :param said: the event's own words, ``ACTION`` among them
+    """
+    action, error = said.get("ACTION", ""), said.get("ERROR_EVENT", "")
+    if subsystem == "pci" and action == "remove":
+        return Event(alarms=(_alarm(name, REMOVED, "the kernel has removed it"),))
+    if subsystem == "pci" and error and said.get("DEVICE_ONLINE") == "0":
+        return Event(is_urgent=True, alarms=(_alarm(name, RECOVERY, f"the kernel says {error} after an error"),))
+    return Event(is_urgent=bool(error) or "NVME_AEN" in said)
+
+
+def _alarm(device: str, source: str, text: str) -> Alarm:
+    signal = Signal(source=source, at=datetime.now(UTC), value=Health.UNHEALTHY, text=text)
+    return Alarm(device=device, signal=signal)
 
 
 class Watcher:
     """Listens in a thread of its own.
 
     :param ring: what is called when the drivers are to look again
+    :param warn: takes what is known before they do
     """
 
     def __init__(
-        self, events: Events, ring: Callable[[], None], *, clock: Callable[[], float] = time.monotonic
+        self,
+        events: Events,
+        ring: Callable[[], None],
+        warn: Callable[..., None],
+        *,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._events = events
         self._ring = ring
+        self._warn = warn
         self._clock = clock
         self._is_stopped = threading.Event()
 
@@ -106,9 +158,17 @@ class Watcher:
             self._heard(left)
 
     def _heard(self, timeout_seconds: float) -> bool:
+        """Whether something was heard in time; what does not wait is done."""
         try:
-            return self._events.wait(timeout_seconds)
+            event = self._events.wait(timeout_seconds)
         except OSError as error:
             if error.errno == errno.ENOBUFS:
                 return True
             raise
+        if event is None:
+            return False
+        if event.alarms:
+            self._warn(*event.alarms)
+        if event.is_urgent:
+            self._ring()
+        return True

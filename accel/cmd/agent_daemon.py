@@ -12,6 +12,7 @@ from oslo_log import log
 from accel.agent.bell import Bell, Call
 from accel.agent.jobs.desk import Desk
 from accel.cmd.agent_parts import (
+    Ears,
     listen,
     make_agent,
     make_desk,
@@ -48,15 +49,16 @@ def serve(conf: cfg.ConfigOpts, *, fleet_file: str) -> int:
     else:
         runner = make_runner(conf)
         runner.start()
-        watch(bell)
-        lookouts = listen(runner, bell)
         transport = transport_of(conf, threads=conf.rpc.agent_threads)
         client = make_client(conf, transport)
         desk = make_desk(conf, runner, bell, client)
         with node_socket(conf, client, bell, desk) as ownership, _jobs(conf, transport, desk, ownership):
+            ears = Ears(bell, ownership)
+            watch(ears)
+            lookouts = listen(runner, ears)
             make_agent(conf, client, bell, runner, ownership=ownership).run()
-        for lookout in lookouts:
-            lookout.stop()
+            for lookout in lookouts:
+                lookout.stop()
     return 0
 
 

@@ -2,7 +2,7 @@
 
 import shlex
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -36,6 +36,7 @@ from accel.drivers.fleet import FleetFile
 from accel.drivers.fleet.cuts import NAME as CUTS_NAME
 from accel.drivers.fleet.cuts import CutsFile
 from accel.errors import ConfigurationError, DriverUnavailable, InvalidValue
+from accel.model.health import Alarm
 from accel.model.job import JobOrder
 from accel.model.registry import read_public_key
 from accel.privileged.separated import Separated
@@ -178,19 +179,44 @@ def _host_of(conf: cfg.ConfigOpts, node: str) -> Host:
     return Host(name=node, state=conf.state_path.lstrip("/"))
 
 
-def watch(bell: Bell) -> None:
-    """Ring the bell when the kernel tells of a change; where it cannot be heard, say so and do without."""
+@dataclass(frozen=True, slots=True)
+class Ears:
+    """Take what is heard of devices: it is shown on the node at once, and a reason to look.
+
+    :param ownership: of the node socket, where there is one
+    """
+
+    bell: Bell
+    ownership: Ownership | None
+
+    def ring(self) -> None:
+        """Have the drivers look."""
+        self.bell.ring(Call.LOOK)
+
+    def warn(self, *alarms: Alarm) -> None:
+        """Show what is known before they do."""
+        if self.ownership is not None:
+            self.ownership.alarm(*alarms)
+
+    def tell(self, *alarms: Alarm) -> None:
+        """Both."""
+        self.warn(*alarms)
+        self.ring()
+
+
+def watch(ears: Ears) -> None:
+    """Say when the kernel tells of a change; where it cannot be heard, do without."""
     try:
         events = KernelEvents()
     except (ImportError, OSError) as error:
         _LOG.warning("The kernel's events cannot be heard: %s. The agent looks periodically", error)
     else:
-        Watcher(events, partial(bell.ring, Call.LOOK)).start()
+        Watcher(events, ears.ring, ears.warn).start()
 
 
-def listen(runner: ProcessRunner, bell: Bell) -> list[Lookout]:
-    """Let the drivers listen to what the kernel does not tell everybody; each of them rings the bell."""
-    lookouts = [Lookout(setup, partial(bell.ring, Call.LOOK)) for setup in runner.setups if setup.is_harmless]
+def listen(runner: ProcessRunner, ears: Ears) -> list[Lookout]:
+    """Let the drivers listen to what the kernel does not tell everybody, and say what they hear."""
+    lookouts = [Lookout(setup, ears.tell) for setup in runner.setups if setup.is_harmless]
     for lookout in lookouts:
         lookout.start()
     return lookouts

@@ -28,6 +28,7 @@ from accel.agent.jobs.desk import Desk
 from accel.api.app import make_app
 from accel.api.embedded import EmbeddedServer
 from accel.cmd.agent_parts import (
+    Ears,
     listen,
     make_agent,
     make_desk,
@@ -220,20 +221,21 @@ class AllInOne:
             self._played.open()
             self._ends.callback(self._played.stop)
 
-    def _add_agent(self, conf: cfg.ConfigOpts, conductor: Conductor) -> Bell:
+    def _add_agent(self, conf: cfg.ConfigOpts, conductor: Conductor) -> Ears:
         bell = self._new_bell()
         runner = make_runner(conf)
         runner.start()
-        for lookout in listen(runner, bell):
-            self._ends.callback(lookout.stop)
-        ownership = self._ends.enter_context(node_socket(conf, conductor, bell))
+        desk = self._desks[conf.host] = make_desk(conf, runner, bell, LocalImages(ImageReader(self._database)))
+        ownership = self._ends.enter_context(node_socket(conf, conductor, bell, desk))
         if ownership is not None:
             self._listeners[conf.host] = ownership
+        ears = Ears(bell, ownership)
+        for lookout in listen(runner, ears):
+            self._ends.callback(lookout.stop)
         self._loops.append(make_agent(conf, conductor, bell, runner, ownership=ownership).run)
-        desk = self._desks[conf.host] = make_desk(conf, runner, bell, LocalImages(ImageReader(self._database)))
         desk.open()
         self._ends.callback(desk.stop)
-        return bell
+        return ears
 
     def _new_bell(self) -> Bell:
         self._bells.append(Bell())

@@ -23,7 +23,7 @@ def served(conf: cfg.ConfigOpts, conductor: Conductor, bell: Bell, desk: Desk | 
     :raises ConfigurationError: there is no such user
     :raises SocketUnavailable: the socket cannot be there
     """
-    board = Board(make_host(conf))
+    board = Board(make_host(conf), disregarded=conf.agent.disregarded_signals)
     memory = spool_directory(conf) / "withdrawn.json"
     memory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     ownership = Ownership(board, conductor, bell, node=conf.host, memory=memory)

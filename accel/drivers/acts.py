@@ -14,12 +14,12 @@ Every act
 - may be ended by force when it takes too long, at any point; the next act on the device finds what it has left.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, Protocol, runtime_checkable
 
 from accel.model.device import AttachHandle, Deployable, Device
-from accel.model.health import Signal
+from accel.model.health import Alarm, Signal
 
 
 class Progress(Protocol):
@@ -117,16 +117,27 @@ class Examined(Protocol):
         ...
 
 
+class Tell(Protocol):
+    """Takes what was heard."""
+
+    def __call__(self, *alarms: Alarm) -> None:
+        """Ask for a look at once.
+
+        :param alarms: what is known already of which device: programs on the node see it before the look
+        """
+        ...
+
+
 @runtime_checkable
 class Watching(Protocol):
     """Hears of what the kernel does not tell everybody, such as errors that its library alone is told."""
 
-    def watch(self, tell: Callable[[], None]) -> None:
+    def watch(self, tell: Tell) -> None:
         """Listen for a while, in a process of its own that is started again whenever it ends.
 
         What is heard and matters to ``examine`` is remembered below ``host.memory``: a look is another process.
 
-        :param tell: asks for a look at once
+        :param tell: takes what was heard
         :raises DriverUnavailable: there is nothing to listen to here
         """
         ...

@@ -3,16 +3,18 @@
 A signal is a fact from one source. Two things are made of it before it is believed. What is counted, as errors are, is
 judged by whether it grows: a device that had an error a month ago and has worked ever since is fit. And figures that
 rise and fall all the time, as temperatures do, count as news only now and then.
+
+A signal that is heard of before anybody has looked is an alarm: it counts until a look that began after it has ended.
 """
 
 import re
 from collections.abc import Collection, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from accel.model.device import Device, Health, Presence, Signal
 
-__all__ = ["CALM", "SOURCE", "STEADY", "Signal", "derived", "settled", "since"]
+__all__ = ["CALM", "SOURCE", "STEADY", "Alarm", "Signal", "alarmed", "derived", "settled", "since"]
 
 SOURCE = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)*")
 """What names of sources look like."""
@@ -21,6 +23,15 @@ CALM = timedelta(minutes=15)
 """How long a count must have stayed what it is before its growth is forgotten."""
 STEADY = timedelta(minutes=10)
 """How long a signal that says the same in other words is taken for unchanged."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alarm:
+    """That something is the matter with a device, by the word of whoever heard of it first."""
+
+    device: str
+    """Its identity, or where it is: ``0000:3b:00.0``."""
+    signal: Signal
 
 
 def settled(before: Signal | None, now: Signal) -> Signal:
@@ -73,6 +84,16 @@ def derived(device: Device, disregarded: Collection[str] = ()) -> Device:
     if not bad or device.presence is Presence.LOST:
         return device
     return replace(device, health=Health.UNHEALTHY, reason="; ".join(filter(None, (device.reason, *_words(bad)))))
+
+
+def alarmed(device: Device, alarms: Iterable[Alarm], disregarded: Collection[str] = ()) -> Device:
+    """A device with the health that follows from the alarms about it, on top of what a look has found.
+
+    :param disregarded: as for ``derived``
+    """
+    names = {device.identity, str(device.address)} if device.address else {device.identity}
+    heard = tuple(alarm.signal for alarm in alarms if alarm.device in names)
+    return replace(derived(replace(device, signals=heard), disregarded), signals=device.signals) if heard else device
 
 
 def _words(signals: Iterable[Signal]) -> Iterable[str]:

@@ -1,21 +1,24 @@
-"""Drivers that listen do so in processes of their own, which ring the bell."""
+"""Drivers that listen do so in processes of their own, which tell what they hear."""
 
-import threading
-from collections.abc import Callable, Iterator
+import queue
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from support.listening_drivers import ALARM
 from support.waiting import until
 
 from accel.agent.lookout import Lookout
 from accel.agent.probe import Setup
+from accel.drivers.acts import Tell
 from accel.drivers.base import Host
+from accel.model.health import Alarm
 
 
 @contextmanager
-def looking_out(root: Path, driver: str, ring: Callable[[], None]) -> Iterator[Lookout]:
+def looking_out(root: Path, driver: str, tell: Tell) -> Iterator[Lookout]:
     setup = Setup(driver="test", host=Host(name="n1", root=root), source=f"support.listening_drivers:{driver}")
-    lookout = Lookout(setup, ring, pause_seconds=0)
+    lookout = Lookout(setup, tell, pause_seconds=0)
     lookout.start()
     try:
         yield lookout
@@ -23,13 +26,13 @@ def looking_out(root: Path, driver: str, ring: Callable[[], None]) -> Iterator[L
         lookout.stop()
 
 
-def test_what_is_heard_rings_and_a_process_that_ends_is_started_again(tmp_path: Path) -> None:
-    rung = threading.Semaphore(0)
-    with looking_out(tmp_path, "Listening", rung.release):
-        assert all(rung.acquire(timeout=30) for _ in range(6))
+def test_what_is_heard_is_told_and_a_process_that_ends_is_started_again(tmp_path: Path) -> None:
+    heard: queue.SimpleQueue[tuple[Alarm, ...]] = queue.SimpleQueue()
+    with looking_out(tmp_path, "Listening", lambda *alarms: heard.put(alarms)):
+        assert [heard.get(timeout=30) for _ in range(6)] == [(ALARM,)] * 6
     assert len(list(tmp_path.glob("listened-*"))) >= 3
 
 
 def test_a_driver_that_does_not_listen_has_no_process(tmp_path: Path) -> None:
-    with looking_out(tmp_path, "Silent", lambda: None) as lookout:
+    with looking_out(tmp_path, "Silent", lambda *_: None) as lookout:
         until(lambda: not lookout.is_alive)

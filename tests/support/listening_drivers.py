@@ -1,13 +1,20 @@
 """Drivers that listen, or do not; imported by the processes of lookouts."""
 
-from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import ClassVar
 
 from oslo_config import cfg
 
+from accel.drivers.acts import Tell
 from accel.drivers.base import Host
 from accel.errors import DriverUnavailable
-from accel.model.device import Device
+from accel.model.device import Device, Health, Signal
+from accel.model.health import Alarm
+
+ALARM = Alarm(
+    device="GPU-1",
+    signal=Signal(source="test", at=datetime(2026, 11, 22, tzinfo=UTC), value=Health.UNHEALTHY, text="a noise"),
+)
 
 
 class Silent:
@@ -26,11 +33,11 @@ class Silent:
 class Listening(Silent):
     """Hears whatever is in a directory, and says which of its processes heard it."""
 
-    def watch(self, tell: Callable[[], None]) -> None:
+    def watch(self, tell: Tell) -> None:
         number = len(list(self.host.root.glob("listened-*")))
         (self.host.root / f"listened-{number}").touch()
         for _ in range(number + 1):
-            tell()
+            tell(ALARM)
         if number == 0:
             raise RuntimeError("a library that is broken")
         if number == 1:

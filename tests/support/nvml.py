@@ -22,7 +22,7 @@ from accel.drivers.base import Host
 from accel.drivers.nvidia import NvidiaDriver
 from accel.errors import AccelError, DriverFailure
 from accel.model.device import Device
-from accel.model.health import Signal
+from accel.model.health import Alarm, Signal
 from accel.testing.driver_contract import options
 from accel.testing.host_tree import HostTree, PciRow
 
@@ -174,7 +174,7 @@ def _listened(root: str, configuration: str, events: str) -> int:
     os.environ["NVML_STUB_CONF"] = configuration
     told: list[None] = []
 
-    def tell() -> None:
+    def tell(*_: Alarm) -> None:
         told.append(None)
         if len(told) == int(events):
             raise _EnoughError

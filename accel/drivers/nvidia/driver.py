@@ -4,7 +4,7 @@ A card that NVML cannot read is reported all the same, of unknown health and wit
 driver" are different things to whoever looks for a missing GPU.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -13,7 +13,7 @@ from typing import ClassVar
 
 from oslo_config import cfg
 
-from accel.drivers.acts import Progress
+from accel.drivers.acts import Progress, Tell
 from accel.drivers.base import Host
 from accel.drivers.guest.acts import PciActs
 from accel.drivers.nvidia import fitness, nvml, vgpu, xids
@@ -83,8 +83,8 @@ class NvidiaDriver(PciActs):
             yield from fitness.signals(gpu.fitness, now)
             yield from xids.signals(Log.of(self._host.memory, self._host.proc), gpu.uuid, now)
 
-    def watch(self, tell: Callable[[], None]) -> None:
-        """Listen to Xids for a while.
+    def watch(self, tell: Tell) -> None:
+        """Listen to Xids, and what else NVML tells of, for a while.
 
         :raises DriverUnavailable: there is no NVML here
         """

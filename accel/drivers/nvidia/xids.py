@@ -1,14 +1,16 @@
 """Xids: what NVIDIA's kernel module says went wrong, heard as events and remembered for the next look.
 
 A look is a process of its own that comes and goes, and an Xid is told once, to whoever listens just then. So a process
-of the agent listens, writes down what it hears, and asks for a look at once.
+of the agent listens, writes down what it hears, and tells it at once. What else NVML tells of errors, its figures say
+at the next look, which is asked for.
 
 Some Xids are the fault of an application and say nothing of the card: they are counted apart. The numbers are those of
 NVIDIA's catalogue of Xid errors.
 """
 
+import ctypes
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -16,9 +18,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from accel.drivers.acts import Tell
 from accel.drivers.sysfs import read_text
 from accel.model.device import Health
-from accel.model.health import CALM, Signal
+from accel.model.health import CALM, Alarm, Signal
 
 XID, APPLICATION_XID = "nvml.xid", "nvml.xid_application"
 FILE_NAME = "nvml-xids.json"
@@ -42,6 +45,15 @@ _WORDS = {
     119: "the GPU system processor did not answer",
     120: "the GPU system processor failed",
 }
+_OTHER_EVENTS = (
+    "nvmlEventTypeDoubleBitEccError",
+    "nvmlEventTypeDramRetirementEvent",
+    "nvmlEventTypeDramRetirementFailure",
+    "nvmlEventTypeFatalPoisonError",
+    "nvmlEventTypeGpuUnavailableError",
+    "nvmlEventTypeGpuRecoveryAction",
+)
+"""What else is heard, where card and library know it."""
 _WAIT_MILLISECONDS = 10_000
 _LISTENING_SECONDS = 600
 """How long one set of events is listened to: cards that came meanwhile are in the next one."""
@@ -122,43 +134,68 @@ def signals(log: Log, uuid: str, now: datetime) -> Iterator[Signal]:
         yield Signal(source=APPLICATION_XID, at=now, value=Health.HEALTHY, text=_text(application))
 
 
-def listen(nvml: ModuleType, log: Log, tell: Callable[[], None]) -> None:
-    """Hear Xids for a while, write them down, and ask for a look after each.
+def listen(nvml: ModuleType, log: Log, tell: Tell) -> None:
+    """Hear Xids for a while, write them down, and tell of each at once, and that there was anything else.
 
     NVML is initialised already.
     """
     if log.read() is None:
         log.write({})
-    wanted = nvml.nvmlEventTypeXidCriticalError
     events = nvml.nvmlEventSetCreate()
     try:
-        watched = sum(_register(nvml, index, wanted, events) for index in range(nvml.nvmlDeviceGetCount()))
+        watched: dict[int, str] = {}
+        for index in range(nvml.nvmlDeviceGetCount()):
+            watched |= _register(nvml, index, events)
         if not watched:
             return
         for _ in range(_LISTENING_SECONDS * 1000 // _WAIT_MILLISECONDS):
             with suppress(nvml.NVMLError_Timeout):
                 event = nvml.nvmlEventSetWait_v2(events, _WAIT_MILLISECONDS)
-                log.add(_uuid(nvml, event.device), int(event.eventData), datetime.now(UTC))
-                tell()
+                is_xid = event.eventType == nvml.nvmlEventTypeXidCriticalError
+                tell(*(_alarms(log, watched.get(_pointer(event.device), ""), int(event.eventData)) if is_xid else ()))
     finally:
         nvml.nvmlEventSetFree(events)
 
 
-def _register(nvml: ModuleType, index: int, wanted: int, events: Any) -> bool:
-    """Whether the card of that index tells its Xids; one that is lost tells nothing."""
-    try:
-        nvml.nvmlDeviceRegisterEvents(nvml.nvmlDeviceGetHandleByIndex(index), wanted, events)
-    except nvml.NVMLError:
-        return False
-    return True
+def _alarms(log: Log, uuid: str, xid: int) -> Iterator[Alarm]:
+    """Write an Xid down; what of the card's signals speaks against it by then."""
+    now = datetime.now(UTC)
+    log.add(uuid, xid, now)
+    if xid not in _OF_APPLICATIONS:
+        for signal in signals(log, uuid, now):
+            if signal.value is Health.UNHEALTHY:
+                yield Alarm(device=uuid, signal=signal)
 
 
-def _uuid(nvml: ModuleType, device: Any) -> str:
-    """The card's; a card that has just fallen off the bus may not say it any more."""
+def _register(nvml: ModuleType, index: int, events: Any) -> Mapping[int, str]:
+    """The card of that index, its UUID by NVML's own name for it; nothing where it tells no Xids, as one that is lost.
+
+    The UUID is asked for now: a card that has just fallen off the bus does not say it any more.
+    """
     try:
-        return str(nvml.nvmlDeviceGetUUID(device))
+        device = nvml.nvmlDeviceGetHandleByIndex(index)
+        uuid = str(nvml.nvmlDeviceGetUUID(device))
+        nvml.nvmlDeviceRegisterEvents(device, _events_of(nvml, device), events)
     except nvml.NVMLError:
-        return ""
+        return {}
+    return {_pointer(device): uuid}
+
+
+def _events_of(nvml: ModuleType, device: Any) -> int:
+    """What to listen to: Xids, and what else the card tells of."""
+    wanted = int(nvml.nvmlEventTypeXidCriticalError)
+    try:
+        known = int(nvml.nvmlDeviceGetSupportedEventTypes(device))
+    except nvml.NVMLError:
+        return wanted
+    for name in _OTHER_EVENTS:
+        wanted |= known & int(getattr(nvml, name, 0))
+    return wanted
+
+
+def _pointer(device: Any) -> int:
+    """What NVML knows a card by; each call wraps it anew."""
+    return ctypes.cast(device, ctypes.c_void_p).value or 0
 
 
 def _text(heard: Heard) -> str:

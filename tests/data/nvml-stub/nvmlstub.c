@@ -31,7 +31,7 @@ struct dev {
 	char link[MAXL][32]; /* the PCI address of the peer, "switch", or empty */
 };
 static struct dev G[MAXG], M[MAXG * MAXM];
-static int ng, inited, init_rc; static char drv[80], nv[80]; static int cuda;
+static int ng, inited, init_rc; static volatile int hang; static char drv[80], nv[80]; static int cuda;
 static struct { int gpu; u64 type, data; } EV[64]; static int nev, evseen; static struct timespec mt;
 static pthread_mutex_t L = PTHREAD_MUTEX_INITIALIZER;
 
@@ -63,7 +63,7 @@ static void load(int full)
 	mt = st.st_mtim; FILE *f = fopen(p, "r"); if (!f) return;
 	int g = 0, e = 0; if (full) { ng = 0; init_rc = 0; strcpy(drv, "550.54.15"); strcpy(nv, "12.550.54.15"); cuda = 12040; memset(G, 0, sizeof G); evseen = 0; }
 	while (fgets(l, sizeof l, f)) {
-		if (!strncmp(l, "system", 6)) { if (full) { kv(l, "driver", drv, sizeof drv); kv(l, "nvml", nv, sizeof nv); cuda = kvu(l, "cuda", cuda); init_rc = kvu(l, "init", 0); } }
+		if (!strncmp(l, "system", 6)) { if (full) { kv(l, "driver", drv, sizeof drv); kv(l, "nvml", nv, sizeof nv); cuda = kvu(l, "cuda", cuda); init_rc = kvu(l, "init", 0); hang = kvu(l, "hang", 0); } }
 		else if (!strncmp(l, "gpu", 3) && g < MAXG) {
 			if (!full) { if (g < ng) { G[g].state = state_of(l); G[g].used = kvu(l, "used", G[g].used); G[g].temp = kvu(l, "temp", G[g].temp); G[g].util = kvu(l, "util", G[g].util); changing(&G[g], l); } g++; continue; }
 			struct dev *d = &G[g]; d->magic = 0x4e56; d->idx = g; d->parent = -1; d->state = state_of(l);
@@ -96,7 +96,7 @@ static int st(struct dev *d) { load(0); return d->is_mig ? G[d->parent].state : 
 #define NOMIG if (d->is_mig) return NOTSUP
 static int cp(char *o, unsigned n, const char *s) { if (strlen(s) + 1 > n) return SHORT; strcpy(o, s); return OK; }
 
-API nvmlInitWithFlags(unsigned f) { pthread_mutex_lock(&L); if (!inited) load(1); int r = init_rc; if (!r) inited++; pthread_mutex_unlock(&L); return r; }
+API nvmlInitWithFlags(unsigned f) { pthread_mutex_lock(&L); if (!inited) load(1); int r = init_rc; if (!r) inited++; pthread_mutex_unlock(&L); while (hang) pause(); return r; }
 API nvmlInit_v2(void) { return nvmlInitWithFlags(0); }
 API nvmlShutdown(void) { if (!inited) return UNINIT; inited--; return OK; }
 __attribute__((visibility("default"))) const char *nvmlErrorString(int r)
