@@ -46,7 +46,7 @@ check: $(READY) ## Lint, format, types, import contracts, samples up to date: un
 	$(BIN)/oslo-config-generator --config-file etc/accel/config-generator.conf 2>/dev/null | diff -u etc/accel/accel.conf.sample -
 	$(BIN)/oslopolicy-sample-generator --namespace accel | diff -u etc/accel/policy.yaml.sample -
 
-bench: $(READY) ## Measure speed and size, print the table that the README quotes
+bench: $(READY) ## Measure speed and size, print the table of docs/figures.md
 	$(BIN)/python -m bench
 
 docs: $(READY) ## Build the documentation, warnings are errors

@@ -45,7 +45,7 @@ def median_ms(call: Callable[[], object], *, times: int, warm_up: int = 3) -> fl
 
 
 def table(figures: Iterable[Figure]) -> str:
-    """The figures as a Markdown table, which is what the README quotes."""
+    """The figures as a Markdown table, which is what docs/figures.md has."""
     lines = ["| figure | measured | bound | kept | × its floor | reference |", "|---|---:|---:|:-:|---|---|"]
     for figure in figures:
         ratio = f"{figure.value / figure.floor:.1f} × {figure.floor_what}" if figure.floor else ""
