@@ -1,6 +1,6 @@
 """Accelerator requests as the API makes and reads them. What they hold is given and taken in ``accel.db.claims``."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import uuid4
@@ -121,6 +121,11 @@ class Asked(NamedTuple):
     scope: Scope
     origin: Origin
 
+    @property
+    def names(self) -> Sequence[Hashable]:
+        """Nothing that there is: what two callers ask for can be made together."""
+        return ()
+
 
 def create(
     connection: Connection, profile_name: str, *, project_id: str, scope: Scope, origin: Origin
@@ -131,15 +136,20 @@ def create(
     :raises NotFound: there is no such device profile
     :raises InvalidValue: it asks for more than can be asked for at once
     """
-    [made] = create_together(connection, [Asked(profile_name, project_id, scope, origin)])
+    log: list[Entry] = []
+    [made] = create_together(connection, [Asked(profile_name, project_id, scope, origin)], log)
     if isinstance(made, AccelError):
         raise made
+    history.write(connection, log, origin.at)
     return made
 
 
-def create_together(connection: Connection, asked: Sequence[Asked]) -> list[list[RequestRow] | AccelError]:
+def create_together(
+    connection: Connection, asked: Sequence[Asked], log: list[Entry]
+) -> list[list[RequestRow] | AccelError]:
     """Make what callers ask for; a profile is read once for all that ask for it and see the same.
 
+    :param log: takes the events, which the caller then writes
     :return: for each what ``create`` gives or raises
     """
     found = {key: _profile(connection, *key) for key in dict.fromkeys((each.profile, each.scope) for each in asked)}
@@ -147,8 +157,7 @@ def create_together(connection: Connection, asked: Sequence[Asked]) -> list[list
     values = [value for outcome in outcomes if isinstance(outcome, _Made) for value in outcome.values]
     if values:
         connection.execute(_CREATE, values)
-        entries = [entry for outcome in outcomes if isinstance(outcome, _Made) for entry in outcome.entries]
-        history.write(connection, entries, max(each.origin.at for each in asked))
+        log += [entry for outcome in outcomes if isinstance(outcome, _Made) for entry in outcome.entries]
     return [outcome.rows if isinstance(outcome, _Made) else outcome for outcome in outcomes]
 
 
