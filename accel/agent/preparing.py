@@ -43,7 +43,7 @@ class DeskPreparer:
 
         :raises DeviceGone: no driver sees the device any more
         :raises ActRefused: it was not done; the text says why
-        :raises Unavailable: it takes longer than it may, and goes on
+        :raises Unavailable: it takes longer than it may; it is stopped, unless it must go on
         """
         order = self._order(wish)
         end = monotonic() + wish.timeout_seconds

@@ -41,6 +41,8 @@ _ABOUT = (
     member("fraction", _percent),
     member("message"),
     member("error", _error),
+    member("cancelled_by"),
+    member("must_go_on"),
     member("node"),
     member("device_uuid"),
     member("deployable_name"),
@@ -154,7 +156,8 @@ def until_ended(command: Command, client: Client, job: Item, limit: timedelta) -
         job = client.get(f"{_PATH}/{job['uuid']}")
     progress.clear()
     if job["error"]:
-        raise CommandFailed(f"job {job['uuid'][:8]} has failed: {_error(job['error'])}")
+        how = f"was cancelled by {job['cancelled_by']}" if job["state"] == "cancelled" else "has failed"
+        raise CommandFailed(f"job {job['uuid'][:8]} {how}: {_error(job['error'])}")
     return job
 
 
@@ -181,13 +184,14 @@ class _Act(Command):
 
 
 class JobCancel(_Act):
-    """Cancel jobs that have not begun."""
+    """Cancel jobs; what is under way is stopped where it can be."""
 
     def done(self, client: Client, job: Item) -> str:
         """Cancel it."""
         client.delete(f"{_PATH}/{job['uuid']}", {})
         after = client.get(f"{_PATH}/{job['uuid']}")
-        goes_on = "" if after["state"] in _ENDED else ", and is cancelled as soon as its node hears of it"
+        stops = "is stopped" if after["state"] == "running" else "is cancelled"
+        goes_on = "" if after["state"] in _ENDED else f", and {stops} as soon as its node hears of it"
         return f"job {job['uuid'][:8]} is {after['state']}{goes_on}"
 
 

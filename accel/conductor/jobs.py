@@ -7,7 +7,7 @@ could not be under way any more.
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from threading import Event
@@ -20,11 +20,12 @@ from accel.db.events import Origin
 from accel.db.history import CONDUCTOR
 from accel.db.job_work import Ended
 from accel.db.jobs import JobRow
-from accel.errors import ActInterrupted, AgentRefused, AgentUnavailable, Unavailable
+from accel.errors import ActCancelled, ActInterrupted, AgentRefused, AgentUnavailable, Unavailable
 from accel.model.job import JobKind, JobState, JobStatus
 from accel.rpc.agents import Agents
 
 _LOG = logging.getLogger(__name__)
+_CANCELLED = JobStatus(uuid="", state=JobState.CANCELLED, error_code=ActCancelled.code)
 _LEFT = "job %s is left to whoever looks for work next: %s"
 
 JOB_POINTS = (
@@ -158,7 +159,9 @@ class Jobs:
     def _ask(self, row: JobRow) -> JobRow | None:
         """Ask once; gives the job as it is then, None where there is nothing more to do here."""
         try:
-            status = self._cancelled(row) or self._agents.run_job(row.order, self._terms.wait_seconds)
+            status = self._called_off(row)
+            if status is None or not status.is_ended:
+                status = self._agents.run_job(row.order, self._terms.wait_seconds)
         except AgentUnavailable as error:
             self._unanswered(row, error)
             return None
@@ -184,12 +187,20 @@ class Jobs:
             lambda connection: job_work.go_on(connection, row, status, lease_until=until, origin=self._origin())
         )
 
-    def _cancelled(self, row: JobRow) -> JobStatus | None:
-        """What has become of it where it is to be cancelled; None where the agent is to be asked how it goes."""
-        if not row.is_cancel_wanted or row.state == JobState.RUNNING:
+    def _called_off(self, row: JobRow) -> JobStatus | None:
+        """Tell the agent of a job that is to be cancelled, and how it goes there; None where it goes on.
+
+        The agent is told again each time that it is asked: what must go on now may be stopped later.
+        """
+        if not row.is_cancel_wanted:
             return None
         status = self._agents.cancel_job(row.node, row.uuid)
-        return status or JobStatus(uuid=row.uuid, state=JobState.CANCELLED)
+        if status is not None:
+            return status
+        if row.state == JobState.RUNNING:
+            unknown = f"the agent of {row.node} does not know any more what it was at"
+            return replace(_CANCELLED, uuid=row.uuid, error_text=unknown, is_state_unknown=True)
+        return JobStatus(uuid=row.uuid, state=JobState.CANCELLED)
 
     def _unanswered(self, row: JobRow, error: AgentUnavailable) -> None:
         """Leave the agent alone for a while; what could not be under way any more has failed."""

@@ -115,7 +115,9 @@ class _Ordered:
             return row
         try:
             cancelled = self._database.write(
-                lambda connection: jobs.cancel(connection, row.uuid, scope=EVERYTHING, origin=self._origin())
+                lambda connection: jobs.cancel(
+                    connection, row.uuid, scope=EVERYTHING, origin=self._origin(), stops_begun=False
+                )
             )
         except Conflict:  # it has begun, or ended since
             cancelled = row

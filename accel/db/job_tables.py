@@ -42,6 +42,8 @@ class Job(Base):
     error_text: Mapped[str] = mapped_column(Text)
     is_state_unknown: Mapped[bool]
     is_cancel_wanted: Mapped[bool]
+    cancelled_by: Mapped[str | None] = mapped_column(String(255))  # whoever wanted that first
+    must_go_on: Mapped[str] = mapped_column(String(255), server_default="")  # why it cannot be cancelled now
     worker: Mapped[str | None] = mapped_column(String(255))  # the conductor that attends to it
     lease_until: Mapped[datetime | None]  # from then on another one may; without a worker: not before
     created_at: Mapped[datetime] = mapped_column(index=True)

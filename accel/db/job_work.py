@@ -28,6 +28,10 @@ _EVENTS = {
 }
 
 
+_LONGEST_REASON = 255
+"""How many characters of the reason why a job must go on are kept."""
+
+
 def due(connection: Connection, *, worker: str | None, now: datetime) -> Sequence[str]:
     """The UUIDs of jobs that nobody attends to and somebody should, the oldest first.
 
@@ -64,7 +68,12 @@ def go_on(
     now = _still(connection, row)
     if now is None:
         return None
-    values: dict[str, Any] = {"message": status.message, "fraction": status.fraction, "lease_until": lease_until}
+    values: dict[str, Any] = {
+        "message": status.message,
+        "fraction": status.fraction,
+        "must_go_on": status.must_go_on[:_LONGEST_REASON],
+        "lease_until": lease_until,
+    }
     if status.state is JobState.RUNNING and now.state != JobState.RUNNING:
         values |= {"state": JobState.RUNNING, "started_at": status.started_at or origin.at}
         jobs.tell(connection, EventKind.JOB_STARTED, now, {}, origin)
@@ -94,6 +103,7 @@ def end(connection: Connection, row: JobRow, status: JobStatus, *, origin: Origi
         "error_code": status.error_code,
         "error_text": status.error_text,
         "is_state_unknown": status.is_state_unknown,
+        "must_go_on": "",
         "started_at": status.started_at or now.started_at,
         "finished_at": origin.at,
         "worker": None,
@@ -108,7 +118,11 @@ def end(connection: Connection, row: JobRow, status: JobStatus, *, origin: Origi
     is_in_doubt = status.is_state_unknown and JobKind(now.kind) not in TOLD_BY_A_LOOK
     since = None if status.state is JobState.DONE else now.created_at
     fences.take_down(connection, now.uuid, origin, keeps_present=is_in_doubt, since=since)
-    told = {"error": {"code": status.error_code, "text": status.error_text}} if status.error_code else {}
+    told: dict[str, Any] = {}
+    if status.error_code:
+        told["error"] = {"code": status.error_code, "text": status.error_text}
+    if status.state is JobState.CANCELLED:
+        told["cancelled_by"] = now.cancelled_by
     jobs.tell(connection, _EVENTS[status.state], now, told, origin)
     if ended is not None:
         ended(connection, now, status, origin)

@@ -50,6 +50,8 @@ class JobRow(NamedTuple):
     error_text: str
     is_state_unknown: bool
     is_cancel_wanted: bool
+    cancelled_by: str | None
+    must_go_on: str
     worker: str | None
     lease_until: datetime | None
     created_at: datetime
@@ -89,6 +91,7 @@ class JobRow(NamedTuple):
             error_code=self.error_code,
             error_text=self.error_text,
             is_state_unknown=self.is_state_unknown,
+            must_go_on=self.must_go_on,
             started_at=self.started_at,
             finished_at=self.finished_at,
         )
@@ -179,28 +182,34 @@ def loading(connection: Connection, deployable_uuid: str, digest: str, request_u
     return next((row.uuid for row in rows if (row.image or {}).get("digest") == digest), None)
 
 
-def cancel(connection: Connection, uuid: str, *, scope: Scope, origin: Origin) -> JobRow:
-    """End a job that has not begun; one that has reached its node is ended there, if it has not begun there.
+def cancel(connection: Connection, uuid: str, *, scope: Scope, origin: Origin, stops_begun: bool = True) -> JobRow:
+    """End a job: here if it has not reached its node, else it is ended there as soon as that hears of it.
 
+    :param stops_begun: whether one that has begun, or may have, is to be ended, too
     :raises NotFound: there is no such job
-    :raises Conflict: it has ended, or it has begun
+    :raises Conflict: it has ended, or it cannot be stopped
     """
     row = lock(connection, uuid, scope=scope)
     if row.is_ended:
         raise Conflict(f"job {uuid} is {row.state}")
     if row.key.endswith(fences.UNDO):
         raise Conflict(f"job {uuid} tidies up after a request; what it is about is not offered before that is done")
-    if row.state == JobState.RUNNING:
+    if row.state == JobState.RUNNING and (row.must_go_on or not stops_begun):
+        because = row.must_go_on or "half of it would be worse than the whole"
         raise Conflict(
-            f"job {uuid} has begun on node {row.node}; half of it would be worse than the whole. It ends by itself, "
+            f"job {uuid} has begun on node {row.node} and is not stopped: {because}. It ends by itself, "
             f"after {row.time_limit_seconds:g} seconds at the latest"
         )
-    if row.worker is None:
-        change(connection, row, {"state": JobState.CANCELLED, "finished_at": origin.at, "lease_until": None})
+    wanted = {"is_cancel_wanted": True, "cancelled_by": row.cancelled_by or origin.source}
+    is_at_its_node = row.worker is not None or (stops_begun and row.lease_until is not None)
+    if row.state == JobState.QUEUED and not is_at_its_node:
+        over = {"state": JobState.CANCELLED, "finished_at": origin.at, "lease_until": None}
+        change(connection, row, wanted | over)
         fences.take_down(connection, row.uuid, origin, since=row.created_at)
         tell(connection, EventKind.JOB_CANCELLED, row, {}, origin)
-    else:
-        change(connection, row, {"is_cancel_wanted": True})
+    elif not row.is_cancel_wanted:
+        change(connection, row, wanted)
+        tell(connection, EventKind.JOB_CALLED_OFF, row, {}, origin)
     return get(connection, uuid)
 
 
@@ -348,6 +357,8 @@ def _row(connection: Connection, new: NewJob, origin: Origin) -> dict[str, Any]:
         "error_text": "",
         "is_state_unknown": False,
         "is_cancel_wanted": False,
+        "cancelled_by": None,
+        "must_go_on": "",
         "worker": None,
         "lease_until": None,
         "created_at": origin.at,

@@ -11,7 +11,9 @@ Every act
 - raises ``accel.errors``, with a text that a person can act on: ``ActRefused`` or what is below it, ``InvalidValue``,
   ``Conflict`` or ``DriverUnavailable`` while nothing has been changed, ``ActFailed`` once something may have been: then
   the device is used for nothing until it is found out what it is like;
-- may be ended by force when it takes too long, at any point; the next act on the device finds what it has left.
+- may be ended by force when it takes too long, at any point; the next act on the device finds what it has left;
+- may be cancelled: the tool that it runs is ended, and the next time that it says how far it is ``ActCancelled`` is
+  raised there, once. Undo then what can be undone, as after any failure.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -25,11 +27,13 @@ from accel.model.health import Alarm, Signal
 class Progress(Protocol):
     """Takes how far an act is."""
 
-    def __call__(self, message: str, fraction: float | None = None) -> None:
+    def __call__(self, message: str, fraction: float | None = None, *, must_go_on: str = "") -> None:
         """Say it.
 
         :param message: what it is at, for people: ``writing, 12 of 64 MiB``
         :param fraction: how much is done, from 0 to 1; None: unknown
+        :param must_go_on: why it cannot be cancelled until the next time that you say something; empty: it can
+        :raises ActCancelled: it is to end here
         """
         ...
 

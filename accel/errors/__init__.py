@@ -44,6 +44,7 @@
     │   ├── ActTimedOut         … it took too long and was ended
     │   ├── ActDied             … its process died
     │   ├── ActInterrupted      … the agent was stopped meanwhile
+    │   ├── ActCancelled        … somebody has cancelled it
     │   ├── ToolFailed          … a vendor's program ended with an error
     │   ├── NotVerified         … what is read back is not what was to be done
     │   └── ActRefused          … and the device is as it was
@@ -73,6 +74,7 @@ is known in ``accel.api.faults`` only.
 from collections.abc import Iterator, Mapping
 
 from accel.errors.acts import (
+    ActCancelled,
     ActDied,
     ActFailed,
     ActInterrupted,
@@ -144,6 +146,7 @@ from accel.errors.sockets import CallFailed, SocketUnavailable
 __all__ = [
     "BY_CODE",
     "AccelError",
+    "ActCancelled",
     "ActDied",
     "ActFailed",
     "ActInterrupted",

@@ -35,6 +35,12 @@ class ActInterrupted(ActFailed):
     code = "accel.act_interrupted"
 
 
+class ActCancelled(ActFailed):
+    """Somebody has cancelled it, and it was ended where it was."""
+
+    code = "accel.act_cancelled"
+
+
 class ToolFailed(ActFailed):
     """The program of a vendor that does it ended with an error; the text has what it said.
 

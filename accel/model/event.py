@@ -80,4 +80,6 @@ class EventKind(StrEnum):
     JOB_FINISHED = "job.finished"
     """It is done, and verified."""
     JOB_FAILED = "job.failed"
+    JOB_CALLED_OFF = "job.called_off"
+    """Somebody wants it cancelled; its node is yet to hear of it."""
     JOB_CANCELLED = "job.cancelled"

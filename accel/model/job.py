@@ -37,11 +37,12 @@ class JobState(StrEnum):
     QUEUED = "queued"
     """Ordered; nothing is done yet."""
     RUNNING = "running"
+    """It is under way; where it may be stopped, whoever may cancel it can."""
     DONE = "done"
     """It is done, and the node has verified that it is."""
     FAILED = "failed"
     CANCELLED = "cancelled"
-    """Somebody has ended it before it began."""
+    """Somebody has ended it: before it began, or while it was under way, which leaves it half done."""
 
 
 TOLD_BY_A_LOOK = frozenset({JobKind.PARTITION, JobKind.SET_VFS, JobKind.RESET, JobKind.PREPARE})
@@ -151,6 +152,8 @@ class JobStatus:
     """What has gone wrong, and what a person can do about it."""
     is_state_unknown: bool = False
     """Whether nobody knows what the device is like now: it is used for nothing until that is found out."""
+    must_go_on: str = ""
+    """Why it cannot be cancelled now; empty: it can."""
     started_at: datetime | None = None
     finished_at: datetime | None = None
 

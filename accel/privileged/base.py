@@ -81,6 +81,15 @@ class Privileged(Protocol):
         """
         ...
 
+    def end_tool(self) -> bool:
+        """End the tool of a vendor that runs for us now: politely, and by force when that does not help.
+
+        The call of ``run`` that waits for it, in another thread, raises ``ToolFailed``.
+
+        :return: whether there was one
+        """
+        ...
+
     def nvme_admin(self, node: Path, command: AdminCommand, *, timeout_seconds: float = 60) -> AdminAnswer:
         """Send a command to an NVMe controller.
 

@@ -79,6 +79,12 @@ def run_tool(command: Sequence[str], timeout_seconds: float) -> tools.Finished:
     return tools.run(command, timeout_seconds=timeout_seconds, must_be_root_s=True)
 
 
+@TOOLS.entrypoint
+def end_tool() -> bool:
+    """See ``base.Privileged.end_tool``."""
+    return tools.end_running()
+
+
 @NVME.entrypoint
 def nvme_admin(  # noqa: PLR0913, PLR0917  # what crosses to the other process is plain values
     node: str,

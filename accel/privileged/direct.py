@@ -37,6 +37,10 @@ class Direct:
         finished = tools.run(command, timeout_seconds=timeout_seconds, must_be_root_s=False)
         return tools.printed(command, finished)
 
+    def end_tool(self) -> bool:
+        """See ``base.Privileged.end_tool``."""
+        return tools.end_running()
+
     def nvme_admin(self, node: Path, command: AdminCommand, *, timeout_seconds: float = 60) -> AdminAnswer:
         """See ``base.Privileged.nvme_admin``."""
         with named_errors(node):

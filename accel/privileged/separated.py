@@ -52,6 +52,15 @@ class Separated:
         arguments = (list(command), timeout_seconds)
         return printed(command, self._call(Context.TOOLS, "run_tool", *arguments, timeout_seconds=timeout_seconds))
 
+    def end_tool(self) -> bool:
+        """See ``base.Privileged.end_tool``; it does not wait for its turn, which is the tool's."""
+        from accel.privileged import contexts  # noqa: PLC0415  # see _call
+
+        if contexts.TOOLS.channel is None or not contexts.TOOLS.channel.running:
+            return False
+        is_ended: bool = contexts.end_tool()
+        return is_ended
+
     def nvme_admin(self, node: Path, command: AdminCommand, *, timeout_seconds: float = 60) -> AdminAnswer:
         """See ``base.Privileged.nvme_admin``."""
         check_admin(_DEV, node, command.opcode)

@@ -1,7 +1,7 @@
 """Programs of vendors, run so that they cannot harm more than they must: no shell, no environment, a time limit.
 
-A tool that is given up is killed with all that it has started. It dies with the process that waits for it, too: nobody
-would know any more what it does to the device.
+A tool that is given up is killed with all that it has started; one that is cancelled is asked to end first. It dies
+with the process that waits for it, too: nobody would know any more what it does to the device.
 """
 
 import os
@@ -9,6 +9,7 @@ import signal
 import stat
 import subprocess
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from accel.errors import ActNotAllowed, ActTimedOut, ToolFailed, ToolMissing
@@ -17,6 +18,9 @@ from accel.privileged.allowed import check_tool
 _ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "HOME": "/"}
 _DIE_WITH_PARENT = ("/usr/bin/setpriv", "--pdeathsig", "KILL", "--")
 _OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
+_END_PATIENCE_SECONDS = 5.0
+_RUNNING: set["subprocess.Popen[str]"] = set()
+"""The tools that run now, each the leader of a group of its own."""
 _TOLD_LINES = 5
 """How much of what a tool printed is told when it fails."""
 
@@ -49,8 +53,25 @@ def printed(command: Sequence[str], finished: Finished) -> str:
     status, output, complaint = finished
     if status:
         said = _last_lines(complaint) or _last_lines(output) or "it says nothing"  # some complain on standard output
-        raise ToolFailed(f"{command[0]} ended with status {status}: {said}", status=status)
+        how = f"was ended by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
+        raise ToolFailed(f"{command[0]} {how}: {said}", status=status)
     return output
+
+
+def end_running(*, patience_seconds: float = _END_PATIENCE_SECONDS) -> bool:
+    """End the tools that run in this process: politely, then by force, with all that they have started.
+
+    :param patience_seconds: how long each may take to end when it is asked to
+    :return: whether there was one
+    """
+    running = tuple(_RUNNING)
+    for process in running:
+        _signal(process, signal.SIGTERM)
+    for process in running:
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(patience_seconds)
+        _signal(process, signal.SIGKILL)
+    return bool(running)
 
 
 def check_owner(program: Path) -> None:
@@ -82,12 +103,21 @@ def _run(command: tuple[str, ...], program: Path, timeout_seconds: float) -> Fin
         cwd="/",
         start_new_session=True,
     ) as process:
+        _RUNNING.add(process)
         try:
             output, complaint = process.communicate(timeout=timeout_seconds)
         except subprocess.TimeoutExpired as error:
-            os.killpg(process.pid, signal.SIGKILL)
+            _signal(process, signal.SIGKILL)
             raise ActTimedOut(f"{program} did not end within {timeout_seconds:g} s, and was killed") from error
+        finally:
+            _RUNNING.discard(process)
     return process.returncode, output, complaint
+
+
+def _signal(process: "subprocess.Popen[str]", number: signal.Signals) -> None:
+    """Tell a tool and all that it has started; those may outlive it."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, number)
 
 
 def _last_lines(text: str) -> str:

@@ -14,7 +14,7 @@ from accel.rpc.agents import AGENT_VERSIONS
 
 DATA = Path(__file__).parents[1] / "data" / "wire"
 MESSAGES = (JobOrder, JobStatus)
-FINGERPRINTS = {"1.0": "6d1e3a85b7260845"}
+FINGERPRINTS = {"1.0": "311a45d42fccd4d6"}
 
 
 def test_the_form_of_the_messages_to_agents_is_the_one_of_the_newest_version() -> None:

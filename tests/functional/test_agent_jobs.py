@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,7 +18,7 @@ from support.waiting import until
 
 from accel.agent.jobs.store import MOST_KEPT, KeptJob, Store
 from accel.errors import InvalidValue, NotFound, Unavailable
-from accel.model.job import JobOrder, JobState, JobStatus
+from accel.model.job import ImageOrder, JobOrder, JobState, JobStatus
 from accel.rpc import wire
 
 __all__ = ["faulty_drivers"]  # a fixture
@@ -188,17 +189,107 @@ def test_what_cannot_be_kept_on_disk_is_not_begun(node: Node) -> None:
 # --- cancelled ---
 
 
-def test_what_waits_can_be_cancelled_and_what_is_under_way_goes_on(node: Node) -> None:
+def test_what_waits_is_cancelled_and_never_begins(node: Node) -> None:
     running, waiting = order("first"), order("second")
     with node.closed():
         node.desk.run_job(running, 0)
         node.until_begun()
         node.desk.run_job(waiting, 0)
         assert node.desk.cancel_job(waiting.uuid).state is JobState.CANCELLED
-        assert node.desk.cancel_job(running.uuid).state is JobState.RUNNING
     assert node.desk.run_job(running, PATIENCE_SECONDS).state is JobState.DONE
     assert node.desk.run_job(waiting, PATIENCE_SECONDS).state is JobState.CANCELLED
     assert node.parts() == "first=1"
+
+
+def test_what_is_under_way_is_stopped_where_it_says_how_far_it_is_and_leaves_its_device_in_doubt(node: Node) -> None:
+    wanted = order("first")
+    with node.closed():
+        node.desk.run_job(wanted, 0)
+        process = node.until_begun()
+        assert node.desk.cancel_job(wanted.uuid).state is JobState.RUNNING
+        assert node.desk.cancel_job(wanted.uuid).state is JobState.RUNNING
+        status = node.desk.run_job(wanted, PATIENCE_SECONDS)
+
+    assert (status.state, status.error_code, status.is_state_unknown) == ("cancelled", "accel.act_cancelled", True)
+    assert status.error_text == "it was stopped before this: cutting"
+    assert (node.parts(), node.looks, is_alive(process)) == ("", 1, False)
+
+
+def test_what_must_go_on_says_why_and_comes_to_its_end(node: Node) -> None:
+    wanted = order("first", "must")
+    with node.closed():
+        node.desk.run_job(wanted, 0)
+        node.until_begun()
+        until(lambda: node.desk.run_job(wanted, 0).must_go_on != "", patience_seconds=PATIENCE_SECONDS)
+        assert node.desk.cancel_job(wanted.uuid).must_go_on == "half a card is none"
+    status = node.desk.run_job(wanted, PATIENCE_SECONDS)
+
+    assert (status.state, status.must_go_on, node.parts()) == (JobState.DONE, "", "first=1,must=1")
+
+
+def test_what_does_not_stop_when_it_is_told_to_is_ended_by_force_with_the_tool_that_it_runs(node: Node) -> None:
+    node.desk = node.new_desk(stop_patience_seconds=1)
+    wanted = order("hang")
+    node.desk.run_job(wanted, 0)
+    process = node.until_begun()
+    until(lambda: children(process), patience_seconds=PATIENCE_SECONDS)
+    tools = children(process)
+    node.desk.cancel_job(wanted.uuid)
+    status = node.desk.run_job(wanted, PATIENCE_SECONDS)
+
+    assert (status.state, status.error_code, status.is_state_unknown) == ("cancelled", "accel.act_cancelled", True)
+    assert "did not stop within 1 s and was ended by force" in status.error_text
+    assert not any(map(is_alive, [process, *tools]))
+
+
+def test_what_is_called_off_while_its_image_is_fetched_leaves_the_device_as_it_was(node: Node) -> None:
+    images = Slow()
+    node.desk = node.new_desk(images=images)
+    wanted = replace(order("first"), image=ImageOrder(digest="sha256:" + "0" * 64, size=1, name="nic"))
+    node.desk.run_job(wanted, 0)
+    assert images.asked.wait(PATIENCE_SECONDS)
+    node.desk.cancel_job(wanted.uuid)
+    images.here.set()
+    status = node.desk.run_job(wanted, PATIENCE_SECONDS)
+
+    assert (status.state, status.error_code, status.is_state_unknown) == ("cancelled", "accel.act_cancelled", False)
+    assert node.parts() == ""
+
+
+class Slow:
+    """Images that are here when the test says so."""
+
+    def __init__(self) -> None:
+        self.asked, self.here = threading.Event(), threading.Event()
+
+    def fetch(self, _image: ImageOrder) -> Path:
+        """Wait for it."""
+        self.asked.set()
+        assert self.here.wait(PATIENCE_SECONDS)
+        return Path()
+
+    def done_with(self, _image: ImageOrder) -> None:
+        """There is none."""
+
+
+def test_what_has_ended_cannot_be_called_off_any_more(node: Node) -> None:
+    wanted = order("first")
+    done = node.desk.run_job(wanted, PATIENCE_SECONDS)
+
+    assert node.desk.cancel_job(wanted.uuid) == done
+
+
+def test_what_was_called_off_before_the_agent_died_was_cancelled(node: Node) -> None:
+    wanted = order("first")
+    store = Store(node.directory / "jobs")
+    store.open()
+    store.add(KeptJob(order=wanted, status=JobStatus(uuid=wanted.uuid, state=JobState.RUNNING)))
+    store.call_off(wanted.uuid)
+    node.desk = node.new_desk()
+    status = node.desk.run_job(wanted, PATIENCE_SECONDS)
+
+    assert (status.state, status.error_code, status.is_state_unknown) == ("cancelled", "accel.act_cancelled", True)
+    assert "the agent of node-1 ended while it was at partition" in status.error_text
 
 
 def test_what_is_not_known_cannot_be_cancelled(node: Node) -> None:

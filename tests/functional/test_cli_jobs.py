@@ -1,7 +1,7 @@
 """Jobs on the command line, against the real API, with a conductor that works when the test lets it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -13,9 +13,14 @@ from support.site import Site
 from accel.conductor.jobs import Jobs, JobTerms
 from accel.db import jobs
 from accel.db.engine import Database
+from accel.errors import AgentUnavailable
 from accel.model.job import JobKind, JobOrder, JobState, JobStatus, NewJob
 
 FAILED, NOT_FOUND, WRONG_STATE, NO_ANSWER_IN_TIME = 1, 3, 6, 7
+AWAY = AgentUnavailable("the agent is away")
+STOPPED = JobStatus(
+    uuid="", state=JobState.CANCELLED, error_code="accel.act_cancelled", error_text="half", is_state_unknown=True
+)
 BROKEN = JobStatus(
     uuid="", state=JobState.FAILED, error_code="accel.act_died", error_text="it died", is_state_unknown=True
 )
@@ -34,20 +39,20 @@ class Bench:
         origin = self.site.origin
         return self.site.database.write(lambda connection: jobs.order_job(connection, new, origin=origin))
 
-    def work(self, answer: JobStatus) -> None:
-        """Let a conductor attend to all jobs, with an agent that has one answer."""
+    def work(self, *answers: JobStatus | AgentUnavailable) -> None:
+        """Let a conductor attend to all jobs, with an agent that gives these answers, the last again and again."""
+        left = list(answers)
 
         class Agents:
             def run_job(self, order: JobOrder, wait_seconds: float) -> JobStatus:  # noqa: ARG002 - nobody waits here
-                return JobStatus(
-                    uuid=order.uuid,
-                    state=answer.state,
-                    error_code=answer.error_code,
-                    error_text=answer.error_text,
-                    is_state_unknown=answer.is_state_unknown,
-                )
+                answer = left.pop(0) if len(left) > 1 else left[0]
+                if isinstance(answer, AgentUnavailable):
+                    raise answer
+                return replace(answer, uuid=order.uuid)
 
-            def cancel_job(self, node: str, uuid: str) -> None: ...
+            def cancel_job(self, node: str, uuid: str) -> JobStatus | None:
+                assert node
+                return replace(left[0], uuid=uuid) if isinstance(left[0], JobStatus) else None
 
         terms = JobTerms(worker="conductor-1")
         site = self.site
@@ -132,6 +137,31 @@ def test_only_what_has_not_begun_is_cancelled(bench: Bench) -> None:
     assert bench.accel("cancel", uuid).out == f"job {uuid[:8]} is cancelled\n"
     again = bench.accel("cancel", uuid)
     assert (again.code, "is cancelled" in again.err) == (WRONG_STATE, True)
+
+
+def test_what_has_begun_is_stopped_when_its_node_hears_of_it_and_whoever_waits_is_told_who_wanted_that(
+    bench: Bench,
+) -> None:
+    uuid = bench.order()
+    bench.work(JobStatus(uuid="", state=JobState.RUNNING), AWAY)
+
+    said = bench.accel("cancel", uuid).out
+    assert said == f"job {uuid[:8]} is running, and is stopped as soon as its node hears of it\n"
+    bench.site.clock.pass_(seconds=60)
+    waited = bench.accel("wait", uuid, wait=lambda _: bench.work(STOPPED))
+    assert waited.code == FAILED
+    assert f"job {uuid[:8]} was cancelled by api" in waited.err
+    assert bench.accel("show", uuid, "-f", "json").json["cancelled_by"].startswith("api")
+
+
+def test_what_cannot_be_stopped_says_why(bench: Bench) -> None:
+    uuid = bench.order()
+    bench.work(JobStatus(uuid="", state=JobState.RUNNING, must_go_on="the flash is half written"), AWAY)
+
+    refused = bench.accel("cancel", uuid)
+
+    assert (refused.code, "is not stopped: the flash is half written" in refused.err) == (WRONG_STATE, True)
+    assert "the flash is half written" in bench.accel("show", uuid).out
 
 
 def test_a_list_of_jobs_may_be_cut(bench: Bench) -> None:

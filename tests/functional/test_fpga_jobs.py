@@ -130,6 +130,23 @@ def test_an_agent_that_dies_while_it_programs_knows_it_when_it_is_back_and_nothi
     assert (bench.run().state, bench.loaded) == (JobState.DONE, NEW)
 
 
+def test_a_job_that_is_cancelled_ends_the_tool_and_leaves_a_region_of_which_nobody_knows(bench: Bench) -> None:
+    behave(bench.root, "fpgaconf", hangs="after")
+    desk = open_desk(bench.directory, bench.root, bench.options, bench.image)
+    wanted = program(bench.device.identity, bench.region)
+    desk.run_job(wanted, 0)
+    until(lambda: hanging(bench.root, "fpgaconf"), patience_seconds=PATIENCE_SECONDS)
+    desk.cancel_job(wanted.uuid)
+    until(lambda: desk.run_job(wanted, 5).is_ended, patience_seconds=PATIENCE_SECONDS)
+    status = desk.run_job(wanted, 0)
+    desk.stop()
+
+    assert (status.state, status.error_code, status.is_state_unknown) == ("cancelled", "accel.act_cancelled", True)
+    assert f"{bench.options['programmer']} was ended by SIGTERM" in status.error_text
+    assert not is_alive(hanging(bench.root, "fpgaconf"))
+    assert bench.loaded == ""
+
+
 def test_a_job_takes_out_what_is_loaded(tmp_path: Path) -> None:
     bench = Bench(tmp_path, "fpgaconf")
     idle = tmp_path / "idle.gbs"

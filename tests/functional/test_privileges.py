@@ -65,6 +65,22 @@ from accel.privileged.separated import Separated
 print(Separated().run(sys.argv[1], "program"), end="")
 """
 
+CANCEL = """
+import sys, threading
+from accel.errors import ToolFailed
+from accel.privileged.separated import Separated
+hands = Separated()
+assert not hands.end_tool()
+def end():
+    open(sys.argv[2]).read()
+    while not hands.end_tool(): pass
+threading.Thread(target=end, daemon=True).start()
+try:
+    hands.run(sys.argv[1], "program")
+except ToolFailed as error:
+    print(error)
+"""
+
 WRITE = """
 from pathlib import Path
 from accel.privileged.separated import Separated
@@ -119,18 +135,39 @@ def test_capabilities_that_sleep_have_no_effect_and_are_there_for_a_context() ->
     assert said == "forked with our own capabilities"
 
 
-def test_a_tool_of_somebody_with_capabilities_has_those_of_its_context_and_no_more() -> None:
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """Where root alone may put tools."""
     directory = Path("/usr/local/lib/accel-test-tools")
     directory.mkdir()
-    try:
-        tool = directory / "xbmgmt"
-        tool.write_text("#!/bin/sh\ngrep CapEff /proc/self/status\n")
-        tool.chmod(0o755)
-        printed = run(TOOL, str(tool), prefix=WITH_CAPABILITIES)
-    finally:
-        shutil.rmtree(directory)
+    yield directory
+    shutil.rmtree(directory)
+
+
+def tool_in(place: Path, script: str) -> str:
+    """A tool that runs a script."""
+    tool = place / "xbmgmt"
+    tool.write_text(f"#!/bin/sh\n{script}\n")
+    tool.chmod(0o755)
+    return str(tool)
+
+
+def test_a_tool_of_somebody_with_capabilities_has_those_of_its_context_and_no_more(place: Path) -> None:
+    printed = run(TOOL, tool_in(place, "grep CapEff /proc/self/status"), prefix=WITH_CAPABILITIES)
 
     assert int(printed.split()[1], 16) == sum(1 << one for one in NEEDED[Context.TOOLS])
+
+
+@pytest.mark.parametrize("prefix", [(), WITH_CAPABILITIES])
+def test_a_tool_that_is_cancelled_is_ended_in_its_context(place: Path, prefix: Sequence[str]) -> None:
+    pipe = place / "pipe"
+    os.mkfifo(pipe)
+    pipe.chmod(0o666)
+    tool = tool_in(place, f"echo begun > {pipe}; exec sleep 1000")
+
+    printed = run(CANCEL, tool, str(pipe), prefix=prefix)
+
+    assert printed == f"{tool} was ended by SIGTERM: it says nothing\n"
 
 
 @pytest.fixture

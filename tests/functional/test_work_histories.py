@@ -71,7 +71,13 @@ class Faulty(InlineActs):
         self._node = node
 
     def do(
-        self, order: JobOrder, image: Path | None, progress: Progress, *, begun: Callable[[Process], None]
+        self,
+        order: JobOrder,
+        image: Path | None,
+        progress: Progress,
+        *,
+        begun: Callable[[Process], None],
+        is_unwanted: Callable[[], bool],
     ) -> Ending:
         """Do it; where the agent dies, its thread ends here and nothing more is written."""
         how, self._node.next_act = self._node.next_act, GOOD
@@ -80,7 +86,7 @@ class Faulty(InlineActs):
         if how == DIES_BEFORE:
             self._node.is_dead = True
             raise SystemExit
-        ending = super().do(order, image, progress, begun=begun)
+        ending = super().do(order, image, progress, begun=begun, is_unwanted=is_unwanted)
         if how == BROKEN:
             return failed(ActFailed("it broke on the way"))
         if how == DIES_AFTER:

@@ -18,6 +18,8 @@ from accel.model.event import EventKind
 from accel.model.job import JobKind, JobOrder, JobState, JobStatus, NewJob
 from accel.model.request import RequestState
 
+CALLED_OFF = JobStatus(uuid="", state=JobState.CANCELLED)
+
 
 @dataclass
 class PretendAgents:
@@ -25,6 +27,8 @@ class PretendAgents:
 
     answers: list[JobStatus | AgentUnavailable | JobState]
     orders: list[JobOrder] = field(default_factory=list)
+    stops: JobStatus | AgentUnavailable | None = CALLED_OFF
+    """The answer to whoever cancels a job: None: it is not known."""
     cancelled: list[str] = field(default_factory=list)
 
     def run_job(self, order: JobOrder, wait_seconds: float) -> JobStatus:
@@ -41,15 +45,20 @@ class PretendAgents:
         )
 
     def cancel_job(self, node: str, uuid: str) -> JobStatus | None:
-        """Cancel it: nothing has begun here."""
+        """Answer."""
         assert node
         self.cancelled.append(uuid)
-        return JobStatus(uuid=uuid, state=JobState.CANCELLED)
+        if isinstance(self.stops, AgentUnavailable):
+            raise self.stops
+        return replace(self.stops, uuid=uuid) if self.stops is not None else None
 
 
 AWAY = AgentUnavailable("the agent is away")
 BROKEN = JobStatus(
     uuid="", state=JobState.FAILED, error_code="accel.act_died", error_text="it died", is_state_unknown=True
+)
+STOPPED = JobStatus(
+    uuid="", state=JobState.CANCELLED, error_code="accel.act_cancelled", error_text="half", is_state_unknown=True
 )
 REFUSED = JobStatus(uuid="", state=JobState.FAILED, error_code="accel.act_refused", error_text="it does not fit")
 
@@ -62,8 +71,18 @@ def site(shared_database: Database) -> Iterator[Site]:
     site.clear()
 
 
-def conductor(site: Site, *answers: Any, name: str = "conductor-1", submit: Any = lambda work: work()) -> Jobs:
+def conductor(
+    site: Site, *answers: Any, stops: Any = "as it is", name: str = "conductor-1", submit: Any = lambda work: work()
+) -> Jobs:
+    """A conductor whose agent gives these answers.
+
+    :param stops: what it answers to whoever cancels a job; left out: what it answers last to whoever asks for it
+    """
     agents = PretendAgents(list(answers))
+    if stops != "as it is":
+        agents.stops = stops
+    elif isinstance(answers[-1], JobStatus):
+        agents.stops = answers[-1]
     return Jobs(site.database, site.clock, JobTerms(worker=name), agents=agents, submit=submit)
 
 
@@ -82,7 +101,7 @@ def kinds(site: Site, uuid: str) -> list[str]:
 
 def write(site: Site, act: Any, uuid: str, **given: Any) -> Any:
     def transaction(connection: Connection) -> Any:
-        return act(connection, uuid, origin=site.origin, **({"scope": Scope(sees_all=True)} | given))
+        return act(connection, uuid, **({"origin": site.origin, "scope": Scope(sees_all=True)} | given))
 
     return site.database.write(transaction)
 
@@ -341,13 +360,99 @@ def test_what_waits_at_its_node_is_cancelled_there(site: Site) -> None:
     assert (job(site, uuid).state, site.held()) == ("cancelled", 0)
 
 
-def test_what_has_begun_goes_on(site: Site) -> None:
-    uuid = ordered(site)
-    attending = conductor(site, JobState.RUNNING, AWAY)
+def begun(site: Site, kind: JobKind = JobKind.SCRUB, **told: Any) -> str:
+    """A job that its node is at; the conductor has then lost sight of it."""
+    uuid = ordered(site, kind)
+    conductor(site, JobStatus(uuid="", state=JobState.RUNNING, **told), AWAY).take_up_work()
+    assert job(site, uuid).state == "running"
+    site.clock.pass_(seconds=60)
+    return uuid
+
+
+@pytest.mark.parametrize(("kind", "fenced"), [(JobKind.SCRUB, 2), (JobKind.PARTITION, 0)])
+def test_what_has_begun_is_stopped_at_its_node_and_is_in_doubt_unless_a_look_tells(
+    kind: JobKind, fenced: int, site: Site
+) -> None:
+    uuid = begun(site, kind)
+    wanted = write(site, jobs.cancel, uuid)
+    assert (wanted.state, wanted.is_cancel_wanted, wanted.cancelled_by) == ("running", True, "api:mia")
+    attending = conductor(site, STOPPED)
     attending.take_up_work()
 
-    with pytest.raises(Conflict, match="has begun on node"):
+    over = job(site, uuid)
+    assert (over.state, over.error_code, over.is_state_unknown) == ("cancelled", "accel.act_cancelled", True)
+    assert (over.cancelled_by, site.held()) == ("api:mia", fenced)
+    assert kinds(site, uuid)[-2:] == [EventKind.JOB_CALLED_OFF, EventKind.JOB_CANCELLED]
+    assert site.events(uuid)[-1].after["cancelled_by"] == "api:mia"
+
+
+def test_whoever_wants_it_cancelled_first_is_told_of(site: Site) -> None:
+    uuid = begun(site)
+    for user in ("alice", "bob"):
+        origin = replace(site.origin, user_id=user)
+        write(site, jobs.cancel, uuid, origin=origin)
+
+    assert job(site, uuid).cancelled_by == "api:alice"
+    assert kinds(site, uuid).count(EventKind.JOB_CALLED_OFF) == 1
+
+
+def test_what_must_go_on_is_not_cancelled_and_says_why(site: Site) -> None:
+    uuid = begun(site, must_go_on="the flash is half written")
+
+    with pytest.raises(Conflict, match="is not stopped: the flash is half written"):
         write(site, jobs.cancel, uuid)
+    assert (job(site, uuid).must_go_on, job(site, uuid).is_cancel_wanted) == ("the flash is half written", False)
+    conductor(site, JobState.DONE).take_up_work()
+    assert (job(site, uuid).state, job(site, uuid).must_go_on) == ("done", "")
+
+
+def test_what_is_called_off_while_its_node_is_away_is_stopped_when_that_is_back(site: Site) -> None:
+    uuid = begun(site)
+    write(site, jobs.cancel, uuid)
+    conductor(site, AWAY, stops=AWAY).take_up_work()
+    assert (job(site, uuid).state, "the agent is away" in job(site, uuid).message) == ("running", True)
+
+    site.clock.pass_(seconds=60)
+    conductor(site, STOPPED).take_up_work()
+    assert job(site, uuid).state == "cancelled"
+
+
+def test_what_may_have_reached_its_node_is_not_free_before_that_says_so(site: Site) -> None:
+    uuid = ordered(site)
+    conductor(site, AWAY).take_up_work()  # it may have heard the order all the same
+    assert (write(site, jobs.cancel, uuid).state, site.held()) == ("queued", 2)
+
+    site.clock.pass_(seconds=60)
+    conductor(site, AWAY, stops=None).take_up_work()
+    assert (job(site, uuid).state, site.held()) == ("cancelled", 0)
+
+
+def test_what_its_node_has_forgotten_is_not_begun_again_when_it_is_cancelled(site: Site) -> None:
+    uuid = begun(site)
+    write(site, jobs.cancel, uuid)
+    attending = conductor(site, JobState.RUNNING, stops=None)
+    attending.take_up_work()
+
+    assert (job(site, uuid).state, job(site, uuid).is_state_unknown, site.held()) == ("cancelled", True, 2)
+    assert attending._agents.orders == []  # type: ignore[attr-defined]  # the pretended one
+
+
+def test_what_comes_to_its_end_all_the_same_is_done(site: Site) -> None:
+    uuid = begun(site)
+    write(site, jobs.cancel, uuid)
+    conductor(site, JobState.DONE, stops=JobStatus(uuid="", state=JobState.RUNNING)).take_up_work()
+
+    assert (job(site, uuid).state, site.held()) == ("done", 0)
+
+
+def test_what_was_cancelled_half_done_can_be_done_again(site: Site) -> None:
+    uuid = begun(site)
+    write(site, jobs.cancel, uuid)
+    conductor(site, STOPPED).take_up_work()
+    again = write(site, jobs.retry, uuid)
+    conductor(site, JobState.DONE).take_up_work()
+
+    assert (job(site, again).state, site.held()) == ("done", 0)
 
 
 # --- who sees what ---

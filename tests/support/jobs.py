@@ -11,7 +11,7 @@ from support.faulty_drivers import FOLDER, setups
 from support.waiting import until
 
 from accel.agent.jobs.acts import ProcessActs
-from accel.agent.jobs.desk import Desk, Surroundings
+from accel.agent.jobs.desk import Desk, Images, NoImages, Surroundings
 from accel.agent.jobs.store import Store
 from accel.agent.probe import Setup
 from accel.agent.runner import ProcessRunner
@@ -40,10 +40,11 @@ class Node:
         [setup] = setups("test-able", host=self.host)
         return setup
 
-    def new_desk(self) -> Desk:
+    def new_desk(self, *, images: Images | None = None, stop_patience_seconds: float = PATIENCE_SECONDS) -> Desk:
         """A desk over what is on disk, open."""
-        acts = ProcessActs(setups("test-able", host=self.host))
-        desk = Desk(Store(self.directory / "jobs"), acts, Surroundings(rediscover=self._look))
+        acts = ProcessActs(setups("test-able", host=self.host), stop_patience_seconds=stop_patience_seconds)
+        around = Surroundings(rediscover=self._look, images=images or NoImages())
+        desk = Desk(Store(self.directory / "jobs"), acts, around)
         desk.open()
         return desk
 

@@ -41,6 +41,8 @@ class Bench:
         self.tree = HostTree(root)
         self.drive: EmulatedDrive = drive_in(self.tree, *namespaces)
         self.steps: list[tuple[str, float | None]] = []
+        self.reasons: list[tuple[str, str]] = []
+        """What cannot be cancelled, and why."""
 
     @property
     def driver(self) -> NvmeDriver:
@@ -63,8 +65,10 @@ class Bench:
         file.write_bytes(there)
         return there == was
 
-    def _progress(self, message: str, fraction: float | None = None) -> None:
+    def _progress(self, message: str, fraction: float | None = None, *, must_go_on: str = "") -> None:
         self.steps.append((message, fraction))
+        if must_go_on:
+            self.reasons.append((message, must_go_on))
 
 
 def _part(device: Device, suffix: str) -> Deployable:
@@ -143,7 +147,18 @@ def test_a_format_of_all_namespaces_at_once_is_told_once(two: Bench) -> None:
 def test_how_far_a_drive_is_is_told_on_the_way(bench: Bench) -> None:
     bench.scrub("block-erase")
     told = [fraction for message, fraction in bench.steps if message == "block-erase in the drive"]
-    assert told == [0.25, 0.5, 0.75]
+    assert told == [0.0, 0.25, 0.5, 0.75]
+
+
+@pytest.mark.parametrize("method", ["block-erase", "format-erase"])
+def test_what_the_drive_does_by_itself_cannot_be_cancelled_and_writing_zeros_can(method: str, bench: Bench) -> None:
+    bench.scrub(method)
+    assert {message.split()[0] for message, _ in bench.reasons} == {method}
+    assert all(reason.startswith("the drive does it by itself") for _, reason in bench.reasons)
+
+    bench.reasons.clear()
+    bench.scrub("zero")
+    assert bench.reasons == []
 
 
 def test_a_drive_without_a_namespace_can_be_sanitized(tmp_path: Path) -> None:
@@ -299,7 +314,7 @@ def test_a_drive_that_is_starting_is_waited_for(bench: Bench) -> None:
     live = bench.tree.write("live", "live\n")
     waiting = threading.Timer(0.02, lambda: live.replace(state))
     waiting.start()
-    bench.driver.scrub(device, device.deployables[0], "best", lambda *_: None)
+    bench.driver.scrub(device, device.deployables[0], "best", lambda *_, **__: None)
     waiting.join()
     assert not bench.holds(1)
 

@@ -2,15 +2,17 @@
 
 import os
 import pickle
+import threading
 from pathlib import Path
 
 import pytest
+from support.waiting import until
 
 from accel.drivers.base import Host
 from accel.errors import ActNotAllowed, ActTimedOut, ToolFailed, ToolMissing
 from accel.privileged.base import AdminCommand, Context, NodeAccess
 from accel.privileged.direct import Direct
-from accel.privileged.tools import check_owner
+from accel.privileged.tools import check_owner, end_running
 from accel.testing import HostTree, PciRow
 
 
@@ -94,6 +96,30 @@ def test_a_tool_that_hangs_is_killed_with_what_it_has_started(tmp_path: Path) ->
     os.set_blocking(reader, True)
     assert os.read(reader, 1) == b""  # nobody holds the other end any more
     os.close(reader)
+
+
+@pytest.mark.parametrize(("trap", "number"), [("", "SIGTERM"), ("trap '' TERM; ", "SIGKILL")])
+def test_a_tool_that_is_cancelled_is_asked_to_end_and_killed_when_it_does_not(
+    tmp_path: Path, trap: str, number: str
+) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    program = tool(tmp_path, f"{trap}echo begun > {pipe}; read never < {pipe}")
+    said: list[str] = []
+
+    def run() -> None:
+        with pytest.raises(ToolFailed) as caught:
+            Direct(tmp_path).run(program, "program")
+        said.append(str(caught.value))
+
+    waiting = threading.Thread(target=run)
+    waiting.start()
+    assert pipe.read_text() == "begun\n"
+    until(lambda: end_running(patience_seconds=0.2))
+    waiting.join()
+
+    assert said == [f"{program} was ended by {number}: it says nothing"]
+    assert not Direct(tmp_path).end_tool()
 
 
 def test_a_program_that_others_than_root_could_exchange_is_not_run_with_privilege(tmp_path: Path) -> None:

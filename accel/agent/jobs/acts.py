@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import select
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -18,9 +19,10 @@ from pathlib import Path
 from typing import Protocol
 
 from accel.agent.jobs.perform import Ending, ending_of, failed
+from accel.agent.jobs.stopping import Stoppable
 from accel.agent.probe import Setup
 from accel.drivers.acts import Progress
-from accel.errors import ActDied, ActInterrupted, ActNotSupported, ActTimedOut
+from accel.errors import ActCancelled, ActDied, ActInterrupted, ActNotSupported, ActTimedOut
 from accel.model.job import JobOrder
 from accel.privileged.capabilities import put_to_sleep
 from accel.rpc import wire
@@ -28,6 +30,8 @@ from accel.rpc import wire
 _LOOK_SECONDS = 0.5
 """How soon it is noticed that acts are to stop."""
 _DEATH_PATIENCE_SECONDS = 5.0
+_STOP = b"stop"
+"""What the process of an act is told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +49,7 @@ class _Word:
 
     message: str = ""
     fraction: float | None = None
+    must_go_on: str = ""
     ending: Ending | None = None
 
 
@@ -52,11 +57,18 @@ class Acts(Protocol):
     """Does acts."""
 
     def do(
-        self, order: JobOrder, image: Path | None, progress: Progress, *, begun: Callable[[Process], None]
+        self,
+        order: JobOrder,
+        image: Path | None,
+        progress: Progress,
+        *,
+        begun: Callable[[Process], None],
+        is_unwanted: Callable[[], bool],
     ) -> Ending:
         """Do one; returns when it has ended, in whatever way, and nothing of it goes on.
 
         :param begun: told of the process as soon as there is one
+        :param is_unwanted: whether it is to be stopped; asked again and again
         """
         ...
 
@@ -78,9 +90,10 @@ class InlineActs:
         progress: Progress,
         *,
         begun: Callable[[Process], None],  # noqa: ARG002 - there is no process
+        is_unwanted: Callable[[], bool],
     ) -> Ending:
         """See ``Acts.do``."""
-        return ending_of(self._setup_of(order), order, image, progress)
+        return ending_of(self._setup_of(order), order, image, Stoppable(progress, is_unwanted))
 
     def stop(self) -> None:
         """See ``Acts.stop``; there is nothing that could be ended."""
@@ -90,22 +103,31 @@ class ProcessActs:
     """Does each in a process of its own.
 
     :param setups: the enabled drivers, as they are set up for looking
+    :param stop_patience_seconds: how long an act that is to stop may take to undo what it has done, before it is ended
+        by force
     """
 
-    def __init__(self, setups: Sequence[Setup]) -> None:
+    def __init__(self, setups: Sequence[Setup], *, stop_patience_seconds: float = 30.0) -> None:
         self._setups: Mapping[str, Setup] = {setup.driver: setup for setup in setups}
         self._context = multiprocessing.get_context("forkserver")
+        self._stop_patience_seconds = stop_patience_seconds
         self._is_stopping = False
 
     def do(
-        self, order: JobOrder, image: Path | None, progress: Progress, *, begun: Callable[[Process], None]
+        self,
+        order: JobOrder,
+        image: Path | None,
+        progress: Progress,
+        *,
+        begun: Callable[[Process], None],
+        is_unwanted: Callable[[], bool],
     ) -> Ending:
         """See ``Acts.do``."""
         setup = self._setups.get(order.driver)
         if setup is None:
             enabled = ", ".join(self._setups) or "none"
             return failed(ActNotSupported(f"the driver {order.driver} is not enabled on {order.node}", enabled))
-        ours, theirs = self._context.Pipe(duplex=False)
+        ours, theirs = self._context.Pipe()
         with ours:
             with theirs:
                 child = self._context.Process(
@@ -114,7 +136,7 @@ class ProcessActs:
                 child.start()
             begun(process_of(child.pid or 0))
             try:
-                return self._heard(child, ours, order, progress)
+                return self._heard(_Child(child, ours, order, self._stop_patience_seconds), progress, is_unwanted)
             finally:
                 end_group(child.pid or 0)
                 child.join(_DEATH_PATIENCE_SECONDS)
@@ -123,23 +145,72 @@ class ProcessActs:
         """See ``Acts.stop``."""
         self._is_stopping = True
 
-    def _heard(self, child: ForkServerProcess, ours: Connection, order: JobOrder, progress: Progress) -> Ending:
-        limit = time.monotonic() + order.time_limit_seconds
+    def _heard(self, child: "_Child", progress: Progress, is_unwanted: Callable[[], bool]) -> Ending:
+        must_go_on = ""
         while not self._is_stopping:
-            left = limit - time.monotonic()
-            if left <= 0:
-                seconds = f"{order.time_limit_seconds:g} s"
-                return failed(ActTimedOut(f"{order.kind} did not end within {seconds} and was ended by force"))
+            if is_unwanted() and not must_go_on:
+                child.stop()
+            if late := child.why_late():
+                return failed(late)
             try:
-                if ours.poll(min(left, _LOOK_SECONDS)):
-                    word = wire.decode_bytes(_Word, ours.recv_bytes())
-                    if word.ending is not None:
-                        return word.ending
-                    progress(word.message, word.fraction)
+                word = child.heard()
             except EOFError:
-                child.join(_DEATH_PATIENCE_SECONDS)
-                return failed(ActDied(f"the process of {order.kind} {_death(child.exitcode)}", "see dmesg"))
-        return failed(interrupted(order))
+                return failed(child.death())
+            if word is not None and word.ending is not None:
+                return word.ending
+            if word is not None:
+                must_go_on = word.must_go_on
+                progress(word.message, word.fraction, must_go_on=must_go_on)
+        return failed(interrupted(child.order))
+
+
+class _Child:
+    """The process of an act, as long as somebody listens to it."""
+
+    def __init__(
+        self, process: ForkServerProcess, connection: Connection, order: JobOrder, stop_patience_seconds: float
+    ) -> None:
+        self.order = order
+        self._stop_patience_seconds = stop_patience_seconds
+        self._process = process
+        self._connection = connection
+        self._limit = time.monotonic() + order.time_limit_seconds
+        self._stop_limit: float | None = None
+
+    def stop(self) -> None:
+        """Tell it to stop, once."""
+        if self._stop_limit is None:
+            self._stop_limit = time.monotonic() + self._stop_patience_seconds
+            with suppress(OSError):  # it has just died, which is heard next
+                self._connection.send_bytes(_STOP)
+
+    def why_late(self) -> ActTimedOut | ActCancelled | None:
+        """Why it is not waited for any more; None: it is."""
+        now, kind = time.monotonic(), self.order.kind
+        if now >= self._limit:
+            seconds = f"{self.order.time_limit_seconds:g} s"
+            return ActTimedOut(f"{kind} did not end within {seconds} and was ended by force")
+        if self._stop_limit is not None and now >= self._stop_limit:
+            return ActCancelled(f"{kind} did not stop within {self._stop_patience_seconds:g} s and was ended by force")
+        return None
+
+    def heard(self) -> _Word | None:
+        """What it says next; None: nothing for a while.
+
+        :raises EOFError: it is dead
+        """
+        left = max(0.0, self._limit - time.monotonic())
+        try:
+            if self._connection.poll(min(left, _LOOK_SECONDS)):
+                return wire.decode_bytes(_Word, self._connection.recv_bytes())
+        except ConnectionResetError as error:
+            raise EOFError from error
+        return None
+
+    def death(self) -> ActDied:
+        """How it died."""
+        self._process.join(_DEATH_PATIENCE_SECONDS)
+        return ActDied(f"the process of {self.order.kind} {_death(self._process.exitcode)}", "see dmesg")
 
 
 def interrupted(order: JobOrder) -> ActInterrupted:
@@ -218,14 +289,24 @@ def _death(exit_code: int | None) -> str:
     return f"ended with status {exit_code} and gave no answer"
 
 
-def _live(setup: Setup, order: JobOrder, image: Path | None, answer_to: Connection) -> None:
+def _live(setup: Setup, order: JobOrder, image: Path | None, agent: Connection) -> None:
     """The life of a child."""
     os.setsid()
     put_to_sleep()
+    unwanted = threading.Event()
 
-    def progress(message: str, fraction: float | None = None) -> None:
-        answer_to.send_bytes(wire.encode_bytes(_Word(message=message, fraction=fraction)))
+    def tell(message: str, fraction: float | None = None, *, must_go_on: str = "") -> None:
+        agent.send_bytes(wire.encode_bytes(_Word(message=message, fraction=fraction, must_go_on=must_go_on)))
 
+    progress = Stoppable(tell, unwanted.is_set)
+
+    def listen() -> None:
+        with suppress(OSError, EOFError):  # the agent is gone: its next run ends us
+            agent.recv_bytes()
+            unwanted.set()
+            progress.end_tool(setup.host.privileged.end_tool)
+
+    threading.Thread(target=listen, name="listen", daemon=True).start()
     ending = ending_of(setup, order, image, progress)
-    answer_to.send_bytes(wire.encode_bytes(_Word(ending=ending)))
-    answer_to.close()
+    agent.send_bytes(wire.encode_bytes(_Word(ending=ending)))
+    agent.close()

@@ -16,7 +16,7 @@ from typing import Protocol
 from accel.agent.jobs.acts import Acts, Process, end_left_over, interrupted
 from accel.agent.jobs.perform import Ending, failed
 from accel.agent.jobs.store import KeptJob, Store
-from accel.errors import AccelError, ActRefused, InvalidValue, NotFound, Unavailable
+from accel.errors import AccelError, ActCancelled, ActRefused, InvalidValue, NotFound, Unavailable
 from accel.model.job import ImageOrder, JobOrder, JobState, JobStatus
 
 _LOG = logging.getLogger(__name__)
@@ -121,8 +121,9 @@ class Desk:
             return self._status(order.uuid)
 
     def cancel_job(self, uuid: str) -> JobStatus:
-        """End a job that has not begun; one that has goes on, because half of an act is worse than the whole.
+        """End a job; one that is under way is stopped as soon as it can be, or goes on to its end where it cannot.
 
+        :return: how it goes: it may take its time to stop
         :raises NotFound: no such job is known
         """
         with self._changed:
@@ -134,6 +135,8 @@ class Desk:
                 status = replace(job.status, state=JobState.CANCELLED, message="", finished_at=now)
                 self._store.change(uuid, status=status)
                 self._changed.notify_all()
+            elif job.status.state is JobState.RUNNING:
+                self._store.call_off(uuid)
             return self._status(uuid)
 
     def stop(self, patience_seconds: float = 0.0) -> None:
@@ -145,10 +148,14 @@ class Desk:
         for thread in self._threads:
             thread.join()
 
-    def _status(self, uuid: str) -> JobStatus:
+    def _kept(self, uuid: str) -> KeptJob:
         job = self._store.get(uuid)
         if job is None:  # forgotten while somebody waited for it
             raise NotFound("job", uuid)
+        return job
+
+    def _status(self, uuid: str) -> JobStatus:
+        job = self._kept(uuid)
         if uuid in self._untold:
             return replace(job.status, state=JobState.RUNNING, message=_LOOKING_AGAIN, error_code="", error_text="")
         return job.status
@@ -167,7 +174,7 @@ class Desk:
             end_left_over(job.process)
         ending = failed(interrupted(job.order))
         _LOG.error("Job %s: %s", job.order.uuid, ending.error_text)
-        self._store.change(job.order.uuid, status=_ended(job.status, ending, self._around.clock()))
+        self._store.change(job.order.uuid, status=_ended(job, ending, self._around.clock()))
 
     def _enqueue(self, order: JobOrder) -> None:
         """Let the device do it when its turn comes; a device that has nothing to do has no thread."""
@@ -220,10 +227,10 @@ class Desk:
         ending = self._ending(order, running)
         if ending.traceback:
             _LOG.error("Job %s, %s of %s, raised:\n%s", uuid, order.kind, order.device, ending.traceback)
-        done = _ended(running, ending, self._around.clock())
-        if done.state is JobState.DONE:
+        if not ending.error_code:
             self._around.done(order)
         with self._changed:
+            done = _ended(replace(self._kept(uuid), status=running), ending, self._around.clock())
             self._untold.add(uuid)
             self._store.change(uuid, status=done)
         self._tell({uuid})
@@ -232,33 +239,41 @@ class Desk:
         if order.deadline is not None and self._around.clock() >= order.deadline:
             return failed(ActRefused(f"the turn of {order.kind} came after its deadline, {order.deadline.isoformat()}"))
 
-        def progress(message: str, fraction: float | None = None) -> None:
+        def progress(message: str, fraction: float | None = None, *, must_go_on: str = "") -> None:
             with self._changed:
-                self._store.remember(replace(running, message=message, fraction=fraction))
+                status = replace(running, message=message, fraction=fraction, must_go_on=must_go_on)
+                self._store.remember(status)
 
         def begun(process: Process) -> None:
             with self._changed:
                 self._store.change(order.uuid, status=running, process=process)
+
+        def is_unwanted() -> bool:
+            with self._changed:
+                return self._kept(order.uuid).is_called_off
 
         try:
             image = self._around.images.fetch(order.image) if order.image is not None else None
         except AccelError as error:
             return replace(failed(error), is_state_unknown=False)  # nothing has been done to the device
         try:
-            return self._acts.do(order, image, progress, begun=begun)
+            if is_unwanted():
+                return replace(failed(ActCancelled("it was stopped before it began")), is_state_unknown=False)
+            return self._acts.do(order, image, progress, begun=begun, is_unwanted=is_unwanted)
         finally:
             if order.image is not None:
                 self._around.images.done_with(order.image)
 
 
-def _ended(status: JobStatus, ending: Ending, now: datetime) -> JobStatus:
-    is_done = not ending.error_code
+def _ended(job: KeptJob, ending: Ending, now: datetime) -> JobStatus:
+    """What has not come to its end although it was called off was cancelled, whatever else it says."""
+    is_done, is_cancelled = not ending.error_code, bool(ending.error_code) and job.is_called_off
     return replace(
-        status,
-        state=JobState.DONE if is_done else JobState.FAILED,
+        job.status,
+        state=JobState.DONE if is_done else JobState.CANCELLED if is_cancelled else JobState.FAILED,
         message="",
-        fraction=1.0 if is_done else status.fraction,
-        error_code=ending.error_code,
+        fraction=1.0 if is_done else job.status.fraction,
+        error_code=ActCancelled.code if is_cancelled else ending.error_code,
         error_text=ending.error_text,
         is_state_unknown=ending.is_state_unknown,
         finished_at=now,

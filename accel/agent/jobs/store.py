@@ -30,6 +30,8 @@ class KeptJob:
     status: JobStatus
     process: Process | None = None
     """What does it, while it is being done."""
+    is_called_off: bool = False
+    """Whether somebody wants it stopped."""
 
 
 class Store:
@@ -83,6 +85,14 @@ class Store:
             self._write(job)
         except OSError as error:
             _LOG.error("Job %s is %s, which cannot be written down: %s", uuid, status.state, error)
+
+    def call_off(self, uuid: str) -> None:
+        """Keep that somebody wants it stopped."""
+        job = self._jobs[uuid] = replace(self._jobs[uuid], is_called_off=True)
+        try:
+            self._write(job)
+        except OSError as error:
+            _LOG.error("Job %s is called off, which cannot be written down: %s", uuid, error)
 
     def remember(self, status: JobStatus) -> None:
         """Keep it in memory only: how far a job is."""

@@ -29,13 +29,15 @@ def show(call: Call) -> dict[str, Any]:
 
 
 def cancel(call: Call) -> dict[str, Any]:
-    """Cancel a job that has not begun; one that waits at its node is cancelled when a conductor has told the node."""
+    """Cancel a job; one that has reached its node is cancelled when a conductor has told the node."""
 
     def change(connection: Connection) -> dict[str, Any]:
         row = jobs.cancel(connection, call.arguments["uuid"], scope=call.scope, origin=call.origin)
         return _body(connection, call, row)
 
-    return call.database.write(change)
+    body = call.database.write(change)
+    call.claiming.leave_to_conductors()
+    return body
 
 
 def retry(call: Call) -> dict[str, Any]:

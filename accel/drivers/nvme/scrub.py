@@ -35,6 +35,7 @@ BEST = "best"
 """The best way that the controller supports and that reaches no further than it may."""
 _STEP_BYTES = 256 << 20
 _LIVE = "live"
+_IN_THE_DRIVE = "the drive does it by itself, and goes on with it whatever becomes of whoever has asked for it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,10 +171,11 @@ class Scrub:
 
     def _sanitize(self, controller: AdminController, method: Method, progress: Progress, *, is_begun: bool) -> None:
         before = {} if is_begun else samples.take(self.host, self.namespaces)
+        progress(f"{method} in the drive", 0.0, must_go_on=_IN_THE_DRIVE)
         if not is_begun:
             controller.sanitize(method)
         while (status := self._asked(controller)).state is SanitizeState.RUNNING:
-            progress(f"{method} in the drive", status.fraction)
+            progress(f"{method} in the drive", status.fraction, must_go_on=_IN_THE_DRIVE)
             time.sleep(self.look_every_seconds)
         if not status.is_done or status.action != SANITIZES[method]:
             raise ActFailed(f"{method} has ended and the drive says {status.state.name.lower()}", "replace the drive")
@@ -189,7 +191,7 @@ class Scrub:
     def _format(self, controller: AdminController, method: Method, can: Capabilities, progress: Progress) -> None:
         before = samples.take(self.host, self.namespaces)
         for done, namespace in enumerate(self.namespaces):
-            progress(f"{method} of {namespace.name}", done / len(self.namespaces))
+            progress(f"{method} of {namespace.name}", done / len(self.namespaces), must_go_on=_IN_THE_DRIVE)
             try:
                 controller.format(method, namespace.number)
             except (ActRefused, OSError) as error:

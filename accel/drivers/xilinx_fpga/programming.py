@@ -50,6 +50,7 @@ OPTIONS: Sequence[cfg.Opt] = (
     ),
 )
 
+_HALF_FLASHED = "a card whose flash memory is half written may not start again"
 _ALVEO = re.compile(r"Alveo (\w+)")
 _NOT_IN_NAMES = re.compile(r"[^a-z0-9]+")
 
@@ -116,11 +117,11 @@ class Programmer:
             raise DeviceGone("the function that manages the card is not to be seen: it cannot be flashed from here")
         _check_card(device, board, header)
         check_unused(self._host, _nodes(board.functions))
-        progress("flashing the shell: this takes minutes, and must not be interrupted")
+        progress("flashing the shell: this takes minutes", must_go_on=_HALF_FLASHED)
         address = str(board.management.function.address)
         command = ("program", "--device", address, "--base", "--image", str(image.absolute()), "--force")
         self._host.privileged.run(self._options.xbmgmt, *command, timeout_seconds=self._options.flash_timeout)
-        progress("flashed: the card runs the shell once the host has been switched off and on again")
+        progress("flashed: the card runs the shell once the host has been switched off and on again", 1.0)
 
     def _run(self, *command: str) -> None:
         self._host.privileged.run(*command, timeout_seconds=self._options.program_timeout)

@@ -116,12 +116,14 @@ class Able(_Driver):
             yield from OneCard(self.host, _At(f"0000:{bus}:00.0")).discover()
 
     def partition(self, device: Device, layout: Mapping[str, int], progress: Progress) -> None:
-        progress("cutting", 0.5)
+        must_go_on = "half a card is none" if "must" in layout else ""
+        progress("cutting", 0.5, must_go_on=must_go_on)
         if "refuse" in layout:
             raise ActRefused("no card has 8 slices", "ask for 7 at most")
         _write(self.host.root / f"begun-{device.address}", str(os.getpid()))
         while (self.host.root / "closed").exists():
             time.sleep(0.01)
+            progress("cutting", 0.5, must_go_on=must_go_on)
         if "hang" in layout:
             subprocess.run(["/bin/sleep", "600"], check=True)
         if "segfault" in layout:
