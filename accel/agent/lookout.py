@@ -6,13 +6,13 @@ what is known already, which programs on the node are told before anybody looks.
 """
 
 import logging
-import multiprocessing
 import threading
+import time
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from multiprocessing.context import ForkServerProcess
 from typing import Any
 
+from accel.agent.nursery import Child, Nursery
 from accel.agent.probe import Setup, driver_of
 from accel.drivers.acts import Tell, Watching
 from accel.errors import DriverFailure
@@ -21,8 +21,9 @@ from accel.rpc import wire
 
 _LOG = logging.getLogger(__name__)
 _PAUSE_SECONDS = 60.0
-"""How soon a process that has ended is started again; a host whose library comes later is served from then on."""
-_ENDED, _FAILED, _NOTHING = "ended", "failed", "nothing"
+"""How much later than the last one a process is started; a host whose library comes later is served from then on."""
+_DEATH_PATIENCE_SECONDS = 2.0
+_ENDED, _NOTHING = "ended", "nothing"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,17 +37,18 @@ class _Word:
 class Lookout:
     """Keeps one driver listening, in a thread of its own.
 
+    :param nursery: where its processes come from
     :param tell: takes what is heard
     """
 
-    def __init__(self, setup: Setup, tell: Tell, *, pause_seconds: float = _PAUSE_SECONDS) -> None:
+    def __init__(self, setup: Setup, nursery: Nursery, tell: Tell, *, pause_seconds: float = _PAUSE_SECONDS) -> None:
         self._setup = setup
+        self._nursery = nursery
         self._tell = tell
         self._pause_seconds = pause_seconds
-        self._context = multiprocessing.get_context("forkserver")
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"lookout-{setup.driver}", daemon=True)
-        self._child: ForkServerProcess | None = None
+        self._child: Child | None = None
 
     @property
     def is_alive(self) -> bool:
@@ -67,32 +69,26 @@ class Lookout:
 
     def _run(self) -> None:
         while not self._stopped.is_set():
-            said = self._listen()
-            if said == _NOTHING:
+            next_start = time.monotonic() + self._pause_seconds
+            if self._listen() == _NOTHING:
                 return
-            if said != _ENDED:
-                self._stopped.wait(self._pause_seconds)
+            self._stopped.wait(max(0.0, next_start - time.monotonic()))
 
     def _listen(self) -> str:
         """Listen once; gives the last word of the process, empty where it died."""
-        ours, theirs = self._context.Pipe(duplex=False)
-        with ours:
-            with theirs:
-                name = f"lookout-{self._setup.driver}"
-                child = self._context.Process(target=_live, args=(self._setup, theirs), name=name, daemon=True)
-                child.start()
-            self._child = child
-            try:
-                return self._hear(ours)
-            except EOFError:
-                return ""
-            finally:
-                child.kill()
-                child.join()
+        self._child = child = self._nursery.start(_live, self._setup)
+        try:
+            return self._hear(child.words)
+        except (EOFError, ConnectionError):
+            return ""
+        finally:
+            child.kill()
+            child.join(_DEATH_PATIENCE_SECONDS)
+            child.forget()
 
-    def _hear(self, ours: Connection) -> str:
+    def _hear(self, words: Connection) -> str:
         while not self._stopped.is_set():
-            word = wire.decode_bytes(_Word, ours.recv_bytes())
+            word = wire.decode_bytes(_Word, words.recv_bytes())
             if word.last:
                 return word.last
             self._tell(*word.alarms)
@@ -105,12 +101,11 @@ def _live(setup: Setup, theirs: Connection) -> None:
     def say(**word: Any) -> None:
         theirs.send_bytes(wire.encode_bytes(_Word(**word)))
 
-    ending = _FAILED
+    ending = _ENDED
     try:
         driver = driver_of(setup)
         if isinstance(driver, Watching):
             driver.watch(lambda *alarms: say(alarms=alarms))
-            ending = _ENDED
         else:
             ending = _NOTHING
     except DriverFailure as error:

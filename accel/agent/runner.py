@@ -1,22 +1,19 @@
 """Runs the drivers so that none can harm the agent or keep the others waiting.
 
 Each look of each driver is a process of its own: a library that crashes takes only that process with it, and one that
-hangs is killed. The processes are forked by a small server that has imported the drivers already and never does
-anything else, so a look costs milliseconds, and no thread or lock of the agent is copied.
+hangs is killed.
 """
 
 import logging
-import multiprocessing
 import signal
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from multiprocessing import forkserver
 from multiprocessing.connection import Connection
-from multiprocessing.context import ForkServerProcess
 from typing import Protocol
 
+from accel.agent.nursery import Child, Nursery
 from accel.agent.probe import Outcome, Setup, failed, look, looks, unexamined
 from accel.drivers import registry
 from accel.drivers.sysfs import surveyed
@@ -52,64 +49,48 @@ class InlineRunner:
 class ProcessRunner:
     """Runs each driver in a process of its own, all at once.
 
+    :param nursery: where the processes come from; see ``nursery_of``
     :param timeout_seconds: a driver that has not answered after this long is killed
     """
 
-    def __init__(self, setups: Sequence[Setup], *, timeout_seconds: float) -> None:
+    def __init__(self, setups: Sequence[Setup], nursery: Nursery, *, timeout_seconds: float) -> None:
         self.setups = tuple(setups)
+        self.nursery = nursery
         self._timeout_seconds = timeout_seconds
-        self._context = multiprocessing.get_context("forkserver")
-        self._stuck: dict[str, ForkServerProcess] = {}
-
-    def start(self) -> None:
-        """Start the server, while there are no threads yet."""
-        entries = registry.installed()
-        modules = [entries[setup.driver].module for setup in self.setups if setup.is_harmless]
-        self._context.set_forkserver_preload([__name__, *modules])
-        forkserver.ensure_running()
+        self._stuck: dict[str, Child] = {}
 
     def discover(self) -> tuple[Outcome, ...]:
         """See ``Runner.discover``."""
         if not self.setups:
             return ()
         at_once = min(len(self.setups), _MAX_AT_ONCE)
-        with ThreadPoolExecutor(at_once, thread_name_prefix="driver") as pool:
+        with self.nursery.needed(), ThreadPoolExecutor(at_once, thread_name_prefix="driver") as pool:
             return tuple(pool.map(self._look, _prepared(self.setups)))
 
     def _look(self, setup: Setup) -> Outcome:
         stuck = self._stuck.get(setup.driver)
-        if stuck is not None and stuck.is_alive():
+        if stuck is not None and stuck.is_alive:
             return self._no_answer(setup, f"process {stuck.pid} of an earlier look still hangs in the kernel")
-        outcome = self._look_in_child(setup)
+        child = self.nursery.start(_look_and_send, setup)
+        outcome = self._heard(setup, child)
+        self._end(setup.driver, child)  # a library's thread may keep it, though it has nothing more to say
         if outcome.traceback:
             _LOG.error("Driver %s raised:\n%s", setup.driver, outcome.traceback)
         return outcome
 
-    def _look_in_child(self, setup: Setup) -> Outcome:
-        ours, theirs = self._context.Pipe(duplex=False)
-        with ours:
-            with theirs:
-                child = self._context.Process(
-                    target=_look_and_send, args=(setup, theirs), name=f"driver-{setup.driver}", daemon=True
-                )
-                child.start()
-            return self._heard(setup, child, ours)
-
-    def _heard(self, setup: Setup, child: ForkServerProcess, ours: Connection) -> Outcome:
+    def _heard(self, setup: Setup, child: Child) -> Outcome:
         """What the child has said before its time was over, it died, or it had nothing more to say."""
         limit = time.monotonic() + self._timeout_seconds
         seen: Outcome | None = None
-        while ours.poll(max(limit - time.monotonic(), 0)):
+        while child.words.poll(max(limit - time.monotonic(), 0)):
             try:
-                seen = wire.decode_bytes(Outcome, ours.recv_bytes())
-            except EOFError:
-                child.join()
-                return self._died(setup, _death(child.exitcode), seen)
+                seen = wire.decode_bytes(Outcome, child.words.recv_bytes())
+            except (EOFError, ConnectionError):
+                return self._died(setup, _death(child.exit_code()), seen)
             if seen.is_whole:
-                break
-        self._kill(setup.driver, child)  # a library's thread may keep it, though it has nothing more to say
+                return seen
         why = f"no answer within {self._timeout_seconds:g} s"
-        return self._no_answer(setup, why) if seen is None else seen if seen.is_whole else unexamined(seen, why)
+        return self._no_answer(setup, why) if seen is None else unexamined(seen, why)
 
     def _died(self, setup: Setup, how: str, seen: Outcome | None) -> Outcome:
         if seen is not None:
@@ -125,11 +106,18 @@ class ProcessRunner:
         )
         return Outcome(report=report, seconds=self._timeout_seconds)
 
-    def _kill(self, driver: str, child: ForkServerProcess) -> None:
+    def _end(self, driver: str, child: Child) -> None:
         child.kill()
-        child.join(_DEATH_PATIENCE_SECONDS)
-        if child.is_alive():
+        if child.join(_DEATH_PATIENCE_SECONDS):
+            child.forget()
+        else:
             self._stuck[driver] = child
+
+
+def nursery_of(setups: Sequence[Setup]) -> Nursery:
+    """Where the processes of these drivers come from."""
+    entries = registry.installed()
+    return Nursery([__name__, *(entries[setup.driver].module for setup in setups if setup.is_harmless)])
 
 
 def _prepared(setups: Sequence[Setup]) -> list[Setup]:

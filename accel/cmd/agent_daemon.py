@@ -48,7 +48,6 @@ def serve(conf: cfg.ConfigOpts, *, fleet_file: str) -> int:
         make_player(conf, make_client(conf, transport_of(conf)), bell, Path(fleet_file)).run()
     else:
         runner = make_runner(conf)
-        runner.start()
         transport = transport_of(conf, threads=conf.rpc.agent_threads)
         client = make_client(conf, transport)
         desk = make_desk(conf, runner, bell, client)

@@ -32,7 +32,6 @@ def discover(conf: cfg.ConfigOpts, *, as_json: bool) -> int:
     :return: the exit status: 1 when a driver failed for another reason than that there is nothing for it here
     """
     runner = make_runner(conf)
-    runner.start()
     outcomes = runner.discover()
     if as_json:
         _print_json([wire.encode(outcome.report) for outcome in outcomes])
@@ -68,7 +67,6 @@ def doctor(conf: cfg.ConfigOpts, *, as_json: bool) -> int:
 
 def _probes(conf: cfg.ConfigOpts) -> list[Probe]:
     host, runner = make_host(conf), make_runner(conf)
-    runner.start()
     return [
         partial(probes.configuration, conf.config_file or [], host),
         probes.user,

@@ -24,7 +24,7 @@ from accel.agent.ownership import Ownership
 from accel.agent.player import Player
 from accel.agent.probe import Setup
 from accel.agent.reporter import Reporter
-from accel.agent.runner import ProcessRunner, Runner
+from accel.agent.runner import ProcessRunner, Runner, nursery_of
 from accel.agent.service import Agent, Around, Eye, Identity, Intervals
 from accel.agent.spool import Spool
 from accel.agent.vigil import Vigil
@@ -52,7 +52,8 @@ def make_runner(conf: cfg.ConfigOpts) -> ProcessRunner:
 
     :raises ConfigurationError: a driver is not installed, or its options are wrong
     """
-    return ProcessRunner(_setups(conf), timeout_seconds=conf.agent.driver_timeout_seconds)
+    setups = _setups(conf)
+    return ProcessRunner(setups, nursery_of(setups), timeout_seconds=conf.agent.driver_timeout_seconds)
 
 
 def _setups(conf: cfg.ConfigOpts) -> tuple[Setup, ...]:
@@ -91,7 +92,7 @@ def make_agent(
     *,
     ownership: Ownership | None = None,
 ) -> Agent:
-    """The agent's loop over a started runner.
+    """The agent's loop over a runner.
 
     :param ownership: of the node socket, where there is one
     """
@@ -139,7 +140,7 @@ def make_desk(conf: cfg.ConfigOpts, runner: ProcessRunner, bell: Bell, reader: R
         done=prepared.done,
         takes=lambda node: node == conf.host,
     )
-    return Desk(Store(Path(conf.state_path) / "jobs"), ProcessActs(runner.setups), around)
+    return Desk(Store(Path(conf.state_path) / "jobs"), ProcessActs(runner.setups, runner.nursery), around)
 
 
 def make_images(conf: cfg.ConfigOpts, reader: Reader) -> ImageStore:
@@ -216,7 +217,7 @@ def watch(ears: Ears) -> None:
 
 def listen(runner: ProcessRunner, ears: Ears) -> list[Lookout]:
     """Let the drivers listen to what the kernel does not tell everybody, and say what they hear."""
-    lookouts = [Lookout(setup, ears.tell) for setup in runner.setups if setup.is_harmless]
+    lookouts = [Lookout(setup, runner.nursery, ears.tell) for setup in runner.setups if setup.is_harmless]
     for lookout in lookouts:
         lookout.start()
     return lookouts

@@ -224,7 +224,6 @@ class AllInOne:
     def _add_agent(self, conf: cfg.ConfigOpts, conductor: Conductor) -> Ears:
         bell = self._new_bell()
         runner = make_runner(conf)
-        runner.start()
         desk = self._desks[conf.host] = make_desk(conf, runner, bell, LocalImages(ImageReader(self._database)))
         ownership = self._ends.enter_context(node_socket(conf, conductor, bell, desk))
         if ownership is not None:

@@ -1,9 +1,9 @@
 """Whatever a driver does, the agent lives, the other drivers answer, and the failure is said as a failure."""
 
 import pytest
-from support.faulty_drivers import faulty_drivers, looked, setups
+from support.faulty_drivers import faulty_drivers, looked, runner, setups
 
-from accel.agent.runner import InlineRunner, ProcessRunner
+from accel.agent.runner import InlineRunner
 from accel.model.device import Health
 from accel.model.report import DriverReport, FailureKind
 
@@ -76,11 +76,10 @@ def test_a_device_that_was_seen_is_told_although_its_examination_does_not_end(dr
 
 
 def test_a_driver_that_has_crashed_is_asked_again_at_the_next_look() -> None:
-    runner = ProcessRunner(setups("test-segfaults", "test-one-card"), timeout_seconds=30)
-    runner.start()
-    runner.discover()
+    asked = runner("test-segfaults", "test-one-card")
+    asked.discover()
 
-    again = runner.discover()
+    again = asked.discover()
 
     assert [len(outcome.report.devices) for outcome in again] == [0, 1]
 
@@ -92,10 +91,7 @@ def test_what_a_driver_raised_is_kept_for_the_log() -> None:
 
 
 def test_options_reach_the_driver_in_its_process() -> None:
-    runner = ProcessRunner(setups("test-one-card", options={"address": "0001:02:03.4"}), timeout_seconds=30)
-    runner.start()
-
-    (outcome,) = runner.discover()
+    (outcome,) = runner("test-one-card", options={"address": "0001:02:03.4"}).discover()
 
     assert str(outcome.report.devices[0].address) == "0001:02:03.4"
 

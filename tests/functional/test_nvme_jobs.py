@@ -12,8 +12,8 @@ from support.waiting import until
 from accel.agent.jobs.acts import ProcessActs
 from accel.agent.jobs.desk import Desk, Surroundings
 from accel.agent.jobs.store import Store
+from accel.agent.nursery import Nursery
 from accel.agent.probe import Setup
-from accel.agent.runner import ProcessRunner
 from accel.drivers.base import Host
 from accel.drivers.nvme import NvmeDriver
 from accel.model.address import PciAddress
@@ -38,9 +38,8 @@ class Node:
         SimulatedKernel.of(tree)
         self.host = Host(name="node-1", root=tree.root, hands=KernelHands(tree.root, self.drive))
         setup = Setup(driver="nvme", host=self.host, source=source, options={"look_every_seconds": 0.01})
-        ProcessRunner([setup], timeout_seconds=30).start()
         self.store = Store(directory / "jobs")
-        self.desk = Desk(self.store, ProcessActs([setup]), Surroundings())
+        self.desk = Desk(self.store, ProcessActs([setup], Nursery()), Surroundings())
         self.desk.open()
 
     def order(

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from accel.agent.probe import Outcome, Setup
-from accel.agent.runner import ProcessRunner
+from accel.agent.runner import ProcessRunner, nursery_of
 from accel.drivers.base import Host
 
 FOLDER = Path(__file__).parents[1] / "data" / "test-drivers"
@@ -23,8 +23,12 @@ def setups(*names: str, host: Host | None = None, options: Mapping[str, object] 
     return tuple(Setup(driver=name, host=host or Host(name="node-1"), options=options or {}) for name in names)
 
 
+def runner(*names: str, timeout_seconds: float = 30, options: Mapping[str, object] | None = None) -> ProcessRunner:
+    """Runs the drivers in processes, as in the agent."""
+    of = setups(*names, options=options)
+    return ProcessRunner(of, nursery_of(of), timeout_seconds=timeout_seconds)
+
+
 def looked(*names: str, timeout_seconds: float = 30) -> Sequence[Outcome]:
     """One look of each driver, in processes as in the agent."""
-    runner = ProcessRunner(setups(*names), timeout_seconds=timeout_seconds)
-    runner.start()
-    return runner.discover()
+    return runner(*names, timeout_seconds=timeout_seconds).discover()

@@ -9,8 +9,8 @@ from uuid import uuid4
 from accel.agent.jobs.acts import ProcessActs
 from accel.agent.jobs.desk import Desk, Surroundings
 from accel.agent.jobs.store import Store
+from accel.agent.nursery import Nursery
 from accel.agent.probe import Setup
-from accel.agent.runner import ProcessRunner
 from accel.drivers.base import Host
 from accel.model.job import ImageOrder, JobKind, JobOrder
 
@@ -37,8 +37,7 @@ def setup(root: Path, options: dict[str, object]) -> Setup:
 def open_desk(directory: Path, root: Path, options: dict[str, object], image: Path) -> Desk:
     """A desk over what is on disk."""
     setups = (setup(root, options),)
-    ProcessRunner(setups, timeout_seconds=30).start()
-    desk = Desk(Store(directory), ProcessActs(setups), Surroundings(images=Here(image)))
+    desk = Desk(Store(directory), ProcessActs(setups, Nursery()), Surroundings(images=Here(image)))
     desk.open()
     return desk
 

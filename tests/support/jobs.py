@@ -13,8 +13,8 @@ from support.waiting import until
 from accel.agent.jobs.acts import ProcessActs
 from accel.agent.jobs.desk import Desk, Images, NoImages, Surroundings
 from accel.agent.jobs.store import Store
+from accel.agent.nursery import Nursery
 from accel.agent.probe import Setup
-from accel.agent.runner import ProcessRunner
 from accel.drivers.base import Host
 from accel.model.job import JobKind, JobOrder
 
@@ -31,7 +31,7 @@ class Node:
         self.host.root.mkdir(exist_ok=True)
         (self.host.root / "card").touch()
         self.looks = 0
-        ProcessRunner(setups("test-able", host=self.host), timeout_seconds=30).start()
+        self.nursery = Nursery()
         self.desk = self.new_desk()
 
     @property
@@ -42,7 +42,9 @@ class Node:
 
     def new_desk(self, *, images: Images | None = None, stop_patience_seconds: float = PATIENCE_SECONDS) -> Desk:
         """A desk over what is on disk, open."""
-        acts = ProcessActs(setups("test-able", host=self.host), stop_patience_seconds=stop_patience_seconds)
+        acts = ProcessActs(
+            setups("test-able", host=self.host), self.nursery, stop_patience_seconds=stop_patience_seconds
+        )
         around = Surroundings(rediscover=self._look, images=images or NoImages())
         desk = Desk(Store(self.directory / "jobs"), acts, around)
         desk.open()

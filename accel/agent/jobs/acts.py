@@ -4,7 +4,6 @@ The process leads a group of its own, so that ending it by force ends the vendor
 go on writing to the device.
 """
 
-import multiprocessing
 import os
 import select
 import signal
@@ -14,12 +13,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Protocol
 
 from accel.agent.jobs.perform import Ending, ending_of, failed
 from accel.agent.jobs.stopping import Stoppable
+from accel.agent.nursery import Child, Nursery
 from accel.agent.probe import Setup
 from accel.drivers.acts import Progress
 from accel.errors import ActCancelled, ActDied, ActInterrupted, ActNotSupported, ActTimedOut
@@ -103,13 +102,14 @@ class ProcessActs:
     """Does each in a process of its own.
 
     :param setups: the enabled drivers, as they are set up for looking
+    :param nursery: where the processes come from
     :param stop_patience_seconds: how long an act that is to stop may take to undo what it has done, before it is ended
         by force
     """
 
-    def __init__(self, setups: Sequence[Setup], *, stop_patience_seconds: float = 30.0) -> None:
+    def __init__(self, setups: Sequence[Setup], nursery: Nursery, *, stop_patience_seconds: float = 30.0) -> None:
         self._setups: Mapping[str, Setup] = {setup.driver: setup for setup in setups}
-        self._context = multiprocessing.get_context("forkserver")
+        self._nursery = nursery
         self._stop_patience_seconds = stop_patience_seconds
         self._is_stopping = False
 
@@ -127,53 +127,46 @@ class ProcessActs:
         if setup is None:
             enabled = ", ".join(self._setups) or "none"
             return failed(ActNotSupported(f"the driver {order.driver} is not enabled on {order.node}", enabled))
-        ours, theirs = self._context.Pipe()
-        with ours:
-            with theirs:
-                child = self._context.Process(
-                    target=_live, args=(setup, order, image, theirs), name=f"act-{order.kind}", daemon=True
-                )
-                child.start()
-            begun(process_of(child.pid or 0))
+        with self._nursery.needed():
+            child = self._nursery.start(_live, setup, order, image)
+            begun(process_of(child.pid))
             try:
-                return self._heard(_Child(child, ours, order, self._stop_patience_seconds), progress, is_unwanted)
+                return self._heard(_Act(child, order, self._stop_patience_seconds), progress, is_unwanted)
             finally:
-                end_group(child.pid or 0)
+                end_group(child.pid)
                 child.join(_DEATH_PATIENCE_SECONDS)
+                child.forget()
 
     def stop(self) -> None:
         """See ``Acts.stop``."""
         self._is_stopping = True
 
-    def _heard(self, child: "_Child", progress: Progress, is_unwanted: Callable[[], bool]) -> Ending:
+    def _heard(self, act: "_Act", progress: Progress, is_unwanted: Callable[[], bool]) -> Ending:
         must_go_on = ""
         while not self._is_stopping:
             if is_unwanted() and not must_go_on:
-                child.stop()
-            if late := child.why_late():
+                act.stop()
+            if late := act.why_late():
                 return failed(late)
             try:
-                word = child.heard()
+                word = act.heard()
             except EOFError:
-                return failed(child.death())
+                return failed(act.death())
             if word is not None and word.ending is not None:
                 return word.ending
             if word is not None:
                 must_go_on = word.must_go_on
                 progress(word.message, word.fraction, must_go_on=must_go_on)
-        return failed(interrupted(child.order))
+        return failed(interrupted(act.order))
 
 
-class _Child:
+class _Act:
     """The process of an act, as long as somebody listens to it."""
 
-    def __init__(
-        self, process: ForkServerProcess, connection: Connection, order: JobOrder, stop_patience_seconds: float
-    ) -> None:
+    def __init__(self, child: Child, order: JobOrder, stop_patience_seconds: float) -> None:
         self.order = order
         self._stop_patience_seconds = stop_patience_seconds
-        self._process = process
-        self._connection = connection
+        self._child = child
         self._limit = time.monotonic() + order.time_limit_seconds
         self._stop_limit: float | None = None
 
@@ -182,7 +175,7 @@ class _Child:
         if self._stop_limit is None:
             self._stop_limit = time.monotonic() + self._stop_patience_seconds
             with suppress(OSError):  # it has just died, which is heard next
-                self._connection.send_bytes(_STOP)
+                self._child.words.send_bytes(_STOP)
 
     def why_late(self) -> ActTimedOut | ActCancelled | None:
         """Why it is not waited for any more; None: it is."""
@@ -201,16 +194,15 @@ class _Child:
         """
         left = max(0.0, self._limit - time.monotonic())
         try:
-            if self._connection.poll(min(left, _LOOK_SECONDS)):
-                return wire.decode_bytes(_Word, self._connection.recv_bytes())
-        except ConnectionResetError as error:
+            if self._child.words.poll(min(left, _LOOK_SECONDS)):
+                return wire.decode_bytes(_Word, self._child.words.recv_bytes())
+        except ConnectionError as error:
             raise EOFError from error
         return None
 
     def death(self) -> ActDied:
         """How it died."""
-        self._process.join(_DEATH_PATIENCE_SECONDS)
-        return ActDied(f"the process of {self.order.kind} {_death(self._process.exitcode)}", "see dmesg")
+        return ActDied(f"the process of {self.order.kind} {_death(self._child.exit_code())}", "see dmesg")
 
 
 def interrupted(order: JobOrder) -> ActInterrupted:

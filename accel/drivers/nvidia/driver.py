@@ -88,9 +88,10 @@ class NvidiaDriver(PciActs):
 
         :raises DriverUnavailable: there is no NVML here
         """
-        if self._library is not None:
-            with nvml.session(self._library):
-                xids.listen(self._library, Log.of(self._host.memory, self._host.proc), tell)
+        if self._library is None:
+            raise DriverUnavailable("NVML is not asked about this host", "it answers for the machine that it runs on")
+        with nvml.session(self._library):
+            xids.listen(self._library, Log.of(self._host.memory, self._host.proc), tell)
 
     def partition(self, device: Device, layout: Mapping[str, int], progress: Progress) -> None:
         """Cut a GPU by MIG, or give its virtual functions vGPU types, whichever it tells that it can.
