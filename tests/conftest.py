@@ -3,11 +3,12 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
-from support.databases import ALL_DATABASES, migrated
+from support.databases import ALL_DATABASES, LentDatabases, migrated
 
 from accel.db.engine import Database
 
@@ -34,10 +35,16 @@ def database(tmp_path: Path) -> Iterator[Database]:
         yield database
 
 
+@pytest.fixture(scope="session")
+def lent_databases() -> Iterator[LentDatabases]:
+    with ExitStack() as ends:
+        yield LentDatabases(ends)
+
+
 @pytest.fixture(params=ALL_DATABASES)
-def any_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+def any_database(request: pytest.FixtureRequest, tmp_path: Path, lent_databases: LentDatabases) -> Iterator[Database]:
     """An empty database with the schema of this release, on each database that we support."""
-    with migrated(request.param, tmp_path) as database:
+    with lent_databases.lent(request.param, tmp_path) as database:
         yield database
 
 
