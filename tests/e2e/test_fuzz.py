@@ -10,6 +10,7 @@ from support.databases import MARIADB, POSTGRESQL, SQLITE, migrated
 from support.populated import populate
 from support.registered import add_images
 from support.served import served
+from support.worked_on import add_work
 
 SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")
 TESTS = Path(__file__).parents[1]
@@ -32,6 +33,7 @@ def test_no_request_is_answered_with_a_fault_or_otherwise_than_described(
     with migrated(kind, tmp_path) as database, served(database) as url:
         populate(database)
         add_images(database)
+        add_work(database)
         done = _fuzz(url, version, tmp_path)
 
     assert done.returncode == 0, done.stdout[-20_000:] + done.stderr

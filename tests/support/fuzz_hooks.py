@@ -15,8 +15,10 @@ from hypothesis import strategies
 from schemathesis.openapi.checks import EnsureResourceAvailability, UseAfterFree
 from support.populated import uuid
 from support.registered import IMAGE, KEY, WAITING_IMAGE
+from support.worked_on import DEVICES, JOBS, NODE, PARTS
 
 from accel.api.microversion import Version, requested
+from accel.api.schemas.orders import KINDS
 
 ALLOWED = yaml.safe_load((Path(__file__).parents[1] / "data/fuzz/allowed-faults.yaml").read_text())
 LONGEST_URL = 100_000
@@ -25,12 +27,14 @@ KNOWN = {
     "accelerator_requests": [uuid(8, 1)],
     "attach_handles": [uuid(4, number) for number in range(2, 7)],
     "attributes": [uuid(3, number) for number in (1, 2, 3)],
-    "deployables": [uuid(2, number) for number in range(1, 6)],
+    "deployables": [*(uuid(2, number) for number in range(1, 6)), uuid(2, 23)],
     "device_profiles": [uuid(7, 1), uuid(7, 2), "gold", "secret"],
-    "devices": [uuid(1, number) for number in range(1, 6)],
+    "devices": [*(uuid(1, number) for number in range(1, 6)), *DEVICES],
+    "health": [uuid(1, 1), *DEVICES],
     "image_keys": [KEY],
     "images": [IMAGE, WAITING_IMAGE],
-    "nodes": ["alpha", "beta"],
+    "jobs": JOBS,
+    "nodes": ["alpha", "beta", NODE],
     "quotas": ["red", "blue"],
 }
 """What stands in paths, by collection, for things that there are."""
@@ -43,6 +47,28 @@ CHANGES = strategies.fixed_dictionaries(BINDING).map(
     lambda values: [{"path": f"/{name}", "op": "add", "value": value} for name, value in values.items()]
 ) | strategies.just([{"path": "/hostname", "op": "remove"}])
 """What may become of a request: it is bound, perhaps to something that there is, or unbound."""
+DEVICE = strategies.sampled_from(KNOWN["devices"])
+LAYOUT = strategies.dictionaries(strategies.sampled_from(PARTS), strategies.integers(1, 9), min_size=1)
+CUT = strategies.fixed_dictionaries({"device_uuid": DEVICE, "layout": LAYOUT})
+GROUP = strategies.fixed_dictionaries({"resources": strategies.sampled_from([{"FPGA": 1}, {"FPGA": 2}, {"PGPU": 1}])})
+QUESTION = strategies.fixed_dictionaries({"groups": strategies.lists(GROUP, min_size=1, max_size=2)})
+ORDER = strategies.fixed_dictionaries(
+    {"kind": strategies.sampled_from([str(kind) for kind in KINDS]), "device_uuid": DEVICE},
+    optional={
+        "deployable_uuid": strategies.sampled_from(KNOWN["deployables"]),
+        "method": strategies.sampled_from(["sanitize_crypto", "format"]),
+        "count": strategies.integers(0, 9),
+    },
+)
+SENSIBLE = {
+    "PATCH /v2/accelerator_requests": strategies.dictionaries(strategies.just(uuid(8, 1)), CHANGES, min_size=1),
+    "POST /v2/jobs": ORDER,
+    "POST /v2/partition/apply": strategies.fixed_dictionaries({"changes": strategies.lists(CUT, min_size=1)}),
+    "POST /v2/partition/plan": CUT | strategies.fixed_dictionaries({"demand": LAYOUT}),
+    "POST /v2/placements": QUESTION,
+    "PUT /v2/images": strategies.just(b"hello"),
+}
+"""Bodies about things that there are, by what the method and the path begin with."""
 
 
 @schemathesis.hook
@@ -88,8 +114,7 @@ def before_generate_path_parameters(
 def before_generate_body(
     context: schemathesis.HookContext, strategy: strategies.SearchStrategy[Any]
 ) -> strategies.SearchStrategy[Any]:
-    """Bind and unbind a request that there is, every other time."""
-    operation = context.operation
-    if operation.method.upper() != "PATCH" or not operation.path.startswith("/v2/accelerator_requests"):
-        return strategy
-    return strategy | strategies.dictionaries(strategies.just(uuid(8, 1)), CHANGES, min_size=1)
+    """Speak of things that there are, every other time."""
+    called = f"{context.operation.method.upper()} {context.operation.path}"
+    sensible = [bodies for begin, bodies in SENSIBLE.items() if called.startswith(begin)]
+    return strategy | sensible[0] if sensible else strategy
