@@ -7,18 +7,20 @@ text; its schema says what it is read as.
 import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 import jsonschema
 import orjson
 
 from accel.api.refusals import BadRequest, UnsupportedMediaType
-from accel.api.schemas.common import TEXT, Schema
+from accel.api.schemas.common import TEXT, WITHOUT_NUL, Schema
 
 _JSON = "application/json"
 _DEEPEST = 100
 _LONGEST_MESSAGE = 300
 _LONGEST_VALUE = 100
+_MOST_ERRORS = 100
 _TRUTH = {"true": True, "1": True, "false": False, "0": False}
 
 
@@ -132,7 +134,9 @@ def check(value: Any, schema: Schema, *, where: str) -> None:
 
 
 def _error(value: Any, schema: Schema) -> jsonschema.ValidationError | None:
-    found: jsonschema.ValidationError | None = jsonschema.exceptions.best_match(_validator(schema).iter_errors(value))
+    """Of what is wrong with a value the most telling; of a long list of mistakes, that of the first of them."""
+    errors = islice(_validator(schema).iter_errors(value), _MOST_ERRORS)
+    found: jsonschema.ValidationError | None = jsonschema.exceptions.best_match(errors)
     return found
 
 
@@ -143,14 +147,17 @@ def _message(error: jsonschema.ValidationError) -> str:
 
 def _shortened(error: jsonschema.ValidationError) -> str:
     """What is wrong with a value, which it begins with, is told even where the value is long."""
-    value = repr(error.instance)
-    if len(value) <= _LONGEST_VALUE:
-        return error.message
-    return error.message.replace(value, f"{value[:_LONGEST_VALUE]}…")
+    whole = repr(error.instance)
+    value = whole if len(whole) <= _LONGEST_VALUE else f"{whole[:_LONGEST_VALUE]}…"
+    if error.validator == "pattern" and error.validator_value == WITHOUT_NUL:
+        return f"{value} has the character NUL in it"
+    return error.message.replace(whole, value)
 
 
 def _items(validator: Any, schema: Any, value: Any, parent: Any) -> Iterator[jsonschema.ValidationError]:
-    """The keyword ``items``, much faster for long lists of any texts that are right."""
+    """The keyword ``items``, much faster for long lists of any texts that are right, or that are too long."""
+    if isinstance(value, list) and len(value) > parent.get("maxItems", len(value)):
+        return
     if schema != TEXT or not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         yield from _DRAFT.VALIDATORS["items"](validator, schema, value, parent)
 

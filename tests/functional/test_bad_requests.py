@@ -101,6 +101,28 @@ def test_what_is_wrong_with_a_long_value_is_told(api: Client) -> None:
     assert fault(answer) == f"body.consumer: '{'x' * 99}… is too long"
 
 
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (["a"] * 10_001, "body.exclude_nodes: ['a', 'a', 'a', 'a', "),
+        ([1] * 10_001, "body.exclude_nodes: [1, 1, 1, 1, "),
+        ([""] * 10_000, "body.exclude_nodes[99]: '' should be non-empty"),
+    ],
+    ids=["texts", "numbers", "empty texts"],
+)
+def test_of_very_many_mistakes_only_the_first_are_looked_at(names: list[object], said: str, api: Client) -> None:
+    answer = api.send("POST", "/v2/placements/claims", {"exclude_nodes": names}, **NEWEST)
+
+    assert answer.status_int == 400
+    assert fault(answer).startswith(said)
+
+
+def test_nul_is_called_by_its_name(api: Client) -> None:
+    answer = api.send("POST", "/v2/placements/claims", {"consumer": "a\x00"}, **NEWEST)
+
+    assert fault(answer) == "body.consumer: 'a\\x00' has the character NUL in it"
+
+
 @pytest.mark.parametrize("version", ["2.0", "2.4"])
 @pytest.mark.parametrize(
     ("body", "status"),
