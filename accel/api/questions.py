@@ -1,14 +1,14 @@
 """What the body of a call about placement asks for."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
+from accel.api.call import Call
 from accel.api.refusals import BadRequest
 from accel.api.vocabulary import STANDARD
 from accel.db import profiles
-from accel.db.engine import Connection
 from accel.db.requests import MOST_AT_ONCE
-from accel.db.scope import Scope
 from accel.db.taking import ProfileUsed
 from accel.errors import InvalidValue
 from accel.model.profile import is_resource_class, shortened
@@ -22,33 +22,30 @@ MEMBERS = ("device_profile_name", "groups", "together", "nodes", "labels", "excl
 class Question(NamedTuple):
     """What is wanted, and the device profile that says so, if one does."""
 
+    asked: dict[str, Any]
+    """The question, as it was asked."""
     wanted: Wanted
     profile: ProfileUsed | None
 
 
-def asked(body: Mapping[str, Any]) -> dict[str, Any]:
-    """The question of a body, as it was asked."""
-    return {name: body[name] for name in MEMBERS if name in body}
-
-
-def read(connection: Connection, body: Mapping[str, Any], *, scope: Scope) -> Question:
-    """The question of a body, whose types are checked.
+def read(call: Call) -> Question:
+    """The question of a call, the types of whose body are checked.
 
     :raises BadRequest: it says too much or too little
     :raises NotFound: there is no such device profile
     :raises InvalidValue: a value in it cannot be right
     """
-    question = asked(body)
-    if ("device_profile_name" in question) == ("groups" in question):
+    asked = {name: call.body[name] for name in MEMBERS if name in call.body}
+    if ("device_profile_name" in asked) == ("groups" in asked):
         raise BadRequest("Give either device_profile_name or groups, which say what is wanted")
-    if "groups" in question:
-        _check_classes(question["groups"])
-        return Question(_checked(reading.of_body(question)), None)
-    if "together" in question:
+    if "groups" in asked:
+        _check_classes(asked["groups"])
+        return Question(asked, _checked(reading.of_body(asked)), None)
+    if "together" in asked:
         raise BadRequest("together is about groups of the same body; a device profile says it by accel:near")
-    profile = profiles.get_by_name(connection, question["device_profile_name"], scope=scope)
-    wanted = reading.placed(reading.of_profile(tuple(profile.groups)), question)
-    return Question(_checked(wanted), ProfileUsed(profile.id, profile.name))
+    profile = call.database.read(partial(profiles.get_by_name, name=asked["device_profile_name"], scope=call.scope))
+    wanted = reading.placed(reading.of_profile(tuple(profile.groups)), asked)
+    return Question(asked, _checked(wanted), ProfileUsed(profile.id, profile.name))
 
 
 def _check_classes(groups: list[Mapping[str, Any]]) -> None:

@@ -318,6 +318,7 @@ def _common(options: DatabaseOptions) -> dict[str, Any]:
     return {
         "pool_size": options.pool_size,
         "max_overflow": options.max_overflow,
+        "pool_use_lifo": True,  # what one connection has prepared is of use to the next caller
         "json_serializer": _to_json,
         "json_deserializer": orjson.loads,
     }

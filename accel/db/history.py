@@ -63,7 +63,14 @@ def write(connection: Connection, entries: Sequence[Entry], now: datetime) -> No
 
     That is the last thing that a transaction locks.
     """
-    rows = [
+    if entries:
+        connection.execute(_WRITE, rows(entries, now))
+    placement_nodes.mark(connection, nodes_to_tell_of(entries), now)
+
+
+def rows(entries: Iterable[Entry], now: datetime) -> list[Values]:
+    """The rows of events."""
+    return [
         {
             "uuid": str(uuid4()),
             "kind": entry.kind,
@@ -79,9 +86,11 @@ def write(connection: Connection, entries: Sequence[Entry], now: datetime) -> No
         }
         for entry in entries
     ]
-    if rows:
-        connection.execute(_WRITE, rows)
-    placement_nodes.mark(connection, (entry.node for entry in entries if entry.node and _concerns(entry)), now)
+
+
+def nodes_to_tell_of(entries: Iterable[Entry]) -> set[str]:
+    """The nodes of events that OpenStack Placement may have to be told of."""
+    return {entry.node for entry in entries if entry.node and _concerns(entry)}
 
 
 def _concerns(entry: Entry) -> bool:

@@ -51,18 +51,19 @@ class Verdict(NamedTuple):
     """What is remembered from now on; None: what was."""
 
 
-_MARK = (
+MARK = (
     update(PlacementNode)
     .where(PlacementNode.node.in_(bindparam("nodes", expanding=True)))
     .values(changes=PlacementNode.changes + 1, due_at=bindparam("now", type_=PlacementNode.due_at.type))
 )
+"""What ``mark`` does, for whoever does it with other things in one statement."""
 
 
 def mark(connection: Connection, nodes: Iterable[str], now: datetime) -> None:
     """Have Placement told of nodes that have changed. It is the last that a transaction locks."""
     names = sorted(set(nodes))
     if names:
-        connection.execute(_MARK, {"nodes": names, "now": now})
+        connection.execute(MARK, {"nodes": names, "now": now})
 
 
 def add(connection: Connection, node: str, now: datetime) -> None:

@@ -12,17 +12,18 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import uuid4
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection
 
-from accel.db import claim_events, claims, history, placement_claims, places
+from accel.db import claim_events, claims, new_claims, placement_claims, places
 from accel.db.events import Origin
 from accel.db.history import Entry
+from accel.db.new_claims import NewRows
 from accel.db.placement_claims import AllocationRow, Claim, ClaimRow, ProjectAndKey
 from accel.db.places import NO_HANDLES, Found
 from accel.db.quotas import Allowance
 from accel.db.requests import MOST_AT_ONCE
+from accel.db.rows import Values
 from accel.db.sharing import ALONE, Alone
-from accel.db.tables import AcceleratorRequest, Holder, PlacementClaim
 from accel.db.transitions import Terms
 from accel.errors import AccelError, Conflict, InvalidValue, Overtaken
 from accel.model.device import Presence
@@ -54,6 +55,11 @@ class NewClaim:
     lease_seconds: int | None = None
     """How long it is held unless renewed; None: until it is released."""
     profile: ProfileUsed | None = None
+
+    @property
+    def key(self) -> ProjectAndKey | None:
+        """The idempotency key with its project."""
+        return (self.project_id, self.idempotency_key) if self.idempotency_key is not None else None
 
 
 class Chosen(NamedTuple):
@@ -90,8 +96,8 @@ class Intent(NamedTuple):
 
     @property
     def key(self) -> ProjectAndKey | None:
-        """The idempotency key with its project."""
-        return (self.new.project_id, self.new.idempotency_key) if self.new.idempotency_key is not None else None
+        """As ``NewClaim.key``."""
+        return self.new.key
 
     @property
     def nodes(self) -> dict[str, str]:
@@ -112,19 +118,12 @@ class Intent(NamedTuple):
 Made = tuple[Claim, bool]
 """A claim, and whether it is new: the same request may have made it already, under the same key."""
 
-_NEW_CLAIM = insert(PlacementClaim).returning(PlacementClaim.uuid, PlacementClaim.id)
-_NEW_REQUEST = insert(AcceleratorRequest).returning(AcceleratorRequest.uuid, AcceleratorRequest.id)
-_NEW_HOLDER = insert(Holder).inline()  # its key is not asked for
 
-
-def repeated(connection: Connection, new: NewClaim) -> Claim | None:
-    """The claim that the same request has made before under the same key, if it has one.
+def repeated(connection: Connection, new: NewClaim, key: ProjectAndKey) -> Claim | None:
+    """The claim that the same request has made before under its key, if there is one.
 
     :raises Conflict: under that key something else was asked for
     """
-    if new.idempotency_key is None:
-        return None
-    key = (new.project_id, new.idempotency_key)
     known = placement_claims.with_keys(connection, [key]).get(key)
     return _same(new, known) if known is not None else None
 
@@ -233,21 +232,25 @@ def _make(connection: Connection, accepted: Sequence[_Accepted], terms: Terms) -
     """Write claims that can be made, with all that goes with them."""
     if not accepted:
         return []
-    rows = _insert_claims(connection, [one.intent for one in accepted])
-    pairs = list(zip(rows, accepted, strict=True))
-    _insert_requests(connection, pairs, terms)
-    entries = [entry for row, one in pairs for entry in _events(row, one)]
-    history.write(connection, entries, max(one.intent.origin.at for one in accepted))
-    return [Claim(row, [_allocation(taken) for taken in one.taken]) for row, one in pairs]
+    values = [_claim_values(one.intent.new, one.intent.origin.at) for one in accepted]
+    pairs = [(_claim_row(its), one) for its, one in zip(values, accepted, strict=True)]
+    taken = [(row, one.intent, each) for row, one in pairs for each in one.taken]
+    new = NewRows(
+        claims=values,
+        requests=[_request_values(row, intent, each, terms) for row, intent, each in taken],
+        holders=[_holder_values(row, intent, each) for row, intent, each in taken],
+        entries=[entry for row, one in pairs for entry in _events(row, one)],
+    )
+    keys = new_claims.write(connection, new, max(one.intent.origin.at for one in accepted))
+    return [Claim(row._replace(id=keys[row.uuid]), [_allocation(each) for each in one.taken]) for row, one in pairs]
 
 
-def _insert_claims(connection: Connection, intents: Sequence[Intent]) -> list[ClaimRow]:
-    values = [_claim_values(intent.new, intent.origin.at) for intent in intents]
-    keys = {row.uuid: row.id for row in connection.execute(_NEW_CLAIM, values)}
-    return [ClaimRow(id=keys[its["uuid"]], **(its | {name: _stored(its[name]) for name in _TIMES})) for its in values]
+def _claim_row(values: Values) -> ClaimRow:
+    """A claim as it is read, but for its key, which it has when it is written."""
+    return ClaimRow(id=0, **(values | {name: _stored(values[name]) for name in _TIMES}))
 
 
-def _claim_values(new: NewClaim, now: datetime) -> dict[str, Any]:
+def _claim_values(new: NewClaim, now: datetime) -> Values:
     return {
         "uuid": str(uuid4()),
         "project_id": new.project_id,
@@ -270,35 +273,27 @@ def _stored(moment: datetime | None) -> datetime | None:
     return moment.replace(tzinfo=None) if moment is not None else None
 
 
-def _insert_requests(connection: Connection, pairs: Sequence[tuple[ClaimRow, _Accepted]], terms: Terms) -> None:
-    """The requests that stand for what is taken, and their holders."""
-    requests = [_request_values(row, its, taken, terms) for row, its in pairs for taken in its.taken]
-    keys = {row.uuid: row.id for row in connection.execute(_NEW_REQUEST, requests)}
-    holders = [
-        {
-            "uuid": str(uuid4()),
-            "attach_handle_id": taken.found.handle.id,
-            "kind": claims.RESERVATION,
-            "name": row.consumer or row.uuid,
-            "project_id": row.project_id,
-            "request_id": keys[taken.request_uuid],
-            "created_at": its.intent.origin.at,
-        }
-        for row, its in pairs
-        for taken in its.taken
-    ]
-    connection.execute(_NEW_HOLDER, holders)
+def _holder_values(claim: ClaimRow, intent: Intent, taken: _Taken) -> Values:
+    return {
+        "uuid": str(uuid4()),
+        "attach_handle_id": taken.found.handle.id,
+        "kind": claims.RESERVATION,
+        "name": claim.consumer or claim.uuid,
+        "project_id": claim.project_id,
+        "request_uuid": taken.request_uuid,
+        "created_at": intent.origin.at,
+    }
 
 
-def _request_values(row: ClaimRow, its: _Accepted, taken: _Taken, terms: Terms) -> dict[str, Any]:
-    profile, now = its.intent.new.profile, its.intent.origin.at
+def _request_values(claim: ClaimRow, intent: Intent, taken: _Taken, terms: Terms) -> Values:
+    profile, now = intent.new.profile, intent.origin.at
     return {
         "uuid": taken.request_uuid,
-        "project_id": row.project_id,
+        "project_id": claim.project_id,
         "state": taken.state,
         "profile_id": profile.id if profile is not None else None,
         "profile_name": profile.name if profile is not None else "",
-        "claim_id": row.id,
+        "claim_uuid": claim.uuid,
         "group_index": taken.chosen.group_index,
         "group": dict(taken.chosen.group),
         "resource_class": taken.chosen.resource_class,

@@ -344,7 +344,8 @@ def test_a_claim_costs_the_same_number_of_statements_for_any_number_of_accelerat
 
     found = [costs(amount) for amount in (1, 8, 64)]
     assert found == [found[0]] * 3
-    assert found[0] == {"take": 9, "show": 2, "renew": 5, "release": 10}
+    take_costs = 5 if any_database.engine.dialect.name == "postgresql" else 9
+    assert found[0] == {"take": take_costs, "show": 2, "renew": 5, "release": 10}
 
 
 def cost(database: Database, call: Any) -> int:

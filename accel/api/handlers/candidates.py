@@ -17,7 +17,7 @@ _LIMIT = 10
 
 def find(call: Call) -> dict[str, Any]:
     """Where something would fit, the best places first."""
-    question = call.database.read(lambda connection: questions.read(connection, call.body, scope=call.scope))
+    question = questions.read(call)
     policy = _policy(call, call.body.get("order"))
     limit, seed = call.body.get("limit", _LIMIT), call.body.get("seed", "")
 

@@ -14,7 +14,6 @@ from accel.api.questions import Question
 from accel.api.views import collection
 from accel.api.views import placements as views
 from accel.db import placement_claims, releasing, taking
-from accel.db.engine import Connection
 from accel.db.placement_claims import Claim
 from accel.db.taking import Chosen, Intent, NewClaim
 from accel.errors import NoPlacement, Overtaken
@@ -37,14 +36,9 @@ def create(call: Call) -> Reply:
     :raises NoPlacement: it fits nowhere
     :raises Overtaken: others were faster, again and again
     """
-    asked = questions.asked(call.body)
-
-    def prepare(connection: Connection) -> tuple[NewClaim, Question, Claim | None]:
-        question = questions.read(connection, call.body, scope=call.scope)
-        new = _new(call, asked, question)
-        return new, question, taking.repeated(connection, new)
-
-    new, question, known = call.database.read(prepare)
+    question = questions.read(call)
+    new = _new(call, question)
+    known = _known(call, new)
     claim, is_new = (known, False) if known is not None else _take(call, new, question.wanted)
     if is_new and any(one.state in WORKING for one in claim.allocations):
         call.claiming.leave_to_conductors()
@@ -82,9 +76,9 @@ def delete(call: Call) -> None:
         call.claiming.leave_to_conductors()
 
 
-def _new(call: Call, asked: dict[str, Any], question: Question) -> NewClaim:
+def _new(call: Call, question: Question) -> NewClaim:
     about = {
-        "request": asked,
+        "request": question.asked,
         "consumer": call.body.get("consumer", ""),
         "lease_seconds": call.body.get("lease_seconds"),
     }
@@ -96,6 +90,15 @@ def _new(call: Call, asked: dict[str, Any], question: Question) -> NewClaim:
         profile=question.profile,
         **about,
     )
+
+
+def _known(call: Call, new: NewClaim) -> Claim | None:
+    """The claim that the same request has made before under the same key, if it has one.
+
+    :raises Conflict: under that key something else was asked for
+    """
+    key = new.key
+    return call.database.read(lambda connection: taking.repeated(connection, new, key)) if key is not None else None
 
 
 def _take(call: Call, new: NewClaim, wanted: Wanted) -> tuple[Claim, bool]:

@@ -53,7 +53,7 @@ def free(call: Call) -> dict[str, Any]:
 
 
 def _wanted(call: Call) -> Wanted:
-    return call.database.read(lambda connection: questions.read(connection, call.body, scope=call.scope)).wanted
+    return questions.read(call).wanted
 
 
 def _added(call: Call) -> list[Host]:
