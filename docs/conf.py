@@ -7,7 +7,7 @@ sys.path.insert(0, str(Path(__file__).parent / "extensions"))
 
 project = "accel"
 author = "the accel authors"
-extensions = ["myst_parser", "sphinx.ext.autodoc", "request_states"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "modules", "request_states"]
 html_theme = "furo"
 html_title = "accel"
 exclude_patterns = ["_build"]
