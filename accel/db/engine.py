@@ -30,11 +30,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, fields, replace
+from random import Random
 from threading import Event
 from typing import Any, TypeVar
 
 import orjson
-import tenacity
 from oslo_config import cfg
 from sqlalchemy import URL, Connection, Engine, create_engine, event, exc, make_url
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -48,6 +48,8 @@ LOG = logging.getLogger(__name__)
 T = TypeVar("T")
 _WRITES = "accel_writes"
 _GIVEN_BACK = "accel_given_back"
+_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.05, 2.0
+"""Between two attempts of a transaction, at most: twice as long after each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,20 +79,13 @@ class Database:
         url: str,
         options: DatabaseOptions | None = None,
         *,
-        pause: Callable[[float], None] = tenacity.nap.sleep,
+        pause: Callable[[float], None] = time.sleep,
     ) -> None:
         options = options or DatabaseOptions()
-        self._url, self._options = url, options
+        self._url, self._options, self._pause = url, options, pause
         self.engine = _make_engine(url, options)
         self._writing = self.engine.execution_options(**{_WRITES: True})
-        self._repeated = tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type((DatabaseUnavailable, _Raced)),
-            wait=tenacity.wait_random_exponential(multiplier=0.05, max=2),
-            stop=tenacity.stop_after_attempt(options.attempts),
-            before_sleep=_log_repetition,
-            sleep=pause,
-            reraise=True,
-        )
+        self._chance = Random()  # noqa: S311 - that transactions which were in each other's way try again apart
 
     @classmethod
     def configured(cls, group: cfg.ConfigOpts.GroupAttr) -> "Database":
@@ -122,7 +117,7 @@ class Database:
 
         :raises DatabaseUnavailable: the database does not answer
         """
-        with _own_errors(self.name), self.engine.begin() as connection:
+        with self._own_errors(), self.engine.begin() as connection:
             yield connection
 
     @contextmanager
@@ -132,7 +127,7 @@ class Database:
         :raises DatabaseUnavailable: the database does not answer, or other writers were in the way for too long
         :raises Conflict: a constraint does not allow what was written
         """
-        with _own_errors(self.name), self._writing.begin() as connection:
+        with self._own_errors(), self._writing.begin() as connection:
             yield connection
 
     def read(self, transaction: Callable[[Connection], T]) -> T:
@@ -165,12 +160,32 @@ class Database:
     def _repeat(
         self, begin: Callable[[], AbstractContextManager[Connection]], transaction: Callable[[Connection], T]
     ) -> T:
-        def attempt() -> T:
-            with begin() as connection:
-                return transaction(connection)
+        for attempt in range(1, self._options.attempts):
+            try:
+                with begin() as connection:
+                    return transaction(connection)
+            except (DatabaseUnavailable, _Raced) as error:
+                pause = self._chance.uniform(0, min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2 ** (attempt - 1)))
+                LOG.warning("transaction failed (attempt %d), repeating it in %.2f s: %s", attempt, pause, error)
+            self._pause(pause)
+        with begin() as connection:
+            return transaction(connection)
 
-        result: T = self._repeated(attempt)
-        return result
+    @contextmanager
+    def _own_errors(self) -> Iterator[None]:
+        """Make the errors of drivers and pool ours, here at the border."""
+        try:
+            yield
+        except exc.IntegrityError as error:
+            raise _Raced(f"the database refuses: {error.orig}") from error
+        except exc.DataError as error:
+            raise InvalidValue("value", str(error.orig), "one that fits its column") from error
+        except (exc.OperationalError, exc.InterfaceError) as error:
+            if not _may_pass(error):
+                raise
+            raise DatabaseUnavailable(f"database {self.name}: {' '.join(str(error.orig).split())}") from error
+        except exc.TimeoutError as error:
+            raise DatabaseUnavailable(f"database {self.name}: all connections of the pool are in use") from error
 
     def close(self) -> None:
         """Give back all connections that are not in use."""
@@ -179,29 +194,6 @@ class Database:
 
 class _Raced(Conflict):
     """A constraint was violated: usually another transaction was first, and a repetition sees what it wrote."""
-
-
-def _log_repetition(state: tenacity.RetryCallState) -> None:
-    pause = state.next_action.sleep if state.next_action else 0
-    error = state.outcome.exception() if state.outcome else None
-    LOG.warning("transaction failed (attempt %d), repeating it in %.2f s: %s", state.attempt_number, pause, error)
-
-
-@contextmanager
-def _own_errors(name: str) -> Iterator[None]:
-    """Make the errors of drivers and pool ours, here at the border."""
-    try:
-        yield
-    except exc.IntegrityError as error:
-        raise _Raced(f"the database refuses: {error.orig}") from error
-    except exc.DataError as error:
-        raise InvalidValue("value", str(error.orig), "one that fits its column") from error
-    except (exc.OperationalError, exc.InterfaceError) as error:
-        if not _may_pass(error):
-            raise
-        raise DatabaseUnavailable(f"database {name}: {' '.join(str(error.orig).split())}") from error
-    except exc.TimeoutError as error:
-        raise DatabaseUnavailable(f"database {name}: all connections of the pool are in use") from error
 
 
 def _may_pass(error: exc.DBAPIError) -> bool:
