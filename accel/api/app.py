@@ -65,7 +65,7 @@ def make_app(
         public_endpoint=conf.api.public_endpoint,
         clock=clock,
     )
-    application: WSGIApplication = Application(controller, force_canonical=False, guess_content_type_from_ext=False)
+    application: WSGIApplication = Application(controller)
     for layer in reversed(_layers(conf, database, router)):
         application = layer(application)
     return application

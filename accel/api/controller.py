@@ -1,12 +1,12 @@
 """The one controller: from a request to the call of a handler, and from what it returns to an answer."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from itertools import chain
-from typing import Any, TypeVar
+from typing import Any
 
 import orjson
 import pecan
+import webob
 from pecan.core import ExplicitPecan, RoutingState
 
 from accel.api import environment, identity, microversion, old_filters, validation
@@ -22,9 +22,6 @@ from accel.policies.enforcer import Policy
 _JSON = "application/json"
 _BYTES = "application/octet-stream"
 _ANYTHING = "*/*"
-
-F = TypeVar("F", bound=Callable[..., Any])
-_exposed: Callable[[F], F] = pecan.expose(content_type=_JSON)
 
 
 class RootController:
@@ -49,32 +46,29 @@ class RootController:
         self._public_endpoint = public_endpoint
         self._clock = clock
 
-    def find(self, request: pecan.Request) -> None:
-        """Look up what is asked for, and remember it with the request.
+    def find(self, request: webob.Request) -> tuple[Route, Place]:
+        """What is asked for.
 
         :raises NoSuchRoute: nothing is at this path
         :raises NotAcceptable: the client wants something else than JSON
         """
-        request.context["place"] = place = self._router.find(request.path_info)
+        place = self._router.find(request.path_info)
         request.environ[environment.ROUTE] = place.template
-        request.context["route"] = route = place.route(request.method)
+        route = place.route(request.environ["REQUEST_METHOD"])
         accepted = request.environ.get("HTTP_ACCEPT", _ANYTHING)
         offered = _BYTES if route.gives_bytes else _JSON
         if accepted not in {offered, _ANYTHING} and not request.accept.acceptable_offers([offered]):
             raise NotAcceptable(f"The answer is {offered}; the request does not accept that")
-        request.environ["HTTP_ACCEPT"] = _JSON  # Pecan, which asks again, knows of nothing else
+        return route, place
 
-    @_exposed
-    def answer(self, request: pecan.Request, _response: pecan.Response) -> pecan.Response:
+    def answer(self, request: webob.Request, route: Route, place: Place) -> pecan.Response:
         """The answer of the route that was found."""
-        route, place = request.context["route"], request.context["place"]
         headers = _agree_on_version(route, place, request.environ) if route.has_version else []
         identity.require(self._policy, route.policy, environment.context(request.environ))
         result = route.handler(self._call(route, place, request))
         if isinstance(result, Bytes):
             headers += [("Content-Type", _BYTES)]
-            # A generator Pecan would read ahead, and forget how long it is; a chain it leaves alone.
-            response = pecan.Response(status=route.success, app_iter=chain(result.parts), headerlist=headers)
+            response = pecan.Response(status=route.success, app_iter=result.parts, headerlist=headers)
             response.content_length = result.size_bytes
             return response
         if route.answer is None:
@@ -83,7 +77,7 @@ class RootController:
         reply = result if isinstance(result, Reply) else Reply(result, route.success)
         return pecan.Response(status=reply.status, body=_render(reply.body), headerlist=headers)
 
-    def _call(self, route: Route, place: Place, request: pecan.Request) -> Call:
+    def _call(self, route: Route, place: Place, request: webob.Request) -> Call:
         given: Input = request.environ[environment.INPUT]
         context = environment.context(request.environ)
         pairs = given.query if route.old_filters is None else old_filters.translate(given.query, route.old_filters)
@@ -113,21 +107,31 @@ class RootController:
 class Application(ExplicitPecan):  # type: ignore[misc]  # Pecan has no types
     """Pecan with one controller, which has a table of routes of its own and gives whole answers.
 
-    Pecan would look at the signatures of its methods with every request, a notable part of the time of a short one.
+    Pecan would choose the type of the answer, read the query into arguments and look at the signatures of its methods
+    and at the answer with every request, a notable part of the time of a short one.
     """
 
-    def route(
-        self, request: pecan.Request, controller: RootController, _path: str
-    ) -> tuple[Callable[..., pecan.Response], list[str]]:
-        """What answers a request."""
-        controller.find(request)
-        return controller.answer, []
+    def __init__(self, root: RootController) -> None:
+        super().__init__(root, request_cls=webob.Request)  # that of Pecan looks twice at whatever is asked of it
+
+    def find_controller(
+        self, state: RoutingState
+    ) -> tuple[Callable[..., pecan.Response], tuple[object, ...], dict[str, object]]:
+        """What answers a request, and with what."""
+        return self.root.answer, (state.request, *self.root.find(state.request)), {}
 
     def invoke_controller(
-        self, controller: Callable[..., pecan.Response], arguments: list[Any], _named: Any, state: RoutingState
+        self,
+        controller: Callable[..., pecan.Response],
+        arguments: Sequence[object],
+        _named: object,
+        state: RoutingState,
     ) -> None:
         """Have it answered."""
         state.response = controller(*arguments)
+
+    def _handle_empty_response_body(self, state: RoutingState) -> None:
+        """Leave the answer as it is: Pecan would look into it for whether it is empty."""
 
 
 def _render(result: Any) -> bytes:

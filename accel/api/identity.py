@@ -8,7 +8,7 @@ import base64
 import binascii
 import ipaddress
 from collections.abc import Callable, Iterable
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -105,6 +105,7 @@ class LoopbackOnly:
         return self._application(environ, start_response)
 
 
+@lru_cache(maxsize=64)
 def is_loopback(host: str) -> bool:
     """Whether an address, or the name of one, can be reached from this machine only."""
     try:

@@ -16,6 +16,10 @@ from accel.api.refusals import BadRequest, BodyTooLarge
 from accel.api.routing import Router
 
 _REQUEST_ID = re.compile("req-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_OF_PROXIES = frozenset(
+    {"HTTP_FORWARDED", *(f"HTTP_X_FORWARDED_{what}" for what in ("PROTO", "HOST", "FOR", "PREFIX"))}
+)
+"""What oslo.middleware reads."""
 REFERENCE_MOUNT = "/accelerator"
 """Where OpenStack's deployments mount the service, and where links of its first versions always pointed."""
 
@@ -42,7 +46,7 @@ class BehindProxy:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Pass it on."""
-        is_forwarded = any(name.startswith(("HTTP_FORWARDED", "HTTP_X_FORWARDED")) for name in environ)
+        is_forwarded = not _OF_PROXIES.isdisjoint(environ)
         return (self._believing if is_forwarded else self._application)(environ, start_response)
 
 

@@ -51,16 +51,20 @@ class Router:
         """
         asked = _segments(path)
         for segments in (asked, [_VERSION, *asked]):
-            for template, routes in self._templates.items():
+            for template in self._candidates(tuple(segments)):
                 arguments = _match(template, segments)
                 if arguments is not None:
                     return Place(
                         template="/" + "/".join(template),
                         path="/" + "/".join(segments),
                         arguments=arguments,
-                        routes=routes,
+                        routes=self._templates[template],
                     )
         raise NoSuchRoute(f"Nothing is at {path[:100]}")
+
+    def _candidates(self, segments: tuple[str, ...]) -> Iterable[tuple[str, ...]]:
+        """The templates that a path may be of: itself where it is one."""
+        return (segments,) if segments in self._templates else self._templates
 
     def takes_bytes(self, method: str, path: str) -> bool:
         """Whether the route of a request takes bytes."""

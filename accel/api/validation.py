@@ -135,7 +135,10 @@ def check(value: Any, schema: Schema, *, where: str) -> None:
 
 def _error(value: Any, schema: Schema) -> jsonschema.ValidationError | None:
     """Of what is wrong with a value the most telling; of a long list of mistakes, that of the first of them."""
-    errors = islice(_validator(schema).iter_errors(value), _MOST_ERRORS)
+    validator = _validator(schema)
+    if validator.is_valid(value):
+        return None
+    errors = islice(validator.iter_errors(value), _MOST_ERRORS)
     found: jsonschema.ValidationError | None = jsonschema.exceptions.best_match(errors)
     return found
 
@@ -173,5 +176,12 @@ _Validator = jsonschema.validators.extend(  # type: ignore[no-untyped-call] # it
 )
 
 
+_validators: dict[int, tuple[Schema, Any]] = {}
+
+
 def _validator(schema: Schema) -> Any:
-    return _Validator(schema)
+    """The one of a schema; it is kept with it, as schemas are made once for the table of routes."""
+    known = _validators.get(id(schema))
+    if known is None:
+        known = _validators[id(schema)] = (schema, _Validator(schema))
+    return known[1]

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable
+from operator import attrgetter
 
 from oslo_config import cfg
 from oslo_context.context import RequestContext
@@ -13,6 +14,12 @@ from accel.errors import ConfigurationError
 from accel.policies import list_rules
 
 _SECONDS_KEPT = 1
+ABOUT = (
+    *("user_id", "user_domain_id", "system_scope", "domain_id", "project_id", "project_domain_id", "is_admin_project"),
+    *("service_user_id", "service_user_domain_id", "service_project_id", "service_project_domain_id"),
+)
+"""What rules can ask of a context beside its roles: the values for policy of oslo.context."""
+_about = attrgetter(*ABOUT)
 
 
 class Policy:
@@ -26,7 +33,7 @@ class Policy:
     def __init__(self, enforcer: Enforcer, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._enforcer = enforcer
         self._clock = clock
-        self._answers: dict[tuple[str, ...], bool] = {}
+        self._answers: dict[tuple[object, ...], bool] = {}
         self._forgets_at = -math.inf
 
     def allows(self, rule: str, context: RequestContext) -> bool:
@@ -40,7 +47,7 @@ class Policy:
         now = self._clock()
         if now >= self._forgets_at:
             self._answers, self._forgets_at = {}, now + _SECONDS_KEPT
-        who = (rule, *(f"{name}={value}" for name, value in context.to_policy_values().items()))
+        who = (rule, _about(context), tuple(context.roles), tuple(context.service_roles))
         if who not in self._answers:
             target = {"project_id": context.project_id}
             self._answers[who] = bool(self._enforcer.authorize(rule, target, context))

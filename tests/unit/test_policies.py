@@ -13,7 +13,7 @@ from accel import conf as configuration
 from accel.api.routes import ROUTES
 from accel.errors import ConfigurationError
 from accel.policies import list_rules
-from accel.policies.enforcer import Policy, check_policy, make_enforcer
+from accel.policies.enforcer import ABOUT, Policy, check_policy, make_enforcer
 
 RULES = {rule.name: rule for rule in list_rules() if isinstance(rule, DocumentedRuleDefault)}
 
@@ -47,6 +47,12 @@ def test_a_policy_file_changes_a_rule(tmp_path: Path) -> None:
 
     assert policy.allows("device:get_all", reader)
     assert not policy.allows("device:get_one", reader)
+
+
+def test_an_answer_is_kept_for_whoever_is_the_same_in_all_that_rules_can_ask_for() -> None:
+    asked = {*ABOUT, "roles", "service_roles"}
+
+    assert asked == RequestContext().to_policy_values().keys()
 
 
 def test_a_policy_file_is_read_again_within_a_second_of_its_change(tmp_path: Path) -> None:
