@@ -182,6 +182,12 @@ class Endpoint:
         handles = dict.fromkeys(handle for portion in portions for handle in portion.unit.handles)
         self._prepare(list(handles), act, seconds)
 
+    def resend(self) -> None:
+        """Send the list as it is: a kubelet writes down anew then which devices it takes for given away."""
+        with self._changed:
+            self._revision += 1
+            self._changed.notify_all()
+
     def _next(self, revision: int, call: Call) -> tuple[int, Any] | None:
         with self._changed:
             self._changed.wait_for(lambda: call.is_over or self._revision > revision)

@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from threading import Condition, Event, Lock, Thread
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from accel.kubernetes.cdi import SpecFiles
 from accel.kubernetes.config import Config
 from accel.kubernetes.endpoint import Endpoint
 from accel.kubernetes.features import FeatureFile, labels
-from accel.kubernetes.pods import Held, Pods
+from accel.kubernetes.pods import Held, Kubelet, Pods
 from accel.kubernetes.registration import Place, Registration
 from accel.kubernetes.resources import Act, Resource, Resources, Rule, resources_of
 from accel.kubernetes.units import Unit, units_of
@@ -51,9 +52,7 @@ class Plugin:
         self._file_trouble = ""
         self._endpoints: dict[str, Endpoint] = {}
         self._registrations: dict[str, Registration] = {}
-        self._pods = (
-            Pods(config.pod_resources_socket, self._handles_of, self._agent) if config.pod_resources_socket else None
-        )
+        self._pods = self._pods_of(config.pod_resources_socket) if config.pod_resources_socket else None
         self._features = FeatureFile(config.features_directory) if config.features_directory else None
         self._events = _events() if config.events else None
         self._taken = Condition()
@@ -182,6 +181,14 @@ class Plugin:
     def _handles_of(self, unit: str) -> tuple[str, ...]:
         """Those of a unit that is there, or was."""
         return self._handles.get(unit, ())
+
+    def _pods_of(self, socket: Path) -> Pods:
+        kubelet = Kubelet(socket=socket, directory=self._config.kubelet_directory, resend=self._resend)
+        return Pods(kubelet, self._handles_of, self._agent)
+
+    def _resend(self) -> None:
+        for endpoint in self.endpoints:
+            endpoint.resend()
 
     def _offer(self, name: str, resource: Resource, offer: Offer) -> None:
         """Offer a resource; one that is new is registered with what it has."""

@@ -119,7 +119,7 @@ class Registration:
     # --- we register ---
 
     def _register_if_needed(self) -> None:
-        kubelet = _identity(self._place.kubelet)
+        kubelet = identity(self._place.kubelet)
         if kubelet is None:
             self._endpoint.figures.trouble = f"{self._place.kubelet} is not there: is the kubelet running?"
             return
@@ -246,7 +246,7 @@ def _socket_name(resource: str) -> str:
     return f"{_socket_prefix(resource)}{os.getpid()}-{next(_Numbers)}.sock"
 
 
-def _identity(path: Path) -> tuple[int, int] | None:
+def identity(path: Path) -> tuple[int, int] | None:
     """Which file is there; a socket that is made anew is another one even where it gets the same number."""
     try:
         found = path.stat()

@@ -16,6 +16,7 @@ import pytest
 from support.waiting import until
 
 from accel.errors import CallFailed
+from accel.kubernetes.checkpoint import remembered
 from accel.protos import kubelet_device_plugin_v1beta1_pb2 as wire
 from accel.protos import kubelet_plugin_registration_v1_pb2 as watched
 from accel.protos import kubelet_pod_resources_v1_pb2 as pods
@@ -336,6 +337,33 @@ def test_a_list_that_is_too_long_ends_it(bench: Bench) -> None:
 
     bench.kubelet.wait_for(NAME, allocatable=0, capacity=1)
     assert script.over[-1].wait(_PATIENCE)
+
+
+def test_after_a_restart_no_pod_is_listed_and_none_forgotten_before_the_api_is_heard(bench: Bench) -> None:
+    bench.registered(device("d"))
+    bench.kubelet.admit(pod())
+    bench.kubelet.stop()
+    bench.kubelet = bench.new_kubelet()
+    bench.kubelet.start(hears_api=False)
+    assert not bench.kubelet.admitted()
+
+    bench.registered(device("d"))
+    assert list(remembered(bench.kubelet.device_plugins)) == ["d"]
+
+    bench.kubelet.hear_api()
+    assert bench.kubelet.admitted()["default/p"].ids(NAME) == ["d"]
+
+
+def test_what_a_pod_had_that_is_gone_is_remembered_until_the_next_list(bench: Bench) -> None:
+    script = bench.registered(device("d"))
+    bench.kubelet.admit(pod())
+
+    bench.kubelet.delete(pod())
+    assert not bench.kubelet.admitted()
+    assert list(remembered(bench.kubelet.device_plugins)) == ["d"]
+
+    script.say(device("d"))
+    until(lambda: not remembered(bench.kubelet.device_plugins))
 
 
 # --- allocation ---

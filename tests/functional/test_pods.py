@@ -9,8 +9,9 @@ import requests
 from support.offered import Node, card, cut, handle_of, node
 from support.waiting import until
 
+from accel.kubernetes.checkpoint import Remembered, remembered
 from accel.kubernetes.figures import FiguresServer
-from accel.kubernetes.pods import holders
+from accel.kubernetes.pods import by_unit, devices_of
 from accel.model.offer import Holder
 from accel.protos import kubelet_pod_resources_v1_pb2 as kubelet
 from accel.testing.kubelet import Pod
@@ -87,6 +88,90 @@ def test_a_restarted_kubelet_leaves_everybody_what_he_has(two: Node) -> None:
     )
 
 
+def asked_again(made: Node) -> None:
+    """Return when the restarted kubelet has been asked twice who has what: what was said then is known."""
+    made.kubelet.wait_for(GPU, allocatable=2)
+    until(lambda: made.kubelet.questions >= 2)
+
+
+def test_a_kubelet_that_has_not_heard_yet_which_pods_there_are_takes_nothing_from_them(two: Node) -> None:
+    admitted = two.kubelet.admit(pod("train"))
+    until(lambda: len(told(two)) == 1)
+
+    two.restart_kubelet(hears_api=False)
+    asked_again(two)
+
+    assert told(two) == {admitted.ids(GPU)[0]: ["default/train/main"]}
+    assert [who.name for (who,) in two.plugin.held.values()] == ["default/train/main"]
+
+
+def test_a_pod_that_nobody_has_named_since_the_kubelet_and_the_plugin_were_restarted_is_known_by_its_uid(
+    two: Node,
+) -> None:
+    admitted = two.kubelet.admit(pod("train"))
+    until(lambda: len(told(two)) == 1)
+
+    two.plugin.stop(for_good=False)
+    two.restart_kubelet(hears_api=False)
+    two.restart_plugin()
+    until(lambda: told(two) == {admitted.ids(GPU)[0]: [f"unknown/{admitted.uid}/main"]})
+
+    two.kubelet.hear_api()
+    until(lambda: told(two) == {admitted.ids(GPU)[0]: ["default/train/main"]})
+
+
+def test_an_init_container_is_known_although_a_kubelet_does_not_list_it(two: Node) -> None:
+    two.kubelet.admit(Pod("default", "train", {"main": {GPU: 1}}, {"load": {GPU: 2}}))
+
+    until(
+        lambda: (
+            sorted(who for each in told(two).values() for who in each) == ["default/train/load", "default/train/main"]
+        )
+    )
+
+
+@pytest.mark.parametrize("hears_api", [True, False], ids=["at once", "later"])
+def test_a_pod_that_went_while_the_kubelet_was_away_has_nothing_once_it_has_heard_of_that(
+    two: Node, *, hears_api: bool
+) -> None:
+    two.kubelet.admit(pod("train"))
+    until(lambda: len(told(two)) == 1)
+
+    two.kubelet.stop()
+    two.kubelet.delete(pod("train"))
+    two.restart_kubelet(hears_api=hears_api)
+    asked_again(two)
+    two.kubelet.hear_api()
+
+    until(lambda: not told(two))
+
+
+def test_what_a_kubelet_remembers_is_read_as_it_writes_it(place: Path) -> None:
+    """The text is that of Kubernetes 1.20.2, with other answers."""
+    entries = (
+        '{"PodUID":"8e1c20ca","ContainerName":"c0","ResourceName":"accel.io/gpu",'
+        '"DeviceIDs":{"0":["pci-0000:4e:00.0"],"3":["pci-0000:92:00.0","pci-0000:8f:00.0"]},"AllocResp":"CioKGg=="}'
+    )
+    whose = Remembered("8e1c20ca", "c0")
+    for written, ids in ((f"[{entries}]", {"4e", "92", "8f"}), ("null", set())):
+        text = f'{{"Data":{{"PodDeviceEntries":{written},"RegisteredDevices":{{"accel.io/gpu":[]}}}},"Checksum":17}}'
+        (place / "kubelet_internal_checkpoint").write_text(text)
+
+        assert remembered(place) == {f"pci-0000:{one}:00.0": whose for one in ids}
+
+
+def test_a_memory_that_makes_no_sense_is_said_to_and_nobody_loses_anything(two: Node) -> None:
+    admitted = two.kubelet.admit(pod("train"))
+    until(lambda: len(told(two)) == 1)
+    two.plugin.stop(for_good=False)
+    (two.kubelet.device_plugins / "kubelet_internal_checkpoint").write_text('{"Data": {}}')
+
+    two.restart_plugin()
+    until(lambda: any("is none of a kubelet's that we know: KeyError" in one for one in two.plugin.problems))
+
+    assert told(two) == {admitted.ids(GPU)[0]: ["default/train/main"]}
+
+
 def test_shares_of_a_device_have_several_holders(place: Path) -> None:
     resources = [{"name": GPU, "where": "kind = card", "shares": 4}]
     with node(place, card(1), resources=resources) as made:
@@ -102,7 +187,7 @@ def test_what_another_plugin_has_given_away_under_a_name_that_we_know_counts() -
     container = answer.pod_resources.add(name="train", namespace="ml").containers.add(name="main")
     container.devices.add(resource_name="nvidia.com/gpu", device_ids=["GPU-0001::3", "GPU-0001::4"])
 
-    assert holders(answer) == {"GPU-0001": (Holder(kind="pod", name="ml/train/main"),)}
+    assert by_unit(devices_of(answer)) == {"GPU-0001": (Holder(kind="pod", name="ml/train/main"),)}
 
 
 def test_labels_say_what_the_node_has(place: Path) -> None:

@@ -149,11 +149,11 @@ class Node:
         self.plugin.stop()
         self.kubelet.stop()
 
-    def restart_kubelet(self) -> None:
+    def restart_kubelet(self, *, hears_api: bool = True) -> None:
         """As its service does."""
         self.kubelet.stop()
         self.kubelet = Kubelet(self.directory / "kubelet")
-        self.kubelet.start()
+        self.kubelet.start(hears_api=hears_api)
 
     def restart_plugin(self) -> None:
         """As a new pod of the same version."""

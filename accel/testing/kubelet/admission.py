@@ -6,23 +6,23 @@ from random import Random
 import grpc
 
 from accel.protos import kubelet_device_plugin_v1beta1_pb2 as wire
-from accel.testing.kubelet.devices import Admitted, Given, Pod, PodRefused
+from accel.testing.kubelet.devices import Admitted, Gifts, Given, Pod, PodRefused
 from accel.testing.kubelet.plugins import Plugin, Plugins
 
 
 class Admission:
     """Admits a pod.
 
-    :param admitted: the pods that have devices
+    :param given: what pods have
     :param numa: the NUMA node that the topology manager wants; None: it does not care
     """
 
-    def __init__(self, plugins: Plugins, admitted: Iterable[Admitted], *, numa: int | None, chance: Random) -> None:
+    def __init__(self, plugins: Plugins, given: Iterable[Gifts], *, numa: int | None, chance: Random) -> None:
         self._plugins = plugins
         self._in_use: dict[str, set[str]] = {}
-        for one in admitted:
-            for (_, resource), given in one.given.items():
-                self._in_use.setdefault(resource, set()).update(given.ids)
+        for gifts in given:
+            for (_, resource), one in gifts.items():
+                self._in_use.setdefault(resource, set()).update(one.ids)
         self._numa = numa
         self._chance = chance
         self._reusable: dict[str, set[str]] = {}

@@ -2,15 +2,17 @@
 
 import base64
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from uuid import uuid4
 
 from accel.protos import kubelet_device_plugin_v1beta1_pb2 as wire
 
 CHECKPOINT = "kubelet_internal_checkpoint"
 HEALTHY = "Healthy"
+_NO_NUMA = "-1"
+"""Where a checkpoint has the devices that name no NUMA node."""
 
 
 class PodRefused(Exception):
@@ -47,13 +49,17 @@ class Given:
         return wire.ContainerAllocateResponse.FromString(self.answer)
 
 
+Gifts = dict[tuple[str, str], Given]
+"""What a pod has, by container and resource."""
+
+
 @dataclass(slots=True)
 class Admitted:
     """A pod that was admitted."""
 
     pod: Pod
-    given: dict[tuple[str, str], Given]
-    """By container and resource."""
+    given: Gifts
+    uid: str = field(default_factory=lambda: str(uuid4()))
 
     def ids(self, resource: str) -> list[str]:
         """All devices of a resource that the pod has, each once."""
@@ -89,39 +95,77 @@ class Listed:
 
 
 class Checkpoint:
-    """The file that a kubelet remembers its pods' devices in; what was answered is kept as it was."""
+    """The file that a kubelet remembers in what containers have, in the kubelet's own form.
+
+    It knows pods by their UIDs alone; what was answered is kept as it was.
+    """
 
     def __init__(self, directory: Path) -> None:
         self._path = directory / CHECKPOINT
 
-    def write(self, admitted: Mapping[str, Admitted]) -> None:
-        """Remember these pods."""
+    def write(self, given: Mapping[str, Gifts], healthy: Mapping[str, Iterable[str]]) -> None:
+        """Remember this.
+
+        :param given: by the UID of the pod
+        :param healthy: of each resource the devices that are
+        """
         entries = [
             {
-                "namespace": one.pod.namespace,
-                "name": one.pod.name,
-                "containers": {name: dict(limits) for name, limits in one.pod.containers.items()},
-                "container": container,
-                "resource": resource,
-                "ids": list(given.ids),
-                "answer": base64.b64encode(given.answer).decode(),
+                "PodUID": uid,
+                "ContainerName": container,
+                "ResourceName": resource,
+                "DeviceIDs": {_NO_NUMA: list(one.ids)},
+                "AllocResp": base64.b64encode(one.answer).decode(),
             }
-            for one in admitted.values()
-            for (container, resource), given in one.given.items()
+            for uid, gifts in given.items()
+            for (container, resource), one in gifts.items()
         ]
-        self._path.write_text(json.dumps(entries))
+        devices = {resource: sorted(ids) for resource, ids in healthy.items()}
+        data = {"PodDeviceEntries": entries, "RegisteredDevices": devices}
+        _replace(self._path, json.dumps({"Data": data, "Checksum": 0}))
 
-    def read(self) -> dict[str, Admitted]:
-        """The pods that were remembered; none where there is no file."""
-        found: dict[str, Admitted] = {}
-        for entry in self._entries():
-            pod = Pod(entry["namespace"], entry["name"], entry["containers"])
-            one = found.setdefault(pod.key, Admitted(pod, {}))
-            one.given[entry["container"], entry["resource"]] = Given(
-                tuple(entry["ids"]), base64.b64decode(entry["answer"])
-            )
+    def read(self) -> dict[str, Gifts]:
+        """What was remembered, by the UID of the pod; nothing where there is no file."""
+        found: dict[str, Gifts] = {}
+        if self._path.exists():
+            for entry in json.loads(self._path.read_text())["Data"]["PodDeviceEntries"]:
+                ids = [one for those in entry["DeviceIDs"].values() for one in those]
+                gifts = found.setdefault(entry["PodUID"], {})
+                gifts[entry["ContainerName"], entry["ResourceName"]] = Given(
+                    tuple(ids), base64.b64decode(entry["AllocResp"])
+                )
         return found
 
-    def _entries(self) -> Iterator[dict[str, Any]]:
-        if self._path.exists():
-            yield from json.loads(self._path.read_text())
+
+class PodsOfNode:
+    """The pods of the node in the API, which keeps them while the kubelet is away.
+
+    :param directory: where they are kept
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._path = directory / "pods.json"
+
+    def read(self) -> dict[str, Pod]:
+        """All that there are, by UID."""
+        if not self._path.exists():
+            return {}
+        return {uid: Pod(**said) for uid, said in json.loads(self._path.read_text()).items()}
+
+    def add(self, uid: str, pod: Pod) -> None:
+        """There is one more."""
+        self._write({**self.read(), uid: pod})
+
+    def remove(self, pod: Pod) -> None:
+        """There is one less."""
+        self._write({uid: one for uid, one in self.read().items() if one.key != pod.key})
+
+    def _write(self, pods: Mapping[str, Pod]) -> None:
+        _replace(self._path, json.dumps({uid: asdict(pod) for uid, pod in pods.items()}))
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write so that whoever reads finds all of the old or all of the new."""
+    temporary = path.with_name(f".{path.name}")
+    temporary.write_text(text)
+    temporary.replace(path)

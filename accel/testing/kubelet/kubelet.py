@@ -13,7 +13,7 @@ import grpc
 
 from accel.protos import kubelet_device_plugin_v1beta1_pb2 as wire
 from accel.testing.kubelet.admission import Admission
-from accel.testing.kubelet.devices import CHECKPOINT, Admitted, Checkpoint, Pod, PodRefused
+from accel.testing.kubelet.devices import CHECKPOINT, Admitted, Checkpoint, Gifts, Pod, PodRefused, PodsOfNode
 from accel.testing.kubelet.names import refusal
 from accel.testing.kubelet.plugins import Limits, Plugins
 from accel.testing.kubelet.pod_resources import PodResources
@@ -44,10 +44,14 @@ class Kubelet:
         self.registrations: list[str] = []
         """The names of the resources that were registered, as they came."""
         self._chance = Random(seed)  # noqa: S311 - chance, not secrets
-        self._plugins = Plugins(limits or Limits(), old_end_disconnects=old_end_disconnects)
+        self._plugins = Plugins(limits or Limits(), self._remember, old_end_disconnects=old_end_disconnects)
         self._loop = threading.Lock()
+        self._pods = PodsOfNode(directory)
+        self._is_api_heard = False
         self._checkpoint = Checkpoint(self.device_plugins)
-        self._admitted: dict[str, Admitted] = {}
+        self._memory = threading.Lock()
+        self._given: dict[str, Gifts] = {}
+        self._pod_resources = PodResources(self._plugins, lambda: self.admitted().values())
         self._servers: list[Any] = []
         self._watcher = PluginWatcher(self.plugins_registry, self._plugins, self.registrations)
 
@@ -58,15 +62,19 @@ class Kubelet:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def start(self) -> None:
-        """Delete what plugins have left, remember the pods, and listen."""
+    def start(self, *, hears_api: bool = True) -> None:
+        """Delete what plugins have left, remember what pods have, and listen.
+
+        :param hears_api: whether it hears at once which pods it has; if not, it lists none and forgets none
+        """
+        self._is_api_heard = hears_api
         for directory in (self.device_plugins, self.plugins_registry, self.pod_resources):
             directory.mkdir(parents=True, exist_ok=True)
         for path in self.device_plugins.iterdir():
             if path.name != CHECKPOINT and not path.is_dir():
                 path.unlink()
-        self._admitted = self._checkpoint.read()
-        self._serve(self.pod_resources / "kubelet.sock", PodResources(self._plugins, self._admitted_now).handler())
+        self._given = self._checkpoint.read()
+        self._serve(self.pod_resources / "kubelet.sock", self._pod_resources.handler())
         self._serve(self.device_plugins / "kubelet.sock", self._registration())
         self._watcher.start()
 
@@ -94,6 +102,11 @@ class Kubelet:
     def numa(self, resource: str) -> dict[str, tuple[int, ...]]:
         """The NUMA nodes of those devices that have some."""
         return dict(self._plugins[resource].listed.numa)
+
+    @property
+    def questions(self) -> int:
+        """How often somebody has asked which pods there are, since it started."""
+        return self._pod_resources.questions
 
     def lists(self, resource: str) -> int:
         """How many lists have come since the plugin registered."""
@@ -130,6 +143,10 @@ class Kubelet:
 
     # --- pods ---
 
+    def hear_api(self) -> None:
+        """The API server says which pods there are."""
+        self._is_api_heard = True
+
     def admit(self, pod: Pod, *, numa: int | None = None) -> Admitted:
         """Admit a pod: one after the other, whoever asks.
 
@@ -137,29 +154,49 @@ class Kubelet:
         :raises PodRefused: it is not admitted
         """
         with self._loop:
-            if pod.key in self._admitted:
+            if any(one.key == pod.key for one in self._pods.read().values()):
                 raise PodRefused(f"pod {pod.key} is there already")
-            one = Admission(self._plugins, self._admitted.values(), numa=numa, chance=self._chance).admit(pod)
-            self._admitted[pod.key] = one
-            self._checkpoint.write(self._admitted)
+            self._forget()
+            one = Admission(self._plugins, self._given.values(), numa=numa, chance=self._chance).admit(pod)
+            with self._memory:
+                self._pods.add(one.uid, pod)
+                self._given[one.uid] = one.given
+            self._remember()
             return one
 
     def delete(self, pod: Pod) -> None:
-        """The pod is gone from the API: its devices are free at the next admission. No plugin is told."""
-        with self._loop:
-            del self._admitted[pod.key]
-            self._checkpoint.write(self._admitted)
+        """The pod is gone from the API: its devices are free at the next admission, or question. No plugin is told.
+
+        The kubelet need not run. What it remembers in its file stays until it is written the next time.
+        """
+        with self._memory:
+            self._pods.remove(pod)
 
     def admitted(self) -> dict[str, Admitted]:
-        """The pods that have devices."""
-        return dict(self._admitted)
+        """The pods that it knows, with their devices."""
+        if not self._is_api_heard:
+            return {}
+        self._forget()
+        return {pod.key: Admitted(pod, self._given.get(uid, {}), uid) for uid, pod in self._pods.read().items()}
+
+    def _forget(self) -> None:
+        """What pods had that are gone is free; not known of any before the API server is heard."""
+        if self._is_api_heard:
+            with self._memory:
+                there = self._pods.read()
+                self._given = {uid: gifts for uid, gifts in self._given.items() if uid in there}
+
+    def _remember(self) -> None:
+        """At each admission, and at each list of a plugin."""
+        with self._memory:
+            self._checkpoint.write(self._given, self._plugins.healthy())
 
     def start_container(self, pod: Pod, container: str) -> list[wire.ContainerAllocateResponse]:
         """Start a container, or start it again: what was answered at its admission counts.
 
         :raises ContainerRefused: the plugin does not let it start
         """
-        one = self._admitted[pod.key]
+        one = self.admitted()[pod.key]
         answers = []
         for (name, resource), given in one.given.items():
             if name == container:
@@ -181,9 +218,6 @@ class Kubelet:
             )
         except grpc.RpcError as error:
             raise ContainerRefused(f"device plugin PreStartContainer rpc failed with err: {error}") from error
-
-    def _admitted_now(self) -> Iterable[Admitted]:
-        return list(self._admitted.values())
 
     # --- sockets ---
 

@@ -57,12 +57,14 @@ class Plugin:
 class Plugins:
     """All plugins, by the names of their resources.
 
+    :param listed: called after each list
     :param old_end_disconnects: whether the end of an old plugin's list disconnects the new one too, as it does up to
         Kubernetes 1.34
     """
 
-    def __init__(self, limits: "Limits", *, old_end_disconnects: bool = True) -> None:
+    def __init__(self, limits: "Limits", listed: Callable[[], None], *, old_end_disconnects: bool = True) -> None:
         self.limits = limits
+        self._listed = listed
         self._old_end_disconnects = old_end_disconnects
         self._changed = threading.Condition()
         self._plugins: dict[str, Plugin] = {}
@@ -138,6 +140,13 @@ class Plugins:
             counts = {name: sum(one.listed.health.values()) for name, one in self._plugins.items()}
             return {**dict.fromkeys(self._dropped, 0), **counts}
 
+    def healthy(self) -> dict[str, list[str]]:
+        """The devices of each resource that can be given away."""
+        with self._changed:
+            return {
+                name: [one for one, fit in each.listed.health.items() if fit] for name, each in self._plugins.items()
+            }
+
     def wait(self, holds: Callable[[], bool], timeout_seconds: float) -> bool:
         """Wait until something is true of the lists; gives whether it has been in time."""
         with self._changed:
@@ -162,6 +171,7 @@ class Plugins:
                 with self._changed:
                     plugin.listed = Listed.of(message, plugin.listed.lists + 1)
                     self._changed.notify_all()
+                self._listed()
         self._end(resource, plugin)
 
     def _end(self, resource: str, plugin: Plugin) -> None:

@@ -22,6 +22,8 @@ class PodResources:
         self._plugins = plugins
         self._admitted = admitted
         self._lock = threading.Lock()
+        self.questions = 0
+        """How often somebody has asked which pods there are."""
         self._left = float(_BURST)
         self._asked_at = time.monotonic()
 
@@ -58,6 +60,7 @@ class PodResources:
         return limited
 
     def _list(self) -> wire.ListPodResourcesResponse:
+        self.questions += 1
         answer = wire.ListPodResourcesResponse()
         for one in self._admitted():
             pod = answer.pod_resources.add(name=one.pod.name, namespace=one.pod.namespace)
