@@ -100,8 +100,32 @@ class Story:
         uuid = self.accel(*words).split()[1]
         self.accel("job", "wait", uuid, "--for", "10m", "-c", "kind", "-c", "state", "-c", "node")
 
+    def refused(self, *words: str) -> str:
+        """What ``accel`` complains of."""
+        command = [BIN / "accel", "--endpoint", self.endpoint, *words]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        self.tell(f"$ accel {' '.join(words)}\n{done.stdout}{done.stderr}")
+        assert done.returncode != 0
+        return done.stderr
+
+    def claim(self) -> str:
+        """Claim a drive, or a part of one, and wait until it is ready for a guest; the UUID of the claim."""
+        uuid: str = self.ask("claim", "--class", "CUSTOM_NVME")["uuid"]
+        until(lambda: self.ask("claim", "show", uuid)["state"] != "preparing", patience_seconds=_PATIENCE_SECONDS)
+        self.accel("claim", "show", uuid)
+        return uuid
+
+    def function_of(self, claim: str) -> str:
+        """The PCI function that a claim has."""
+        [allocation] = self.ask("claim", "show", claim)["allocations"]
+        return "{domain}:{bus}:{device}.{function}".format_map(allocation["attach_handle_info"])
+
+    def all_is_given_back(self) -> bool:
+        """Whether no job is under way any more."""
+        return all(job["state"] == "done" for job in self.ask("job", "list"))
+
     def driver_of(self, address: str) -> str:
-        """The kernel driver of a function."""
+        """The kernel driver of a function; empty: none."""
         return Path(self.inside(f"readlink /sys/bus/pci/devices/{address}/driver")).name
 
 
@@ -157,13 +181,11 @@ def test_all_that_is_done_to_a_drive(story: Story) -> None:
 
     story.tell("== A drive is handed to a guest: bound to vfio-pci, and back ==\n")
     story.accel("device", "disable", story.drive(B)["uuid"])
-    claim = story.ask("claim", "--class", "CUSTOM_NVME")
-    until(lambda: story.ask("claim", "show", claim["uuid"])["state"] != "preparing", patience_seconds=_PATIENCE_SECONDS)
-    story.accel("claim", "show", claim["uuid"])
+    claim = story.claim()
     assert story.driver_of(A) == "vfio-pci"
     assert story.inside("ls /dev/vfio") != "vfio"
     story.until(A, kernel_driver="vfio-pci")
-    story.accel("claim", "release", claim["uuid"])
+    story.accel("claim", "release", claim)
     story.until(A, kernel_driver="nvme")
     assert story.driver_of(A) == "nvme"
     story.accel("device", "enable", story.drive(B)["uuid"])
@@ -175,6 +197,7 @@ def test_all_that_is_done_to_a_drive(story: Story) -> None:
         == "2"
     )
     story.accel("deployable", "list", "--device", story.drive(B)["uuid"])
+    hand_out_a_virtual_function(story)
     story.job("device", "vfs", story.drive(B)["uuid"], "0")
     assert story.inside(f"cat /sys/bus/pci/devices/{B}/sriov_numvfs") == "0"
 
@@ -189,3 +212,23 @@ def test_all_that_is_done_to_a_drive(story: Story) -> None:
     assert story.drive(A)["uuid"] == before
     story.accel("event", "list", "--limit", "40")
     story.accel("job", "list")
+
+
+def hand_out_a_virtual_function(story: Story) -> None:
+    """With nothing else to be had; all is as before then."""
+    story.tell("== One of them is handed to a guest: bound to vfio-pci, and back; none is taken away meanwhile ==\n")
+    story.accel("device", "disable", story.drive(A)["uuid"])
+    claim = story.claim()
+    function = story.function_of(claim)
+    assert function != B
+    assert function[:-1] == B[:-1]
+    assert story.driver_of(function) == "vfio-pci"
+    group = Path(story.inside(f"readlink /sys/bus/pci/devices/{function}/iommu_group")).name
+    assert group in story.inside("ls /dev/vfio").split()
+    assert "is held (reservation)" in story.refused("device", "vfs", story.drive(B)["uuid"], "0")
+    assert story.inside(f"cat /sys/bus/pci/devices/{B}/sriov_numvfs") == "2"
+    story.accel("claim", "release", claim)
+    until(story.all_is_given_back, patience_seconds=_PATIENCE_SECONDS)
+    assert story.driver_of(function) == ""
+    assert group not in story.inside("ls /dev/vfio").split()
+    story.accel("device", "enable", story.drive(A)["uuid"])
