@@ -73,8 +73,9 @@ OPTIONS: list[cfg.Opt] = [
         "scrub",
         default={},
         help="How devices are scrubbed when they come back, before anybody else gets them: by type of device, "
-        "NVME:best,FPGA:blank; or by that and the kind of its part: GPU/card:reset. The ways are those of the driver, "
-        "and reset and blank where it can do that. What is not named is not scrubbed. The same on every API and "
+        "GPU:reset,FPGA:blank; or by that and the kind of its part: NVME/card:best. A reset is of whole cards: by a "
+        "type alone it leaves parts of them alone. The ways are those of the driver, and reset and blank where it can "
+        "do that. What is not named is not scrubbed. The same on every API and "
         "conductor.",
     ),
     cfg.IntOpt(

@@ -17,6 +17,9 @@ PROGRAM = "program"
 PREPARE = "prepare"
 """Makes the handle ready for a guest."""
 
+RESET = "reset"
+"""The way to scrub that is an act of its own, and of whole cards only."""
+
 BITSTREAM_KEY = "accel:bitstream_id"
 FUNCTION_KEY = "accel:function_id"
 """The keys of a group of a profile that name what is to be loaded."""
@@ -38,7 +41,8 @@ class WorkPolicy:
     prepare: frozenset[str] = frozenset()
     """Types of handles, or ``<type of handle>/<type of device>``."""
     scrub: Mapping[str, str] = field(default_factory=dict)
-    """How, by type of device, or ``<type of device>/<kind of deployable>``, which goes first."""
+    """How, by type of device, or ``<type of device>/<kind of deployable>``, which goes first. A type alone is all of its
+    parts, and its whole cards where that is a reset."""
 
     @classmethod
     def read(cls, prepare: Iterable[str], scrub: Mapping[str, str]) -> "WorkPolicy":
@@ -49,8 +53,9 @@ class WorkPolicy:
         wanted = frozenset(text.strip() for text in prepare)
         for text in wanted:
             _check("prepare", text, (HandleType, DeviceType))
-        for text in scrub:
+        for text, method in scrub.items():
             _check("scrub", text, (DeviceType, DeployableKind))
+            _check_method(text, method)
         return cls(prepare=wanted, scrub=dict(scrub))
 
     def steps(self, handle_type: str, device_type: str, kind: str, group: Group) -> tuple[str, ...]:
@@ -68,7 +73,18 @@ class WorkPolicy:
 
     def scrub_method(self, device_type: str, kind: str) -> str:
         """How a part of a device is scrubbed; empty: it is not."""
-        return self.scrub.get(f"{device_type}/{kind}") or self.scrub.get(device_type) or ""
+        of_kind, of_type = self.scrub.get(f"{device_type}/{kind}", ""), self.scrub.get(device_type, "")
+        return of_kind or (of_type if of_type != RESET or kind == DeployableKind.CARD else "")
+
+
+def _check_method(text: str, method: str) -> None:
+    """Make sure that a way of scrubbing is one, and can be one of the kind of part that it is for."""
+    device_type, _, kind = text.partition("/")
+    if not method:
+        raise InvalidValue("scrub", f"{text}:", f"right without a way: {device_type}/card:{RESET}, for example")
+    if method == RESET and kind not in {"", DeployableKind.CARD}:
+        card = f"{device_type}/{DeployableKind.CARD}:{RESET}"
+        raise InvalidValue("scrub", f"{text}:{method}", f"possible: a reset takes the whole card; write {card}")
 
 
 def _check(option: str, text: str, kinds: tuple[type[HandleType | DeviceType | DeployableKind], ...]) -> None:

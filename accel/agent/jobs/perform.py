@@ -26,6 +26,7 @@ from accel.errors import (
 )
 from accel.model.device import AttachHandle, Deployable, DeployableKind, Device, HandleType
 from accel.model.job import ARGUMENT_COUNT, ARGUMENT_METHOD, JobKind, JobOrder
+from accel.model.steps import RESET
 from accel.model.validate import kept
 
 _HARMLESS = (ActRefused, InvalidValue, InvalidImage, Conflict, NotFound, DriverUnavailable)
@@ -33,8 +34,8 @@ _HARMLESS = (ActRefused, InvalidValue, InvalidImage, Conflict, NotFound, DriverU
 
 Given = TypeVar("Given")
 
-BLANK, RESET = "blank", "reset"
-"""Ways to scrub that are acts of their own."""
+BLANK = "blank"
+"""The way to scrub that is an act of its own, beside ``RESET``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
