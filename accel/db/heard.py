@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
-from accel.db import fences, history, inventory, placement_nodes, recorded, rows, uses
+from accel.db import fences, history, inventory, loaded, placement_nodes, recorded, rows, uses
 from accel.db.batches import batches
 from accel.db.events import Origin
 from accel.db.history import AGENT, CONDUCTOR, Entry
@@ -198,7 +198,8 @@ def _change(
     changes = diff(known, report)
     new_devices = inventory.apply(connection, node_id, known, changes, now)
     told = history.entries(changes, node=report.node.name, new_devices=new_devices)
-    history.write(connection, [*entries, *told], now)
+    followed = loaded.follow(connection, report.node.name, changes, Origin(at=now))
+    history.write(connection, [*entries, *told, *followed], now)
     if report.uses is not None:
         uses.take(connection, report.node.name, report.uses, now)
     return changes

@@ -22,7 +22,9 @@ IMAGE_UUID = "uuid"
 """The key in an order's metadata under which the image's own UUID stands."""
 _INTERFACE = "interface_id"
 """The fact by which drivers tell what an image must have been built for to fit a region."""
-_LOADED = ("afu_id", "image_id")
+NAMES_ONE_BUILD = "image_id"
+"""The fact by which drivers tell the id of what a region has loaded that no other build of it has."""
+LOADED = ("afu_id", NAMES_ONE_BUILD)
 """The facts by which drivers tell what a region has loaded."""
 
 
@@ -39,7 +41,7 @@ class Part(NamedTuple):
     interfaces: frozenset[str]
     """What an image must have been built for; empty: not known."""
     loaded: frozenset[str]
-    """The functions that it has now; empty: not known."""
+    """The functions that it has now, or what its driver says in their place; empty: not known."""
 
 
 _PARTS: AnySelect = (
@@ -51,7 +53,7 @@ _PARTS: AnySelect = (
     .order_by(Deployable.id)
 )
 _FACTS: AnySelect = select(Attribute.deployable_id, Attribute.driver_key, Attribute.value).where(
-    Attribute.driver_key.in_([_INTERFACE, *_LOADED])
+    Attribute.driver_key.in_([_INTERFACE, *LOADED])
 )
 
 
@@ -146,7 +148,10 @@ def _parts_with(connection: Connection, deployable_id: int) -> list[Part]:
     rows = connection.execute(_PARTS.where(Deployable.device_id == device)).all()
     facts: dict[int, dict[bool, set[str]]] = {row.id: {True: set(), False: set()} for row in rows}
     for key, name, value in connection.execute(_FACTS.where(Attribute.deployable_id.in_(facts))):
-        facts[key][name == _INTERFACE] |= {normal_id(text) for text in value.split(",")} - {""}
+        if name == _INTERFACE:
+            facts[key][True] |= {normal_id(text) for text in value.split(",")} - {""}
+        else:
+            facts[key][False].add(normal_id(value) or value)
     return [Part._make((*row, frozenset(facts[row.id][True]), frozenset(facts[row.id][False]))) for row in rows]
 
 

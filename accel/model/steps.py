@@ -41,7 +41,7 @@ class WorkPolicy:
     prepare: frozenset[str] = frozenset()
     """Types of handles, or ``<type of handle>/<type of device>``."""
     scrub: Mapping[str, str] = field(default_factory=dict)
-    """How, by type of device, or ``<type of device>/<kind of deployable>``, which goes first. A type alone is all of its
+    """How, by type of device, or ``<type of device>/<kind of deployable>``, which goes first. A type alone is all its
     parts, and its whole cards where that is a reset."""
 
     @classmethod

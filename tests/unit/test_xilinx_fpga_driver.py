@@ -70,7 +70,14 @@ def test_what_is_loaded_is_told_by_its_id_and_as_traits(tree: HostTree) -> None:
 
 def test_zeros_mean_that_nothing_is_loaded(tree: HostTree) -> None:
     board(tree, xclbinuuid="00000000-0000-0000-0000-000000000000\n")
-    assert "xclbin_uuid" not in look(tree)[0].std_board_info
+    (device,) = look(tree)
+    assert "xclbin_uuid" not in device.std_board_info
+    assert facts(device.deployables[1])["image_id"] == "none"
+
+
+def test_what_is_loaded_where_no_driver_says_it_is_not_known(tree: HostTree) -> None:
+    board(tree, interface_uuids="1" * 32)
+    assert "image_id" not in facts(look(tree)[0].deployables[1])
 
 
 def test_a_board_is_known_by_its_serial_number(tree: HostTree) -> None:

@@ -37,6 +37,8 @@ from accel.model.health import Signal
 
 _FPGA = Kind(DeviceType.FPGA)
 _UNDRIVEN = "its shell and what is loaded: bind the drivers of Xilinx' runtime to its functions (xclmgmt, xocl)"
+_NOTHING = "none"
+"""What is told of a region that nothing is loaded in."""
 _MANAGEMENT_SUFFIX = " management function"
 
 
@@ -140,7 +142,7 @@ def _regions(whole: str, board: Board) -> Iterator[Deployable]:
         return
     facts = {
         "interface_id": ", ".join(board.interface_ids),
-        "image_id": board.image_id,
+        "image_id": board.image_id or (_NOTHING if board.user.says_what_is_loaded else ""),
         "device_node": device_nodes(board.user.function, "drm").rpartition(", ")[2],
     }
     yield Deployable(

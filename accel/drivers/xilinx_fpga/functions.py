@@ -48,6 +48,8 @@ class AlveoFunction:
     """What an image must have been built for to fit, likewise."""
     image_id: str
     """What is loaded into the user's region, likewise; empty when nothing is."""
+    says_what_is_loaded: bool
+    """Whether it says what is loaded, be it nothing."""
     serial: str
     is_ready: bool | None
     """None when it does not say."""
@@ -77,6 +79,7 @@ def read_function(function: PciFunction) -> AlveoFunction:
         logic_ids=_ids(directory / "logic_uuids"),
         interface_ids=_ids(directory / "interface_uuids"),
         image_id=next(iter(_ids(directory / "xclbinuuid")), ""),
+        says_what_is_loaded=bool(read_text(directory / "xclbinuuid")),
         serial=_first(parts, "xmc", "serial_num"),
         is_ready=None if ready is None else ready > 0,
         is_golden=read_number(directory / "mfg") == 1,
