@@ -1,16 +1,21 @@
 """One transaction for callers who come at the same time.
 
 Whoever comes while a transaction is under way waits for its end; then the wishes of all who wait are done in the next
-one, by statements that are about all of them: many callers cost little more than one. Who comes alone waits for nobody.
+one, by statements that are about all of them: many callers cost little more than one.
+
+Programs that wish one thing after the other come again as soon as they are answered. So the next transaction begins
+when as many are there as were at the end of the last one, or some milliseconds after that; else the first to come again
+would always be served alone, and the others after it. Who comes alone waits for nobody.
 
 Nobody notices the others, but by the time: each gets an outcome or a refusal of its own. Where a shared transaction
 fails, for whatever reason, it is rolled back, and each of its callers has a transaction of its own.
 """
 
 import logging
+import time
 from collections import deque
 from collections.abc import Callable, Collection, Hashable, Sequence
-from threading import Event, Lock
+from threading import Condition, Event, Lock
 from typing import Final, Generic, TypeVar
 
 from accel.db.engine import Connection, Database
@@ -22,6 +27,8 @@ R = TypeVar("R")
 
 MOST_TOGETHER = 32
 """So many wishes are done in one transaction."""
+_PATIENCE_SECONDS = 0.005
+"""So long after a transaction its callers are waited for at most."""
 
 
 class Alone:
@@ -49,6 +56,7 @@ class Shared(Generic[W, R]):
         may be done again, as what is given to ``Database.write``. Several wishes come out as if they were done one
         after the other; where it cannot say how that would be it gives ``ALONE``, which it never does for a single one
     :param names: what a wish is about, such as the UUIDs of rows: two that are about the same are not done together
+    :param patience_seconds: so long after a transaction its callers are waited for at most
     """
 
     def __init__(
@@ -57,13 +65,18 @@ class Shared(Generic[W, R]):
         work: Callable[[Connection, Sequence[W]], Sequence[R | AccelError | Alone]],
         *,
         names: Callable[[W], Collection[Hashable]],
+        patience_seconds: float = _PATIENCE_SECONDS,
     ) -> None:
         self._database = database
         self._work = work
         self._names = names
+        self._patience_seconds = patience_seconds
         self._lock = Lock()
+        self._are_all_there = Condition(self._lock)
         self._is_busy = False
         self._waiting: deque[_Caller[W, R]] = deque()
+        self._expected = 1
+        self._ended_at = 0.0
 
     def __call__(self, wish: W) -> R:
         """What comes of a wish.
@@ -91,6 +104,8 @@ class Shared(Generic[W, R]):
         with self._lock:
             if self._is_busy:
                 self._waiting.append(caller)
+                if self._is_complete():
+                    self._are_all_there.notify()
                 return True
             self._is_busy = True
             return False
@@ -107,12 +122,14 @@ class Shared(Generic[W, R]):
             for one in together:
                 one.is_served = True
                 one.may_go_on.set()
-            self._pass_on()
+            self._pass_on(len(together))
 
     def _joined(self, first: _Caller[W, R]) -> list[_Caller[W, R]]:
         """This caller and those who can be served with it, in the order in which they came."""
         together, taken = [first], set(first.names)
         with self._lock:
+            patience = self._ended_at + self._patience_seconds - time.monotonic()
+            self._are_all_there.wait_for(self._is_complete, max(patience, 0))
             others, self._waiting = self._waiting, deque()
             for one in others:
                 if len(together) < MOST_TOGETHER and taken.isdisjoint(one.names):
@@ -122,8 +139,14 @@ class Shared(Generic[W, R]):
                     self._waiting.append(one)
         return together
 
-    def _pass_on(self) -> None:
+    def _is_complete(self) -> bool:
+        """Whether as many are there as were at the end of the last transaction."""
+        return 1 + len(self._waiting) >= self._expected
+
+    def _pass_on(self, served: int) -> None:
         with self._lock:
+            self._expected = served + len(self._waiting)
+            self._ended_at = time.monotonic()
             following = self._waiting.popleft() if self._waiting else None
             self._is_busy = following is not None
         if following is not None:

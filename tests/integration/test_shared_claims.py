@@ -27,6 +27,7 @@ from accel.db.taking import Chosen, Intent, Made
 from accel.errors import AccelError, Conflict, Overtaken
 
 HANDLES = 8
+LONG_SECONDS = 10 * PATIENCE_SECONDS
 STATEMENTS = {"postgresql": 6, "mysql": 10, "sqlite": 10}
 """What claims cost that are made together, under keys and a quota, by the name of the dialect."""
 Outcome = Made | AccelError | Alone
@@ -163,6 +164,40 @@ def test_who_comes_meanwhile_shares_the_next_transaction(site: Site) -> None:
         assert all(is_new for _, is_new in (future.result(PATIENCE_SECONDS) for future in [first, *rest]))
     assert sizes == [1, HANDLES - 1]
     assert site.held() == HANDLES
+
+
+def test_callers_of_the_last_transaction_come_again_and_are_waited_for(site: Site) -> None:
+    free, gate = choose(site.database, 4, node=site.node), Gate()
+    sizes: list[int] = []
+
+    def work(connection: Connection, intents: Sequence[Intent]) -> list[Outcome]:
+        found = taking.take_together(connection, intents, terms=terms())
+        sizes.append(len(intents))
+        gate()
+        return found
+
+    take = Shared(site.database, work, names=attrgetter("names"), patience_seconds=LONG_SECONDS)
+    with ThreadPoolExecutor(3) as pool:
+        first = pool.submit(take, intent(site, free[0]))
+        gate.wait()
+        others = [pool.submit(take, intent(site, one)) for one in free[1:3]]
+        until(lambda: take.waiting == 2)
+        gate.open()
+        first.result(PATIENCE_SECONDS)
+        wait([*others, pool.submit(take, intent(site, free[3]))], PATIENCE_SECONDS)
+    assert sizes == [1, 3]
+
+
+def test_who_comes_alone_waits_for_nobody(site: Site) -> None:
+    take = Shared(
+        site.database,
+        partial(taking.take_together, terms=terms()),
+        names=attrgetter("names"),
+        patience_seconds=LONG_SECONDS,
+    )
+    with ThreadPoolExecutor(1) as pool:
+        for one in choose(site.database, 3, node=site.node):
+            assert pool.submit(take, intent(site, one)).result(PATIENCE_SECONDS)[1]
 
 
 def test_two_about_the_same_never_share(site: Site) -> None:
