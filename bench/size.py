@@ -10,10 +10,9 @@ from pathlib import Path
 from accel.agent.probe import Setup
 from accel.agent.runner import InlineRunner
 from accel.conf.agent import OPTIONS
-from accel.drivers.base import Host
-from accel.testing.host_tree import HostTree, PciRow
 from bench.figures import Figure, median_ms
 from bench.material import BIN, RABBITMQ_URL, service, until
+from tests.support.built_hosts import large_host
 
 
 def figures(directory: Path) -> Iterator[Figure]:
@@ -30,27 +29,13 @@ def _start_of_the_command_line() -> Figure:
 
 
 def _discovery(directory: Path) -> Figure:
-    host = _large_host(directory / "host")
+    host = large_host(directory / "host", "localhost")
     functions = len(list((host.sysfs / "bus/pci/devices").iterdir()))
     enabled = next(option.default for option in OPTIONS if option.name == "enabled_drivers")
     runner = InlineRunner([Setup(driver=name, host=host) for name in enabled])
     value = median_ms(runner.discover, times=10)
     what = f"discovery of a host with {functions} PCI functions, {len(enabled)} drivers"
     return Figure(what=what, value=value, unit="ms", bound=500)
-
-
-def _large_host(root: Path) -> Host:
-    """Twenty accelerators below bridges of their own, each with 26 virtual functions."""
-    tree = HostTree(root)
-    for bus in range(0x10, 0x10 + 2 * 20, 2):
-        bridge, card = f"0000:{bus:02x}:00.0", f"0000:{bus + 1:02x}:00.0"
-        tree.pci_function(PciRow(address=bridge, class_code=0x060400))
-        tree.pci_function(PciRow(address=card, vendor="8086", product="4940", class_code=0x0B4000, above=bridge))
-        for number in range(1, 27):
-            address = f"0000:{bus + 1:02x}:{number // 8:02x}.{number % 8}"
-            virtual = PciRow(address=address, vendor="8086", product="4941", class_code=0x0B4000, above=bridge)
-            tree.virtual_function(virtual, of=card)
-    return tree.host()
 
 
 def _agent_memory(directory: Path) -> Figure:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 from support.claimers import CLAIMS, Claimer, let_run
-from support.databases import MARIADB, POSTGRESQL
+from support.databases import MARIADB, POSTGRESQL, url_of
 from support.inventories import rows_in
 from support.inventory import Inventory
 from support.processes import free_port, service
@@ -36,7 +36,7 @@ pytestmark = [
 @contextmanager
 def processes(directory: Path, database: Database) -> Iterator[Sequence[tuple[int, Any]]]:
     """Two processes of the API on one database: the port of each, and the process."""
-    url = database.engine.url.render_as_string(hide_password=False)
+    url = url_of(database)
     with ExitStack() as ends:
         started = []
         for number in (1, 2):

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 from support.broker import RABBITMQ_URL, broker_topic
-from support.databases import opened
+from support.databases import opened_beside, url_of
 from support.inventories import rows_in
 from support.processes import free_port, service
 from support.site import Site
@@ -121,7 +121,7 @@ def test_whatever_many_clients_do_at_once_no_handle_has_two_holders_and_nothing_
     any_database: Database, tmp_path: Path
 ) -> None:
     places = populate(any_database)
-    with opened(url_of(any_database)) as seen, services(tmp_path, any_database) as ports:
+    with opened_beside(any_database) as seen, services(tmp_path, any_database) as ports:
         plan = Plan(ports, places, [f"profile-{name}" for name in PROFILES], PROJECTS, SECONDS)
         observer = Observer(seen)
         with observer.looking():
@@ -141,10 +141,6 @@ def test_whatever_many_clients_do_at_once_no_handle_has_two_holders_and_nothing_
     assert rows_in(any_database, AcceleratorRequest, Holder) == [0, 0]
     assert free_handles(any_database) == NODES * CARDS * HANDLES
     check_events(any_database)
-
-
-def url_of(database: Database) -> str:
-    return database.engine.url.render_as_string(hide_password=False)
 
 
 def states_in(database: Database) -> Counter[str]:

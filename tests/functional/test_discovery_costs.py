@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from support.built_hosts import large_host
 from support.discovery import ENABLED, NODE, devices
 
 from accel.agent.probe import Setup
@@ -69,22 +70,8 @@ def look(host: Host, drivers: Sequence[str]) -> list[str]:
     return paths
 
 
-def large_host(root: Path, *, cards: int = 20) -> Host:
-    """Cards below bridges of their own, each with 26 virtual functions: 560 functions with 20 cards."""
-    tree = HostTree(root)
-    for bus in range(0x10, 0x10 + 2 * cards, 2):
-        bridge, card = f"0000:{bus:02x}:00.0", f"0000:{bus + 1:02x}:00.0"
-        tree.pci_function(PciRow(address=bridge, class_code=0x060400))
-        tree.pci_function(PciRow(address=card, vendor="8086", product="4940", class_code=0x0B4000, above=bridge))
-        for number in range(1, 27):
-            address = f"0000:{bus + 1:02x}:{number // 8:02x}.{number % 8}"
-            virtual = PciRow(address=address, vendor="8086", product="4941", class_code=0x0B4000, above=bridge)
-            tree.virtual_function(virtual, of=card)
-    return tree.host(NODE)
-
-
 def test_the_pci_bus_is_read_once_for_all_drivers(tmp_path: Path) -> None:
-    host = large_host(tmp_path)
+    host = large_host(tmp_path, NODE)
 
     times = Counter(path for path in look(host, ENABLED) if _IDENTITY.search(path))
 
@@ -93,7 +80,7 @@ def test_the_pci_bus_is_read_once_for_all_drivers(tmp_path: Path) -> None:
 
 
 def test_a_look_of_all_drivers_opens_few_files_beside_what_tells_functions_apart(tmp_path: Path) -> None:
-    host = large_host(tmp_path)
+    host = large_host(tmp_path, NODE)
 
     others = [path for path in look(host, ENABLED) if not _IDENTITY.search(path)]
 

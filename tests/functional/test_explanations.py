@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.api import NEWEST, Client, client, fault
+from support.api import NEWEST, Client, client, fault, post
 from support.databases import counted_statements
 from support.inventory import Inventory
 from support.stand_in_keystone import ADMIN, Persona, asking_keystone
@@ -25,12 +25,6 @@ def api(database: Database) -> Client:
     """Three nodes with four GPUs each."""
     Inventory(database).fleet(NODES, CARDS)
     return client(database)
-
-
-def post(api: Client, path: str, body: Any, status: int = 200) -> Any:
-    answered = api.send("POST", path, body, **NEWEST)
-    assert answered.status_int == status, answered.text
-    return answered.json
 
 
 def take(api: Client, body: Mapping[str, Any], **more: Any) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 import webob
-from support.api import NEWEST, Client, client, fault
+from support.api import NEWEST, Client, client, fault, post
 from support.databases import counted_statements
 from support.inventory import Inventory
 from support.reports import answer, report
@@ -24,12 +24,6 @@ def api(database: Database) -> Client:
     """Three nodes with four GPUs each."""
     Inventory(database).fleet(NODES, CARDS)
     return client(database)
-
-
-def post(api: Client, path: str, body: Any, status: int = 200) -> Any:
-    answered = api.send("POST", path, body, **NEWEST)
-    assert answered.status_int == status, answered.text
-    return answered.json
 
 
 def claim(api: Client, body: Any = ONE, **more: Any) -> Any:

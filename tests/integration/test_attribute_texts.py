@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 from sqlalchemy import insert, select, update
-from support.databases import counted_statements, opened
+from support.databases import counted_statements, opened_beside
 from support.inventory import BEGIN, Inventory
 from support.races import Gate, overlapping
 
@@ -24,8 +24,7 @@ ORIGIN = Origin(at=BEGIN + timedelta(days=1))
 @pytest.fixture
 def other_database(any_database: Database) -> Iterator[Database]:
     """The same database by connections of another service, which tries nothing twice."""
-    url = any_database.engine.url.render_as_string(hide_password=False)
-    with opened(url, DatabaseOptions(attempts=1)) as database:
+    with opened_beside(any_database, DatabaseOptions(attempts=1)) as database:
         yield database
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from support.databases import opened
+from support.databases import opened_beside
 from support.races import Gate, at_once, outcome, overlapping
 from support.reports import answer, report
 from support.site import Site
@@ -25,8 +25,7 @@ REFUSALS = (Conflict, InvalidValue, NotFound)
 @pytest.fixture
 def other_database(shared_database: Database) -> Iterator[Database]:
     """The same database by connections of another service, which tries nothing twice."""
-    url = shared_database.engine.url.render_as_string(hide_password=False)
-    with opened(url, DatabaseOptions(attempts=1)) as database:
+    with opened_beside(shared_database, DatabaseOptions(attempts=1)) as database:
         yield database
 
 
@@ -182,9 +181,8 @@ def test_a_profile_cannot_be_deleted_while_a_request_is_made_under_it(site: Site
 def test_a_request_cannot_be_made_while_its_profile_is_deleted(site: Site, shared_database: Database) -> None:
     [old] = site.make()
     site.delete(old)
-    url = shared_database.engine.url.render_as_string(hide_password=False)
     gate = Gate()
-    with opened(url) as database:
+    with opened_beside(shared_database) as database:
         elsewhere = replace(site, database=database, has_profile=True)
         gone, refused = overlapping(gate, lambda: site.delete_profile(then=gate), elsewhere.make, of_second=database)
     assert gone is None

@@ -9,7 +9,7 @@ from typing import TypeVar
 import pytest
 from support import holding
 from support.clocks import Clock
-from support.databases import opened
+from support.databases import opened_beside
 from support.inventories import device, event_kinds, events, handle_uuids, hold, load, rows_in
 from support.reports import answer, card, child, failed, gpu, heartbeat, report
 
@@ -27,8 +27,7 @@ T = TypeVar("T")
 @pytest.fixture
 def two_managers(any_database: Database) -> Sequence[Manager]:
     """Two conductors: each has connections of its own."""
-    url = any_database.engine.url.render_as_string(hide_password=False)
-    with opened(url) as first, opened(url) as second:
+    with opened_beside(any_database) as first, opened_beside(any_database) as second:
         yield Manager(first, Clock(), Limits()), Manager(second, Clock(), Limits())
 
 

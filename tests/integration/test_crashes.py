@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import pytest
 from support.broker import RABBITMQ_URL, broker_topic, opened_transport
+from support.databases import url_of
 from support.fragile_conductor import FAULT, PLAIN, REFUSAL
 from support.site import Site
 
@@ -107,7 +108,7 @@ def fragile(shared_database: Database, tmp_path_factory: pytest.TempPathFactory)
     """One conductor after another, over one database."""
     home, directory = tmp_path_factory.mktemp("crashes"), tmp_path_factory.mktemp("files")
     config = home / "accel.conf"
-    url = shared_database.engine.url.render_as_string(hide_password=False)
+    url = url_of(shared_database)
     with (
         broker_topic() as topic,
         opened_transport(home) as transport,

@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import Connection, event, make_url, text
 from support.clocks import Clock
-from support.databases import ALL_DATABASES, MARIADB, POSTGRESQL, database_url, opened
+from support.databases import ALL_DATABASES, MARIADB, POSTGRESQL, database_url, opened, opened_beside
 from support.inventories import event_kinds, rows_in, state
 from support.nova import HOME, connected, options, running_nova
 from support.outbox import about, waiting, write
@@ -73,8 +73,7 @@ def test_a_connection_that_breaks_within_a_transaction_costs_nobody_anything(way
 
 def test_idle_connections_that_broke_are_not_noticed(way: tuple[Proxy, Database]) -> None:
     proxy, other = way
-    url = other.engine.url.render_as_string(hide_password=False)
-    with opened(url, DatabaseOptions(attempts=1, idle_seconds=0)) as database:
+    with opened_beside(other, DatabaseOptions(attempts=1, idle_seconds=0)) as database:
         assert rows_in(database, Device) == [0]
         proxy.break_connections()
         assert rows_in(database, Device) == [0]
@@ -82,8 +81,7 @@ def test_idle_connections_that_broke_are_not_noticed(way: tuple[Proxy, Database]
 
 def test_busy_connections_that_broke_cost_a_repetition(way: tuple[Proxy, Database]) -> None:
     proxy, other = way
-    url = other.engine.url.render_as_string(hide_password=False)
-    with opened(url, DatabaseOptions(idle_seconds=3600)) as database:
+    with opened_beside(other, DatabaseOptions(idle_seconds=3600)) as database:
         assert rows_in(database, Device) == [0]
         proxy.break_connections()
         assert rows_in(database, Device) == [0]
@@ -122,8 +120,7 @@ def test_periodic_work_goes_on_after_an_outage(way: tuple[Proxy, Database]) -> N
     clock.pass_(hours=1)
     proxy.cut()
     rounds: Queue[object] = Queue()
-    url = direct.engine.url.render_as_string(hide_password=False)
-    with opened(url, DatabaseOptions(attempts=1)) as database:
+    with opened_beside(direct, DatabaseOptions(attempts=1)) as database:
         tasks = (Manager(database, clock, Limits()).mark_offline_nodes, lambda: rounds.put("done"))
         periodic = Periodic(tasks, interval_seconds=0.01, stop=threading.Event())
         periodic.start()

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from support.broker import RABBITMQ_URL, broker_topic, opened_transport
+from support.databases import url_of
 from support.faulty_drivers import faulty_drivers
 from support.jobs import Node
 from support.reports import answer, report
@@ -72,7 +73,7 @@ class Bench:
 @pytest.fixture
 def bench(database: Database, tmp_path: Path) -> Iterator[Bench]:
     node = Node(tmp_path)
-    url = database.engine.url.render_as_string(hide_password=False)
+    url = url_of(database)
     with broker_topic() as topic, opened_transport(tmp_path) as transport:
         config = tmp_path / "accel.conf"
         config.write_text(

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from support.databases import opened
+from support.databases import opened, url_of
 from support.races import at_once
 from support.site import Site
 from support.steps import AwayStep, FailingStep, FileStep, Later, OutageStep, StuckStep, UponStep
@@ -232,7 +232,7 @@ def test_work_that_the_database_does_not_take_is_left_and_taken_up_after_its_dea
     """SQLite's one writer at a time stands for an outage."""
     site = Site(database)
     site.report(site.gpu())
-    url, directory = database.engine.url.render_as_string(hide_password=False), tmp_path / "files"
+    url, directory = url_of(database), tmp_path / "files"
     directory.mkdir()
     with opened(url, DatabaseOptions(attempts=1, lock_timeout_seconds=0)) as impatient:
         step = OutageStep(directory, clock=site.clock, database=database)
@@ -325,7 +325,7 @@ def test_what_a_dead_conductor_was_to_undo_another_one_does_after_the_deadline(
 def test_conductors_that_look_for_work_at_the_same_moment_do_each_piece_once(
     site: Site, step: FileStep, tmp_path: Path
 ) -> None:
-    url = site.database.engine.url.render_as_string(hide_password=False)
+    url = url_of(site.database)
     site.report(site.gpu(handles=4))
     conductor, uuids = site.conductor(steps={"file": step}), site.make(4)
     conductor.change_requests(site.binds(uuids))

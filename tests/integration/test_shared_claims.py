@@ -13,7 +13,7 @@ from uuid import uuid4
 import pytest
 from support.choices import choose, new_claim
 from support.claims import terms
-from support.databases import counted_statements, opened
+from support.databases import counted_statements, opened_beside
 from support.inventory import Inventory
 from support.races import PATIENCE_SECONDS, Gate, at_once, outcome
 from support.site import Site
@@ -43,7 +43,7 @@ def site(any_database: Database) -> Site:
 @pytest.fixture
 def other_database(any_database: Database) -> Iterator[Database]:
     """The same database by connections of another service."""
-    with opened(any_database.engine.url.render_as_string(hide_password=False)) as database:
+    with opened_beside(any_database) as database:
         yield database
 
 

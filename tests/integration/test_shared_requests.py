@@ -11,7 +11,7 @@ from random import Random
 import pytest
 from support.choices import choose, new_claim
 from support.claims import terms
-from support.databases import counted_statements, opened
+from support.databases import counted_statements, opened_beside
 from support.inventory import Inventory
 from support.races import at_once, outcome
 from support.site import Site
@@ -42,7 +42,7 @@ def site(any_database: Database) -> Site:
 @pytest.fixture
 def other_database(any_database: Database) -> Iterator[Database]:
     """The same database by connections of another service."""
-    with opened(any_database.engine.url.render_as_string(hide_password=False)) as database:
+    with opened_beside(any_database) as database:
         yield database
 
 

@@ -59,6 +59,13 @@ def client(database: Database, *arguments: str) -> Client:
     )
 
 
+def post(api: Client, path: str, body: object, status: int = 200) -> Any:
+    """What a POST at the newest version answers with, which must have this status."""
+    answer = api.send("POST", path, body, **NEWEST)
+    assert answer.status_int == status, answer.text
+    return answer.json
+
+
 def fault(answer: webob.Response) -> str:
     """The text of an error, from within its body."""
     inner = json.loads(answer.json["error_message"])

@@ -25,6 +25,20 @@ def two_qats(root: Path, node: str) -> Host:
     return tree.host(node)
 
 
+def large_host(root: Path, node: str) -> Host:
+    """Twenty cards below bridges of their own, each with 26 virtual functions: 560 functions."""
+    tree = HostTree(root)
+    for bus in range(0x10, 0x10 + 2 * 20, 2):
+        bridge, card = f"0000:{bus:02x}:00.0", f"0000:{bus + 1:02x}:00.0"
+        tree.pci_function(PciRow(address=bridge, class_code=0x060400))
+        tree.pci_function(PciRow(address=card, vendor="8086", product="4940", class_code=0x0B4000, above=bridge))
+        for number in range(1, 27):
+            address = f"0000:{bus + 1:02x}:{number // 8:02x}.{number % 8}"
+            virtual = PciRow(address=address, vendor="8086", product="4941", class_code=0x0B4000, above=bridge)
+            tree.virtual_function(virtual, of=card)
+    return tree.host(node)
+
+
 def ascend(root: Path, node: str) -> Host:
     """One processor with its nodes."""
     tree = HostTree(root)

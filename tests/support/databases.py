@@ -9,7 +9,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
@@ -65,6 +65,16 @@ def opened(url: str, options: DatabaseOptions | None = None) -> Iterator[Databas
         yield database
     finally:
         database.close()
+
+
+def opened_beside(database: Database, options: DatabaseOptions | None = None) -> AbstractContextManager[Database]:
+    """The same database by connections of another service."""
+    return opened(url_of(database), options)
+
+
+def url_of(database: Database) -> str:
+    """Where it is, with the password, as another process has to know it."""
+    return database.engine.url.render_as_string(hide_password=False)
 
 
 @contextmanager
