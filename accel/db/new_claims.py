@@ -15,6 +15,7 @@ from sqlalchemy.dialects import postgresql
 
 from accel.db import history, placement_nodes
 from accel.db.history import Entry
+from accel.db.named import listed
 from accel.db.paging import AnySelect
 from accel.db.rows import Values
 from accel.db.tables import AcceleratorRequest, Base, Event, Holder, PlacementClaim
@@ -66,8 +67,8 @@ def _write_at_once(connection: Connection, rows: NewRows, now: datetime) -> Mapp
         "events": history.rows(rows.entries, now),
     }
     texts = {name: _json(its) for name, its in given.items()}
-    nodes = sorted(history.nodes_to_tell_of(rows.entries))
-    return {row.uuid: row.id for row in connection.execute(_ALL, {**texts, "nodes": nodes, "now": now})}
+    changed = listed(sorted(history.nodes_to_tell_of(rows.entries)))
+    return {row.uuid: row.id for row in connection.execute(_ALL, {**texts, "named": changed, "now": now})}
 
 
 def _json(rows: Sequence[Values]) -> str:
@@ -110,7 +111,7 @@ def _all() -> AnySelect:
     claims = _new("claims", PlacementClaim)
     requests = _new("requests", AcceleratorRequest, of=("claim", claims))
     holders = _new("holders", Holder, of=("request", requests))
-    marked = placement_nodes.MARK.cte("marked")
+    marked = placement_nodes.MARK.of_list.cte("marked")
     return select(claims.c.id, claims.c.uuid).add_cte(holders, _new("events", Event), marked)
 
 

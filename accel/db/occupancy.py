@@ -10,9 +10,10 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, select
 
-from accel.db.paging import AnySelect, rows_of
+from accel.db.named import Named
+from accel.db.paging import AnySelect
 from accel.db.tables import AcceleratorRequest, AttachHandle, Deployable, Device, Holder, Node, PlacementClaim
 from accel.model.device import Presence
 from accel.placement.snapshot import Card, Handle, Host, Unit
@@ -48,12 +49,12 @@ HANDLES: AnySelect = (
 )
 """All handles with what is to be known of their holders."""
 
-_OF_NODES = (
+_WITH_NODES: AnySelect = (
     HANDLES.add_columns(Deployable.uuid.label("deployable"), Node.name.label("node"))
     .join(Device, Device.id == Deployable.device_id)
     .join(Node, Node.id == Device.node_id)
-    .where(Node.name.in_(bindparam("wanted", expanding=True)))
 )
+_OF_NODES = Named(Node.name, _WITH_NODES.where, is_list=True)
 
 
 def of_node(handles: Sequence[Any]) -> dict[int, Occupancy]:
@@ -69,7 +70,7 @@ def read(connection: Connection, names: Collection[str]) -> dict[str, dict[str, 
     """What is free and held on nodes: by the names of those, then by the UUIDs of deployables. One statement."""
     of_nodes: defaultdict[str, list[Any]] = defaultdict(list)
     uuids: dict[int, str] = {}
-    for row in rows_of(connection, _OF_NODES, {"wanted": list(names)}):
+    for row in _OF_NODES.execute(connection, list(names)):
         of_nodes[row.node].append(row)
         uuids[row.deployable_id] = row.deployable
     return {

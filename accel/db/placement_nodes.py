@@ -13,8 +13,9 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, bindparam, func, insert, literal, select, update
+from sqlalchemy import Connection, Update, bindparam, func, insert, literal, select, update
 
+from accel.db.named import Named
 from accel.db.tables import Node, PlacementNode
 from accel.errors import Conflict
 from accel.model.event import EventKind
@@ -51,10 +52,14 @@ class Verdict(NamedTuple):
     """What is remembered from now on; None: what was."""
 
 
-MARK = (
-    update(PlacementNode)
-    .where(PlacementNode.node.in_(bindparam("nodes", expanding=True)))
-    .values(changes=PlacementNode.changes + 1, due_at=bindparam("now", type_=PlacementNode.due_at.type))
+MARK: Named[Update] = Named(
+    PlacementNode.node,
+    lambda are_changed: (
+        update(PlacementNode)
+        .where(are_changed)
+        .values(changes=PlacementNode.changes + 1, due_at=bindparam("now", type_=PlacementNode.due_at.type))
+    ),
+    is_list=True,
 )
 """What ``mark`` does, for whoever does it with other things in one statement."""
 
@@ -63,7 +68,7 @@ def mark(connection: Connection, nodes: Iterable[str], now: datetime) -> None:
     """Have Placement told of nodes that have changed. It is the last that a transaction locks."""
     names = sorted(set(nodes))
     if names:
-        connection.execute(MARK, {"nodes": names, "now": now})
+        MARK.execute(connection, names, now=now)
 
 
 def add(connection: Connection, node: str, now: datetime) -> None:

@@ -140,21 +140,21 @@ def _first_free(are_of_place: ColumnElement[bool]) -> AnySelect:
 
 
 _FREE = Named(AttachHandle.deployable_id, _first_free)
-_OF_UUIDS: AnySelect = (
+_FREE_WITH_PLACES: AnySelect = (
     select(*COLUMNS, *_OF_FREE, exists(select(Quota.id)))
     .join_from(AttachHandle, Deployable, Deployable.id == AttachHandle.deployable_id)
     .join(Device, Device.id == Deployable.device_id)
     .join(Node, Node.id == Device.node_id)
     .where(
-        AttachHandle.uuid.in_(bindparam("handles", expanding=True)),
         AttachHandle.presence == Presence.PRESENT,
         _HOLDER.scalar_subquery().is_(None),
         ~held_through_another_handle(),
     )
 )
+_OF_UUIDS = Named(AttachHandle.uuid, _FREE_WITH_PLACES.where, is_list=True)
 _STATES: AnySelect = select(Node.name, Node.state).order_by(Node.id)
-_NODES = Named(Node.name, _STATES.with_for_update().where)
-_UNLOCKED_NODES = Named(Node.name, _STATES.with_for_update(skip_locked=True).where)
+_NODES = Named(Node.name, _STATES.with_for_update().where, is_list=True)
+_UNLOCKED_NODES = Named(Node.name, _STATES.with_for_update(skip_locked=True).where, is_list=True)
 
 
 def lock_nodes(connection: Connection, names: Iterable[str], *, waits: bool = True) -> dict[str, str]:
@@ -204,7 +204,7 @@ def lock_handles(connection: Connection, nodes: Mapping[str, str], *, waits: boo
     """
     states = lock_nodes(connection, nodes.values(), waits=waits)
     ends = len(COLUMNS)
-    rows = connection.execute(_OF_UUIDS, {"handles": sorted(nodes)}).all()
+    rows = _OF_UUIDS.execute(connection, sorted(nodes)).all()
     pairs = [Found(Place._make(row[:ends]), FreeHandle._make(row[ends:-1])) for row in rows]
     return LockedHandles(states, {pair.handle.uuid: pair for pair in pairs}, any(row[-1] for row in rows))
 

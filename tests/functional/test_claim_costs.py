@@ -6,15 +6,17 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text
+from support.choices import choose, new_claim
 from support.claims import terms
 from support.databases import counted_statements, migrated
 from support.live_requests import add_live
 from support.site import Site
 
-from accel.db import claims
+from accel.db import claims, taking
 from accel.db.engine import Connection, Database
 from accel.db.scope import EVERYTHING
 from accel.db.tables import Base
+from accel.db.taking import Intent
 from accel.model.request import RequestChanges
 
 MOST_STATEMENTS = 10
@@ -67,10 +69,6 @@ def test_claims_cost_the_same_at_ten_live_requests_and_at_five_thousand(tmp_path
 def test_postgresql_reads_few_rows_for_a_claim_also_while_it_knows_nothing_of_its_tables(
     tmp_path: Path, amount: int
 ) -> None:
-    def rows_read(connection: Connection) -> int:
-        read = "SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0)) FROM pg_stat_xact_user_tables"
-        return int(connection.scalar(text(read)) or 0)
-
     def claim(connection: Connection, wanted: RequestChanges) -> int:
         before = rows_read(connection)
         claims.change(connection, wanted.changes, scope=EVERYTHING, terms=terms(), origin=site.origin)
@@ -84,6 +82,29 @@ def test_postgresql_reads_few_rows_for_a_claim_also_while_it_knows_nothing_of_it
         uuids = site.make(2)
         assert database.write(partial(claim, wanted=site.binds(uuids))) <= MOST_ROWS
         assert database.write(partial(claim, wanted=site.unbinds(uuids))) <= MOST_ROWS
+
+
+@pytest.mark.postgresql
+def test_postgresql_reads_few_rows_for_claims_of_placement_too(tmp_path: Path) -> None:
+    def take(connection: Connection) -> int:
+        intents = [Intent(new_claim(site.project), [one], site.origin) for one in free]
+        before = rows_read(connection)
+        taking.take_together(connection, intents, terms=terms())
+        return rows_read(connection) - before
+
+    with migrated("postgresql", tmp_path) as database:
+        _keep_from_being_analyzed(database)
+        add_live(database, 2000)
+        site = Site(database)
+        site.report(*(site.gpu(slot) for slot in range(4)))
+        free = choose(database, 4, node=site.node)
+        assert database.write(take) <= MOST_ROWS
+
+
+def rows_read(connection: Connection) -> int:
+    """How many rows this transaction has read."""
+    read = "SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0)) FROM pg_stat_xact_user_tables"
+    return int(connection.scalar(text(read)) or 0)
 
 
 def _keep_from_being_analyzed(database: Database) -> None:
