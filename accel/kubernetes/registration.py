@@ -5,7 +5,8 @@ is any of three things: the stream of the list ends, our socket is gone, the kub
 we end what is left of the old server, serve at a new socket and register again; a name is never used twice, so nothing
 that is late about an old socket can touch the new one.
 
-Where the kubelet watches a directory of plugins there is nothing to do but to serve: it comes by itself.
+Where the kubelet watches a directory of plugins there is nothing to do but to serve: it comes by itself. It does not
+come again to a socket that it knows, though, so there too a list that has ended is served anew at a new socket.
 """
 
 import logging
@@ -37,6 +38,8 @@ _LOOK_SECONDS = 0.2
 """How often the sockets' files are looked at."""
 _REGISTER_SECONDS = 15.0
 """A kubelet calls back before it answers, and gives that ten seconds."""
+_FIRST_PATIENCE_SECONDS = 2.0
+"""Until it must have begun to follow the list: one of 1.20 answers before it calls back, and may not get there."""
 _FIRST_RETRY_SECONDS = 0.2
 _LONGEST_RETRY_SECONDS = 10.0
 _PERMANENT_RETRY_SECONDS = 60.0
@@ -74,12 +77,14 @@ class Registration:
         self._registered_with: tuple[int, int] | None = None
         self._is_stopped = Event()
         self._stir = Event()
-        self._was_left = False
+        self._is_followed = False
+        self._expected_at = 0.0
+        self._patience_seconds = _FIRST_PATIENCE_SECONDS
         self._ends: deque[float] = deque(maxlen=_RIVAL_ENDS)
         self._retry_seconds = _FIRST_RETRY_SECONDS
         self._next_try = 0.0
         self._thread = Thread(target=self._live, name=f"register {endpoint.name}", daemon=True)
-        endpoint.on_follow(lambda: None, self._left)
+        endpoint.on_follow(self._followed, self._stir.set)
 
     def start(self) -> None:
         """Begin; what an earlier run was killed over is taken away first."""
@@ -101,11 +106,14 @@ class Registration:
         """Whether a kubelet follows the list."""
         return self._endpoint.figures.streams > 0
 
-    def _left(self) -> None:
-        """The kubelet does not follow the list any more."""
-        if not self._is_stopped.is_set():
-            self._was_left = True
-            self._stir.set()
+    def _followed(self) -> None:
+        """Somebody follows the list at the server that there is now."""
+        self._is_followed = True
+
+    @property
+    def _has_ended(self) -> bool:
+        """Whether it was followed, and is not any more."""
+        return self._is_followed and not self.is_registered
 
     def _live(self) -> None:
         while not self._is_stopped.is_set():
@@ -124,15 +132,17 @@ class Registration:
             self._endpoint.figures.trouble = f"{self._place.kubelet} is not there: is the kubelet running?"
             return
         is_new = kubelet != self._registered_with
-        has_ended = self._was_left and not self._endpoint.figures.streams
-        is_quiet = time.monotonic() >= self._next_try
-        if not is_new and not has_ended and self._server is not None and self._server.is_there:
+        has_ended = self._has_ended
+        now = time.monotonic()
+        is_ignored = not self._is_followed and now >= self._expected_at
+        is_quiet = now >= self._next_try
+        if not (is_new or has_ended or is_ignored) and self._server is not None and self._server.is_there:
             if is_quiet and self.is_registered:
                 self._endpoint.figures.trouble = ""
+                self._patience_seconds = _FIRST_PATIENCE_SECONDS
             return
         if not is_quiet:
             return
-        self._was_left = False
         self._register(kubelet)
         if has_ended and not is_new:
             self._look_for_rival()
@@ -150,6 +160,8 @@ class Registration:
         figures.registrations += 1
         figures.trouble = ""
         self._registered_with = kubelet
+        self._expected_at = time.monotonic() + self._patience_seconds
+        self._patience_seconds *= 2
         self._retry_seconds = _FIRST_RETRY_SECONDS
         _LOG.info("%s is registered", self._endpoint.name)
 
@@ -195,7 +207,7 @@ class Registration:
     # --- the kubelet finds us ---
 
     def _be_found(self, registry: Path) -> None:
-        if self._server is not None and self._server.is_there:
+        if self._server is not None and self._server.is_there and not self._has_ended:
             return
         handlers: Any = {"GetInfo": self._info, "NotifyRegistrationStatus": self._notified}
         try:
@@ -226,6 +238,7 @@ class Registration:
     def _serve(self, path: Path, more: Any) -> None:
         """Serve at a new socket, and no longer at the one before."""
         self._end_server()
+        self._is_followed = False
         server = Server(path, {**methods_of(SERVICE, self._endpoint.methods()), **more})
         server.start()
         self._server = server

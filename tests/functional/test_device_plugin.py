@@ -13,7 +13,7 @@ from accel.kubernetes.plugin import Plugin
 from accel.model.device import Health, Presence
 from accel.model.offer import Holder
 from accel.testing.cdi import CdiRuntime, Unresolvable
-from accel.testing.kubelet import Pod, PodRefused
+from accel.testing.kubelet import Kubelet, Pod, PodRefused
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -207,8 +207,8 @@ def test_after_a_restart_of_the_kubelet_everything_is_as_before(eight: Node) -> 
 def test_after_a_restart_of_the_plugin_everything_is_as_before(eight: Node) -> None:
     eight.restart_plugin()
 
+    until(lambda: eight.kubelet.registrations == [GPU, GPU])
     eight.kubelet.wait_for(GPU, allocatable=8)
-    assert eight.kubelet.registrations == [GPU, GPU]
 
 
 def test_a_new_plugin_takes_over_from_one_that_is_still_there(eight: Node) -> None:
@@ -298,6 +298,39 @@ def test_a_kubelet_that_watches_for_plugins_finds_ours_again_after_its_restart(p
 
         made.kubelet.wait_for(GPU, allocatable=1)
         assert len(ids_of(made, pod(1))) == 1
+
+
+def test_a_kubelet_that_has_ended_the_list_finds_the_plugin_in_its_registry_again(place: Path) -> None:
+    (place / "kubelet/plugins_registry").mkdir(parents=True)
+    with node(place, card(1), plugins_registry=str(place / "kubelet/plugins_registry")) as made:
+        made.kubelet.wait_for(GPU, allocatable=1)
+
+        made.kubelet.drop(GPU)
+        made.kubelet.wait_for(GPU, allocatable=0)
+
+        made.kubelet.wait_for(GPU, allocatable=1)
+
+
+def test_a_plugin_whose_registration_a_kubelet_has_answered_and_missed_registers_again(eight: Node) -> None:
+    eight.kubelet.stop()
+    eight.kubelet = Kubelet(eight.directory / "kubelet", missed=1)
+    eight.kubelet.start()
+
+    until(lambda: eight.kubelet.registrations == [GPU, GPU])
+    eight.kubelet.wait_for(GPU, allocatable=8)
+
+
+def test_a_plugin_whose_socket_was_deleted_registers_once(eight: Node) -> None:
+    before = len(eight.kubelet.registrations)
+    (socket,) = eight.kubelet.device_plugins.glob("accel-*.sock")
+
+    socket.unlink()
+    until(lambda: len(eight.kubelet.registrations) > before)
+    eight.kubelet.wait_for(GPU, allocatable=8)
+    eight.agent.show()
+    eight.kubelet.wait_for(GPU, allocatable=0)
+
+    assert len(eight.kubelet.registrations) == before + 1
 
 
 def test_when_the_plugin_ends_neither_sockets_nor_specifications_are_left(eight: Node) -> None:

@@ -69,7 +69,8 @@ class PluginWatcher:
                 except (TimeoutError, grpc.RpcError) as failure:
                     error = str(failure)
             status = wire.RegistrationStatus(plugin_registered=not error, error=error)
-            _call(channel, "NotifyRegistrationStatus", status, wire.RegistrationStatusResponse, _NOTIFY_SECONDS)
+            with suppress(grpc.RpcError):  # what is registered stays so, whether it has heard of that or not
+                _call(channel, "NotifyRegistrationStatus", status, wire.RegistrationStatusResponse, _NOTIFY_SECONDS)
         if error:
             return ""
         self._registrations.append(info.name)
