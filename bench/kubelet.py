@@ -16,11 +16,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from accel.drivers.nvidia.xids import FILE_NAME
 from accel.testing import mocked_host, what_is_missing
 from accel.testing.kubelet import Kubelet
 from bench.figures import Figure
 from bench.hot_plug import DESCRIPTION, DRIVE
-from bench.material import BIN, service
+from bench.material import BIN, service, until
 
 STUB = Path(__file__).parents[1] / "tests/data/nvml-stub/nvmlstub.c"
 _LIBRARY = "libnvidia-ml.so.1"
@@ -105,4 +106,6 @@ def _node(driver: str, environment: Mapping[str, str]) -> Iterator[Kubelet]:
         agent = [BIN / "accel-agent", "--config-file", at / "accel.conf"]
         ends.enter_context(service(agent, at / "agent.log", **{**os.environ, **environment}))
         ends.enter_context(service([BIN / "accel-device-plugin", "--config", at / "plugin.yaml"], at / "plugin.log"))
+        if driver == "nvidia":
+            until((at / "state/acts" / FILE_NAME).exists, "somebody listens to Xids")
         yield kubelet

@@ -42,6 +42,7 @@ class Board:
         self._drivers: dict[str, str] = {}
         self._holders: dict[str, Holders] = {}
         self._withdrawn: dict[str, Mapping[str, str]] = {}
+        self._lent: Mapping[str, tuple[str, ...]] = {}
         self.when_held: Callable[[], None] = lambda: None
         """Called when a source says something else than before about who has what."""
 
@@ -108,6 +109,15 @@ class Board:
             self._withdrawn[source] = dict(reasons)
             self._renew()
 
+    def lend(self, names: Mapping[str, tuple[str, ...]]) -> None:
+        """Of these handles something is to be undone when whoever has them has gone; of all others nothing.
+
+        :param names: what each was called when it was lent
+        """
+        with self._changed:
+            self._lent = dict(names)
+            self._renew()
+
     def holders(self, source: str) -> Holders | None:
         """What a source has said; None where it has not said anything yet."""
         return self._holders.get(source)
@@ -138,4 +148,5 @@ class Board:
             device_nodes=self._nodes[known_as],
             holders=tuple(who for one in self._holders.values() for who in one.get(known_as, ())),
             withdrawn="; ".join(one[known_as] for one in self._withdrawn.values() if known_as in one),
+            lent_as=self._lent.get(known_as, ()),
         )

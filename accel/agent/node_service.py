@@ -2,15 +2,15 @@
 
 import logging
 import pwd
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from os import geteuid
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from accel.agent.board import Board
-from accel.errors import ConfigurationError, Conflict, InvalidValue, NotFound
-from accel.model.device import AttachHandle, Deployable, Device
+from accel.agent.loans import Loan, Loans
+from accel.agent.returns import Preparer, Returns, Thing, Wish
+from accel.errors import AccelError, ConfigurationError, Conflict, InvalidValue, NotFound
 from accel.model.job import ImageOrder, JobKind
 from accel.model.offer import Holder, Offer, handles_of
 from accel.protos import accel_node_v1_pb2 as wire
@@ -24,34 +24,8 @@ ROOT = 0
 
 _PREPARE_SECONDS = 10.0
 _ACTS = tuple(map(str, (JobKind.PREPARE, JobKind.RESET, JobKind.SCRUB, JobKind.PROGRAM)))
-_Found = tuple[Device, Deployable, AttachHandle, str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
-    """What is to be done to a handle, or to what it is of."""
-
-    kind: JobKind
-    device: Device
-    part: Deployable
-    handle: AttachHandle
-    key: str
-    """The handle's id on the node."""
-    method: str = ""
-    """How to scrub."""
-    image: ImageOrder | None = None
-    timeout_seconds: float
-
-
-class Preparer(Protocol):
-    """Makes things ready."""
-
-    def act(self, wish: Wish) -> None:
-        """Do it, or find it done.
-
-        :raises AccelError: it cannot be done, or not in time; the text says why
-        """
-        ...
+_ENDS = (str(JobKind.RESET), str(JobKind.SCRUB))
+_LEND = "lend"
 
 
 class NothingToPrepare:
@@ -62,11 +36,16 @@ class NothingToPrepare:
 
 
 class NodeService:
-    """Answers the calls."""
+    """Answers the calls.
 
-    def __init__(self, board: Board, preparer: Preparer) -> None:
+    :param loans: opened already
+    """
+
+    def __init__(self, board: Board, preparer: Preparer, loans: Loans) -> None:
         self._board = board
         self._preparer = preparer
+        self._loans = loans
+        self._returns = Returns(board, loans, preparer, lambda things: _check_others(board.offer, things))
 
     def methods(self) -> Mapping[str, Any]:
         """For a server."""
@@ -93,27 +72,32 @@ class NodeService:
         :raises NotFound: there is no such handle
         :raises InvalidValue: there is no such act
         :raises Conflict: somebody else has something of the device
+        :raises Unavailable: what its last user has left is not undone in time
         """
-        kind = _act(request.act or JobKind.PREPARE)
+        kind = None if request.act == _LEND else _one_of("act", request.act or str(JobKind.PREPARE), (*_ACTS, _LEND))
+        end = _one_of("end_act", request.end_act, _ENDS) if request.end_act else None
         found = _found(self._board.offer, request.handles)
-        if kind is not JobKind.PREPARE:
+        seconds = request.timeout_seconds or _PREPARE_SECONDS
+        if kind not in (None, JobKind.PREPARE):
             _check_others(self._board.offer, found)
-            found = list(
-                {(device.identity, part.name): each for each in found for device, part, *_ in (each,)}.values()
-            )
-        for device, part, handle, key in found:
-            self._preparer.act(
-                Wish(
-                    kind=kind,
-                    device=device,
-                    part=part,
-                    handle=handle,
-                    key=key,
-                    method=request.method,
-                    image=_image(request.image) if request.HasField("image") else None,
-                    timeout_seconds=request.timeout_seconds or _PREPARE_SECONDS,
+        if request.fresh:
+            self._returns.give_back(found, seconds)
+        for thing, name in zip(found, request.lent_as, strict=False):
+            self._loans.lend(
+                Loan(
+                    handle=thing.key,
+                    names=(name,),
+                    is_prepared=kind is JobKind.PREPARE,
+                    end=end,
+                    method=request.end_method,
                 )
             )
+        if kind is not None:
+            image = _image(request.image) if request.HasField("image") else None
+            for thing in found if kind is JobKind.PREPARE else _parts(found):
+                self._preparer.act(
+                    Wish(kind=kind, thing=thing, method=request.method, image=image, timeout_seconds=seconds)
+                )
         offer = self._board.offer
         nodes = {known_as: offer.state(known_as).device_nodes for known_as in request.handles}
         prepared = [wire.Prepared(handle=known_as, device_nodes=paths) for known_as, paths in nodes.items()]
@@ -124,26 +108,27 @@ class NodeService:
 
         :raises NotFound: there is no such handle
         """
-        for device, part, handle, key in _found(self._board.offer, request.handles):
-            self._preparer.act(
-                Wish(
-                    kind=JobKind.RELEASE,
-                    device=device,
-                    part=part,
-                    handle=handle,
-                    key=key,
-                    timeout_seconds=_PREPARE_SECONDS,
-                )
-            )
+        found = _found(self._board.offer, request.handles)
+        lent = [thing for thing in found if self._loans.get(thing.key) is not None]
+        for thing in found:
+            if thing not in lent:
+                self._preparer.act(Wish(kind=JobKind.RELEASE, thing=thing, timeout_seconds=_PREPARE_SECONDS))
+        try:
+            self._returns.give_back(lent, request.timeout_seconds)
+        except AccelError as error:
+            return wire.ReleaseResponse(not_yet=str(error))
         return wire.ReleaseResponse()
 
     def hold(self, request: wire.HoldRequest, _: Call) -> wire.HoldResponse:
-        """Note who has what."""
+        """Note who has what. What is left and not given back yet, its last users have for everybody else."""
         holders = {
             held.handle: tuple(Holder(kind=holder.kind, name=holder.name) for holder in held.holders)
             for held in request.held
         }
-        self._board.hold(request.source, holders)
+        self._loans.used(holders)
+        self._returns.left(request.left)
+        loans = filter(None, map(self._loans.get, request.left))
+        self._board.hold(request.source, {loan.handle: loan.holders for loan in loans} | holders)
         return wire.HoldResponse()
 
 
@@ -171,9 +156,9 @@ def _uid(user: str) -> int:
         raise ConfigurationError(f"[node_socket] users: there is no user {user} on this host") from None
 
 
-def _act(name: str) -> JobKind:
-    if name not in _ACTS:
-        raise InvalidValue("act", name, f"one of {', '.join(_ACTS)}")
+def _one_of(field: str, name: str, allowed: Sequence[str]) -> JobKind:
+    if name not in allowed:
+        raise InvalidValue(field, name, f"one of {', '.join(allowed)}")
     return JobKind(name)
 
 
@@ -187,20 +172,26 @@ def _image(message: wire.Image) -> ImageOrder:
     )
 
 
-def _check_others(offer: Offer, wanted: Iterable[_Found]) -> None:
+def _check_others(offer: Offer, wanted: Iterable[Thing]) -> None:
     """What changes a whole device is not done under the hands of whoever has another part of it."""
-    mine = {key for *_, key in wanted}
-    for device, *_ in wanted:
-        for key, part, _handle in handles_of(device):
+    wanted = list(wanted)
+    mine = {thing.key for thing in wanted}
+    for thing in wanted:
+        for key, part, _handle in handles_of(thing.device):
             state = offer.state(key)
             if key not in mine and (state.holders or state.withdrawn):
                 who = ", ".join(map(str, state.holders)) or state.withdrawn
                 raise Conflict(f"{part.name} is in use: {who}")
 
 
-def _found(offer: Offer, wanted: Iterable[str]) -> list[_Found]:
+def _parts(things: Iterable[Thing]) -> Iterable[Thing]:
+    """One for each part that they are of."""
+    return {(thing.device.identity, thing.part.name): thing for thing in things}.values()
+
+
+def _found(offer: Offer, wanted: Iterable[str]) -> list[Thing]:
     known = {
-        known_as: (device, part, handle, known_as)
+        known_as: Thing(device=device, part=part, handle=handle, key=known_as)
         for device in offer.devices
         for known_as, part, handle in handles_of(device)
     }

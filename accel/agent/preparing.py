@@ -6,7 +6,7 @@ from time import monotonic
 from typing import Protocol
 from uuid import UUID, uuid4
 
-from accel.agent.node_service import Wish
+from accel.agent.returns import Wish
 from accel.errors import ActRefused, DeviceGone, Unavailable
 from accel.model.job import ARGUMENT_METHOD, HandleOrder, JobKind, JobOrder, JobState, JobStatus
 
@@ -53,23 +53,26 @@ class DeskPreparer:
         if not status.is_ended:
             status = self._desk.cancel_job(order.uuid)
             what = status.message or status.state
-            raise Unavailable(f"{wish.kind} of {wish.part.name} takes longer than {wish.timeout_seconds:g} s: {what}")
+            raise Unavailable(
+                f"{wish.kind} of {wish.thing.part.name} takes longer than {wish.timeout_seconds:g} s: {what}"
+            )
         if status.state is not JobState.DONE:
-            raise ActRefused(f"{wish.kind} of {wish.part.name}: {status.error_text or status.state}")
+            raise ActRefused(f"{wish.kind} of {wish.thing.part.name}: {status.error_text or status.state}")
 
     def _order(self, wish: Wish) -> JobOrder:
+        thing = wish.thing
         try:
-            driver = self._driver_of(wish.device.identity)
+            driver = self._driver_of(thing.device.identity)
         except KeyError:
-            raise DeviceGone(f"no driver sees {wish.device.identity} any more") from None
+            raise DeviceGone(f"no driver sees {thing.device.identity} any more") from None
         return JobOrder(
             uuid=str(uuid4()),
             kind=wish.kind,
             node=self._node,
             driver=driver,
-            device=wish.device.identity,
-            deployable=None if wish.kind in _OF_DEVICE else wish.part.name,
-            handle=HandleOrder(uuid=str(UUID(wish.key)), type=wish.handle.type, info=wish.handle.info),
+            device=thing.device.identity,
+            deployable=None if wish.kind in _OF_DEVICE else thing.part.name,
+            handle=HandleOrder(uuid=str(UUID(thing.key)), type=thing.handle.type, info=thing.handle.info),
             arguments={ARGUMENT_METHOD: wish.method} if wish.method else {},
             image=wish.image,
             time_limit_seconds=wish.timeout_seconds,

@@ -8,6 +8,7 @@ from oslo_config import cfg
 
 from accel.agent.bell import Bell
 from accel.agent.board import Board
+from accel.agent.loans import Loans
 from accel.agent.node_service import NodeService, NothingToPrepare, node_server
 from accel.agent.ownership import Ownership
 from accel.agent.preparing import Desk, DeskPreparer
@@ -28,8 +29,10 @@ def served(conf: cfg.ConfigOpts, conductor: Conductor, bell: Bell, desk: Desk | 
     memory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     ownership = Ownership(board, conductor, bell, node=conf.host, memory=memory)
     ownership.open()
+    loans = Loans(Path(conf.state_path) / "lent", board)
+    loans.open()
     preparer = NothingToPrepare() if desk is None else DeskPreparer(desk, board.driver_of, conf.host)
-    server = node_server(Path(conf.node_socket.path), NodeService(board, preparer), users=conf.node_socket.users)
+    server = node_server(Path(conf.node_socket.path), NodeService(board, preparer, loans), users=conf.node_socket.users)
     server.start()
     try:
         yield ownership

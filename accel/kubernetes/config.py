@@ -76,6 +76,8 @@ class Config:
     """Kinds of parts that are offered in place of the cards that have them."""
     rules: tuple[Rule, ...] = ()
     allocate_timeout_seconds: float = 10.0
+    release_grace_seconds: float = 10.0
+    """How long a pod must have been gone before what it was lent is given back."""
     listen: str = ""
     """``host:port`` of /metrics and /healthz; empty: nowhere."""
     events: bool = False
@@ -175,7 +177,7 @@ _FLAGS = {
 
 
 def _rule(value: object, where: str) -> Rule:
-    said = _mapping(where, value, {"name", "where", "shares", "allocation", "before_start", *_FLAGS})
+    said = _mapping(where, value, {"name", "where", "shares", "allocation", "before_start", "after_end", *_FLAGS})
     if "name" not in said:
         raise InvalidValue(where, value, "complete: name is missing")
     flags = {name: _flag(f"{where}.{key}", said[key]) for key, name in _FLAGS.items() if key in said}
@@ -189,6 +191,7 @@ def _rule(value: object, where: str) -> Rule:
         shares=_shares(f"{where}.shares", said.get("shares", 1)),
         allocation=None if allocation is None else _enum(Allocation, f"{where}.allocation", allocation),
         before_start=_before_start(f"{where}.before_start", said["before_start"]) if "before_start" in said else None,
+        after_end=_after_end(f"{where}.after_end", said["after_end"]) if "after_end" in said else None,
         **flags,
     )
 
@@ -209,6 +212,14 @@ def _before_start(where: str, value: object) -> Act:
     if not str(image["size"]).isdecimal():
         raise InvalidValue(f"{where}.program.size", image["size"], "a number of bytes")
     return Act(kind="program", image={key: str(text) for key, text in image.items()})
+
+
+def _after_end(where: str, value: object) -> Act:
+    """``reset``, or a mapping with ``scrub`` and its method."""
+    if value == "reset":
+        return Act(kind="reset")
+    said = _mapping(where, value, {"scrub"})
+    return Act(kind="scrub", method=_text(f"{where}.scrub", said.get("scrub")))
 
 
 def _shares(key: str, value: object) -> int:
@@ -261,6 +272,7 @@ _READERS: Mapping[str, Any] = {
     "parts": _parts,
     "resources": _rules,
     "allocate_timeout_seconds": _seconds,
+    "release_grace_seconds": _seconds,
     "listen": _listen,
     "events": _flag,
     "features_directory": _optional_path,

@@ -11,7 +11,8 @@ from accel.errors import AccelError
 from accel.kubernetes.answer import chosen, container_answer
 from accel.kubernetes.config import Config
 from accel.kubernetes.preferred import Demand, Preference
-from accel.kubernetes.resources import PREPARE, Act, Counted, Portion, Resource, Rule
+from accel.kubernetes.resources import Act, Counted, Portion, Resource, Rule
+from accel.kubernetes.units import Unit
 from accel.model.device import Device
 from accel.protos import kubelet_device_plugin_v1beta1_pb2 as wire
 from accel.sockets.server import Call
@@ -24,8 +25,25 @@ VERSION = "v1beta1"
 HEALTHY = "Healthy"
 UNHEALTHY = "Unhealthy"
 
-Prepare = Callable[[Sequence[str], Act | None, float], None]
-"""Takes that handles are given away, or about to be used, and has something done to them within so many seconds.
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Need:
+    """That units are given away, or about to be used, together."""
+
+    units: Sequence[Unit]
+    """Each once."""
+    act: Act | None
+    """What is to be done to them; None: nothing."""
+    end: Act | None = None
+    """How what its user leaves is to be taken out later."""
+    is_given: bool
+    is_shared: bool
+    seconds: float
+    """How long it may take."""
+
+
+Prepare = Callable[[Need], None]
+"""Sees to it.
 
 :raises AccelError: it cannot be done in time
 """
@@ -168,19 +186,27 @@ class Endpoint:
         """
         content = self._content
         portions = chosen(content.resource, content.portions, request.devices_ids)
-        self._have_done(portions, content.resource.rule.before_start, _START_SECONDS)
+        self._have_done(content.resource, portions, is_given=False, seconds=_START_SECONDS)
         return wire.PreStartContainerResponse()
 
     def _allocated(self, ids: Sequence[str]) -> wire.ContainerAllocateResponse:
         content = self._content
         portions = chosen(content.resource, content.portions, ids)
-        act = PREPARE if content.resource.rule.is_prepared else None
-        self._have_done(portions, act, self._config.allocate_timeout_seconds)
+        self._have_done(content.resource, portions, is_given=True, seconds=self._config.allocate_timeout_seconds)
         return container_answer(self._config, content.resource, portions)
 
-    def _have_done(self, portions: Iterable[Portion], act: Act | None, seconds: float) -> None:
-        handles = dict.fromkeys(handle for portion in portions for handle in portion.unit.handles)
-        self._prepare(list(handles), act, seconds)
+    def _have_done(self, resource: Resource, portions: Iterable[Portion], *, is_given: bool, seconds: float) -> None:
+        rule = resource.rule
+        units = {portion.unit.id: portion.unit for portion in portions}
+        need = Need(
+            units=list(units.values()),
+            act=rule.at_allocation if is_given else rule.before_start,
+            end=rule.after_end,
+            is_given=is_given,
+            is_shared=resource.is_shared,
+            seconds=seconds,
+        )
+        self._prepare(need)
 
     def resend(self) -> None:
         """Send the list as it is: a kubelet writes down anew then which devices it takes for given away."""

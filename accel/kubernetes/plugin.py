@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from threading import Condition, Event, Lock, Thread
 from typing import TYPE_CHECKING
@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from accel.errors import AccelError
 from accel.kubernetes.cdi import SpecFiles
 from accel.kubernetes.config import Config
-from accel.kubernetes.endpoint import Endpoint
+from accel.kubernetes.departures import Departures
+from accel.kubernetes.endpoint import Endpoint, Need
 from accel.kubernetes.features import FeatureFile, labels
-from accel.kubernetes.pods import Held, Kubelet, Pods
+from accel.kubernetes.pods import Held, Kubelet, Lent, Pods
 from accel.kubernetes.registration import Place, Registration
 from accel.kubernetes.resources import Act, Resource, Resources, Rule, resources_of
 from accel.kubernetes.units import Unit, units_of
@@ -49,9 +50,11 @@ class Plugin:
         self._resources = Resources()
         self._units: dict[str, Unit] = {}
         self._handles: dict[str, tuple[str, ...]] = {}
+        self._lent: Mapping[str, tuple[str, ...]] = {}
         self._file_trouble = ""
         self._endpoints: dict[str, Endpoint] = {}
         self._registrations: dict[str, Registration] = {}
+        self._departures = Departures(config.release_grace_seconds)
         self._pods = self._pods_of(config.pod_resources_socket) if config.pod_resources_socket else None
         self._features = FeatureFile(config.features_directory) if config.features_directory else None
         self._events = _events() if config.events else None
@@ -153,6 +156,9 @@ class Plugin:
         self._resources = resources
         for name, resource in resources.by_name.items():
             self._offer(name, resource, offer)
+        before, self._lent = self._lent, {one: state.lent_as for one, state in offer.states.items() if state.lent_as}
+        if self._pods and before.keys() - self._lent.keys():
+            self._pods.look_soon()
         with self._taken:
             self._revision = offer.revision
             self._taken.notify_all()
@@ -180,11 +186,11 @@ class Plugin:
 
     def _handles_of(self, unit: str) -> tuple[str, ...]:
         """Those of a unit that is there, or was."""
-        return self._handles.get(unit, ())
+        return self._handles.get(unit) or tuple(handle for handle, names in self._lent.items() if unit in names)
 
     def _pods_of(self, socket: Path) -> Pods:
         kubelet = Kubelet(socket=socket, directory=self._config.kubelet_directory, resend=self._resend)
-        return Pods(kubelet, self._handles_of, self._agent)
+        return Pods(kubelet, Lent(self._handles_of, lambda: self._lent), self._departures, self._agent)
 
     def _resend(self) -> None:
         for endpoint in self.endpoints:
@@ -201,21 +207,32 @@ class Plugin:
                 self._registrations[name] = registration
             registration.start()
 
-    def _prepare(self, handles: Sequence[str], act: Act | None, timeout_seconds: float) -> None:
+    def _prepare(self, need: Need) -> None:
         """Have the agent do something, and the runtimes know what has become of it."""
+        if need.act is not None:  # else a container gets things as they are
+            self._see_to(need, need.act)
         if self._pods:
             self._pods.look_soon()
-        if act is None:  # a container gets things as they are
-            return
-        end = time.monotonic() + timeout_seconds
+
+    def _see_to(self, need: Need, act: Act) -> None:
+        end = time.monotonic() + need.seconds
+        known_as = {handle: unit.id for unit in need.units for handle in unit.handles}
         request = node.PrepareRequest(
-            handles=handles,
+            handles=known_as,
             act=act.kind,
             method=act.method,
             image=_image(act) if act.image else None,
-            timeout_seconds=timeout_seconds,
+            timeout_seconds=need.seconds,
         )
-        answer = self._agent.call("Prepare", request, timeout_seconds=timeout_seconds + _GRACE_SECONDS)
+        if need.is_given:
+            is_same_pod = self._departures.give(known_as)
+            request.lent_as.extend(known_as.values())
+            request.fresh = not need.is_shared and not is_same_pod
+            if need.end is not None:
+                request.end_act, request.end_method = need.end.kind, need.end.method
+        answer = self._agent.call("Prepare", request, timeout_seconds=need.seconds + _GRACE_SECONDS)
+        if need.is_given:
+            self._departures.give(known_as)
         with self._taken:
             self._taken.wait_for(lambda: self._revision >= answer.revision, max(0.0, end - time.monotonic()))
 

@@ -9,9 +9,12 @@ server has not told it of yet, which may take as long as that server is away whi
 in a file. So what is remembered of a pod that it lists counts too; and a kubelet that is new to us is believed that a
 pod has gone only when it does not remember it either. It writes the file anew at each list of a plugin, so it is sent
 ours.
+
+What was lent to pods is given back when they have gone; ``departures`` says when that is.
 """
 
 import logging
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +22,7 @@ from threading import Event, Thread
 
 from accel.errors import AccelError
 from accel.kubernetes.checkpoint import remembered
+from accel.kubernetes.departures import Departed, Departures
 from accel.kubernetes.registration import identity
 from accel.kubernetes.resources import SHARE_SEPARATOR
 from accel.kubernetes.units import POD
@@ -39,6 +43,8 @@ _SOON_SECONDS = 0.2
 _CALL_SECONDS = 10.0
 _DOUBT_SECONDS = 0.5
 """Until a kubelet that has just begun is asked again, and then twice as long each time, as far as the usual."""
+_RESEND_SECONDS = 20.0
+"""How often a kubelet is made to write anew what it remembers, while that is the same and not what it lists."""
 _UNKNOWN = "unknown"
 """The namespace of a pod of which the UID alone is known."""
 
@@ -60,18 +66,33 @@ class Kubelet:
     """Sends it our lists once more."""
 
 
+@dataclass(frozen=True, slots=True)
+class Lent:
+    """What is known of units."""
+
+    handles_of: Callable[[str], tuple[str, ...]]
+    """The handles that whoever has a unit has, by the unit's id; empty for a unit that is not known."""
+    names: Callable[[], Mapping[str, tuple[str, ...]]]
+    """The handles that are lent, each with the ids of the units that it was lent as."""
+
+
 class Pods:
     """Asks and tells, from ``start`` to ``stop``.
 
-    :param handles_of: the handles that whoever has a unit has, by the unit's id; empty for a unit that is not known
+    :param departures: says which handles pods have left
     :param agent: the node socket
     """
 
-    def __init__(self, kubelet: Kubelet, handles_of: Callable[[str], tuple[str, ...]], agent: Client) -> None:
+    def __init__(self, kubelet: Kubelet, lent: Lent, departures: Departures, agent: Client) -> None:
         self._kubelet = kubelet
         self._lister = Client(kubelet.socket, _SERVICE)
-        self._handles_of = handles_of
+        self._lent = lent
+        self._departures = departures
         self._agent = agent
+        self._memory: frozenset[str] = frozenset()
+        self._doubted: frozenset[str] = frozenset()
+        self._next_resend = 0.0
+        self._pause_seconds = _POLL_SECONDS
         self._soon = Event()
         self._is_stopped = Event()
         self._thread = Thread(target=self._poll, name="pods", daemon=True)
@@ -106,19 +127,21 @@ class Pods:
                 self._is_stopped.wait(_SOON_SECONDS)
             if self._look():
                 doubt_seconds = _DOUBT_SECONDS
-                self._soon.wait(_POLL_SECONDS)
+                self._soon.wait(self._pause_seconds)
             else:
                 self._soon.wait(doubt_seconds)
                 doubt_seconds = min(doubt_seconds * 2, _POLL_SECONDS)
 
     def _look(self) -> bool:
         """Ask and tell; gives whether nothing is in doubt."""
-        now = identity(self._kubelet.socket)
+        now, asked_at = identity(self._kubelet.socket), self._departures.now()
         try:
             pods = self._lister.call("List", kubelet.ListPodResourcesRequest(), timeout_seconds=_CALL_SECONDS)
             is_whole = self._take(devices_of(pods), is_new=now != self._believed)
             if is_whole or self._is_resent:  # else it may remember what is free again
-                self._agent.call("Hold", self._message(), timeout_seconds=_CALL_SECONDS)
+                departed = self._departed(asked_at)
+                self._agent.call("Hold", self._message(departed), timeout_seconds=_CALL_SECONDS)
+                self._release(departed)
         except (AccelError, OSError, ValueError) as error:
             if not self.trouble and not self._is_stopped.is_set():
                 _LOG.warning("It is not known which pod has what: %s", error)
@@ -140,6 +163,7 @@ class Pods:
         :raises ValueError: nor understood
         """
         known = remembered(self._kubelet.directory)
+        self._memory = frozenset(map(_unit, known))
         pods = {known[one].pod_uid: _pod_of(who[0]) for one, who in listed.items() if one in known}
         given = dict(listed)
         is_whole = True
@@ -153,10 +177,35 @@ class Pods:
         self._given, self.held = given, by_unit(given)
         return is_whole
 
-    def _message(self) -> node.HoldRequest:
+    def _departed(self, asked_at: float) -> Departed:
+        """What pods have left; nothing is looked for where it cannot be seen what the kubelet remembers."""
+        lent = self._lent.names()
+        if not lent or not self._kubelet.directory.is_dir():
+            return Departed()
+        return self._departures.look(lent, self.held, self._memory, asked_at)
+
+    def _release(self, departed: Departed) -> None:
+        """Have given back what is due; have the kubelet write down what it remembers, where that may be old."""
+        by_names: dict[tuple[str, ...], list[str]] = {}
+        for handle in sorted(departed.due):
+            by_names.setdefault(self._lent.names().get(handle, ()), []).append(handle)
+        for names, handles in by_names.items():
+            request = node.ReleaseRequest(handles=handles)
+            not_yet = self._agent.call("Release", request, timeout_seconds=_CALL_SECONDS).not_yet
+            if not not_yet:
+                _LOG.info("%s is given back", ", ".join(names))
+        is_soon_due = departed.left - departed.due
+        self._pause_seconds = min(_POLL_SECONDS, self._departures.grace_seconds) if is_soon_due else _POLL_SECONDS
+        if departed.remembered - self._doubted or (departed.remembered and time.monotonic() >= self._next_resend):
+            self._next_resend = time.monotonic() + _RESEND_SECONDS
+            self._kubelet.resend()
+            self._soon.set()
+        self._doubted = departed.remembered
+
+    def _message(self, departed: Departed) -> node.HoldRequest:
         by_handle: dict[str, dict[Holder, None]] = {}
         for unit, who in self.held.items():
-            for handle in self._handles_of(unit):
+            for handle in self._lent.handles_of(unit):
                 by_handle.setdefault(handle, {}).update(dict.fromkeys(who))
         return node.HoldRequest(
             source=SOURCE,
@@ -164,6 +213,7 @@ class Pods:
                 node.Held(handle=handle, holders=[node.Holder(kind=one.kind, name=one.name) for one in who])
                 for handle, who in sorted(by_handle.items())
             ],
+            left=sorted(departed.left),
         )
 
 
@@ -187,5 +237,10 @@ def by_unit(given: _Given) -> Held:
     """The same by the id of the unit, of which there may be several shares."""
     found: dict[str, dict[Holder, None]] = {}
     for one, who in given.items():
-        found.setdefault(one.partition(SHARE_SEPARATOR)[0], {}).update(dict.fromkeys(who))
+        found.setdefault(_unit(one), {}).update(dict.fromkeys(who))
     return {unit: tuple(who) for unit, who in found.items()}
+
+
+def _unit(device: str) -> str:
+    """The id of the unit that a device is, or is a share of."""
+    return device.partition(SHARE_SEPARATOR)[0]

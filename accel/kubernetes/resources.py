@@ -53,7 +53,7 @@ class Act:
     """What the agent does to a unit for its user."""
 
     kind: str
-    """``prepare``, ``reset``, ``scrub`` or ``program``."""
+    """``prepare``, ``reset``, ``scrub``, ``program``, or ``lend``, which does nothing."""
     method: str = ""
     """How to scrub."""
     image: Mapping[str, str] = field(default_factory=dict)
@@ -61,6 +61,7 @@ class Act:
 
 
 PREPARE = Act(kind="prepare")
+LEND = Act(kind="lend")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +85,13 @@ class Rule:
     """Whether the agent makes a unit ready when it is allocated, as by binding it to another kernel driver."""
     before_start: Act | None = None
     """What is done before each start of a container; None: nothing."""
+    after_end: Act | None = None
+    """How what a pod leaves is taken out before anybody else gets the unit; None: it is not."""
+
+    @property
+    def at_allocation(self) -> Act | None:
+        """What is done when a unit is given away; None: nothing, and nothing is to be undone."""
+        return PREPARE if self.is_prepared else LEND if self.after_end is not None else None
 
     def holds(self, unit: Unit) -> bool:
         """Whether it is true of a unit."""

@@ -97,7 +97,7 @@ def _unit(
     own = tuple(one.value for one in part.attributes if one.key == "device_node")
     of_handles = (path for one in handles for path in offer.state(one).device_nodes)
     return Unit(
-        id=_id(device, part, handle),
+        id=_lent_id(offer, handles, handle) or _id(device, part, handle),
         device=device,
         part=part,
         handles=handles,
@@ -105,6 +105,12 @@ def _unit(
         facts=_facts(device, part, handle),
         trouble=_trouble(device, offer, handles),
     )
+
+
+def _lent_id(offer: Offer, handles: tuple[str, ...], handle: AttachHandle | None) -> str:
+    """What the unit was called when it was lent, for a guest's card does not say its UUID. Empty: it was not."""
+    names = offer.state(handles[0]).lent_as if handle is not None else ()
+    return names[0] if len(names) == 1 else ""
 
 
 def _id(device: Device, part: Deployable, handle: AttachHandle | None) -> str:

@@ -36,6 +36,9 @@ class HandleState:
     """Several only where it is shared."""
     withdrawn: str = ""
     """Why nobody new is to get it, in words; empty: nothing speaks against it."""
+    lent_as: tuple[str, ...] = ()
+    """What it was called when it was lent: something of it is to be undone when whoever has it has gone. Empty: it was
+    not lent."""
 
 
 FREE = HandleState()

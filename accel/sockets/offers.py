@@ -46,6 +46,7 @@ def from_message(message: wire.Inventory) -> Offer:
                 device_nodes=tuple(handle.device_nodes),
                 holders=tuple(Holder(kind=holder.kind, name=holder.name) for holder in handle.holders),
                 withdrawn=handle.withdrawn,
+                lent_as=tuple(handle.lent_as),
             )
             for device in message.devices
             for part in device.deployables
@@ -95,6 +96,7 @@ def _handle_message(known_as: str, handle: AttachHandle, offer: Offer) -> wire.H
         device_nodes=state.device_nodes,
         holders=[wire.Holder(kind=holder.kind, name=holder.name) for holder in state.holders],
         withdrawn=state.withdrawn,
+        lent_as=state.lent_as,
     )
 
 

@@ -18,7 +18,9 @@ import pytest
 from support.mocked_host import DRIVE, host_with_drives
 from support.nvml import build_library
 from support.processes import BIN
+from support.waiting import until
 
+from accel.drivers.nvidia.xids import FILE_NAME
 from accel.testing.kubelet import Kubelet
 
 pytestmark = pytest.mark.timeout(180)
@@ -81,6 +83,7 @@ def running(environment: Mapping[str, str], drivers: str) -> Iterator[Node]:
             subprocess.Popen(plugin, start_new_session=True) as second,
         ):
             try:
+                until((at / "state/acts" / FILE_NAME).exists)  # somebody listens to Xids
                 yield Node(conf, kubelet)
             finally:
                 second.kill()

@@ -1,25 +1,18 @@
 """What the agent does to devices for pods: when they are given away, and before each start of a container."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from support.offered import Agent, Node, card, handle_of, node
+from support.offered import card, handle_of
 from support.readied import CARDS
+from support.working import GPU, WorkingAgent, done, working
 
 from accel.agent.board import Board
-from accel.agent.jobs.acts import InlineActs
-from accel.agent.jobs.desk import Desk, Surroundings
-from accel.agent.jobs.store import Store
-from accel.agent.node_service import NodeService, node_server
-from accel.agent.preparing import DeskPreparer
-from accel.agent.probe import Setup, look
 from accel.drivers.base import Host
 from accel.errors import CallFailed
-from accel.model.report import NodeInfo, NodeReport
 from accel.protos import accel_node_v1_pb2 as wire
 from accel.sockets.client import Client
 from accel.sockets.offers import NODE_SERVICE
@@ -28,30 +21,8 @@ from accel.testing.kubelet import ContainerRefused, Pod, PodRefused
 
 pytestmark = pytest.mark.timeout(180)
 
-GPU = "accel.io/gpu"
 POD = Pod("default", "train", {"main": {GPU: 1}})
 _PATIENCE = 20.0
-
-
-@dataclass
-class WorkingAgent(Agent):
-    """An agent with a desk, whose driver does what it is asked to."""
-
-    def start(self) -> None:
-        host = Host(name="node-1", root=self.path.parent / "host")
-        host.root.mkdir(exist_ok=True)
-        setup = Setup(driver="readied", host=host, source="support.readied:ReadiedDriver")
-
-        def report() -> None:
-            info = NodeInfo(name="node-1", agent_version="1")
-            self.board.show(NodeReport(node=info, boot_id="boot-1", sequence=0, drivers=(look(setup).report,)))
-
-        desk = Desk(Store(self.path.parent / "jobs"), InlineActs(lambda _: setup), Surroundings(rediscover=report))
-        desk.open()
-        service = NodeService(self.board, DeskPreparer(desk, self.board.driver_of, "node-1"))
-        self.server = node_server(self.path, service, users=())
-        self.server.start()
-        report()
 
 
 @pytest.fixture
@@ -59,18 +30,6 @@ def place() -> Iterator[Path]:
     """A directory with a short path, as a socket's is limited."""
     with TemporaryDirectory() as directory:
         yield Path(directory)
-
-
-def working(place: Path, **rule: Any) -> Any:
-    """A node whose resource has this rule."""
-    agent = WorkingAgent(Board(Host(name="node-1", root=place / "host")), place / "node.sock")
-    resources = [{"name": GPU, "where": "type = GPU", **rule}]
-    return node(place, agent=agent, resources=resources, device_lists=["cdi", "device-nodes"])
-
-
-def done(made: Node) -> list[str]:
-    path = made.directory / "host/done"
-    return path.read_text().splitlines() if path.exists() else []
 
 
 def test_what_is_made_ready_when_it_is_given_away_is_known_to_runtimes_before_the_kubelet_hears(place: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 from support.offered import cut
 
 from accel.agent.board import Board
+from accel.agent.loans import Loans
 from accel.agent.node_service import NodeService, NothingToPrepare, node_server
 from accel.drivers.base import Host
 from accel.errors import CallFailed, ConfigurationError
@@ -70,7 +71,9 @@ def board(tmp_path: Path) -> Board:
 
 @pytest.fixture
 def client(board: Board, tmp_path: Path) -> Iterator[Client]:
-    server = node_server(tmp_path / "node.sock", NodeService(board, NothingToPrepare()), users=())
+    server = node_server(
+        tmp_path / "node.sock", NodeService(board, NothingToPrepare(), Loans(tmp_path / "lent", board)), users=()
+    )
     server.start()
     made = Client(server.path, NODE_SERVICE)
     yield made
@@ -228,12 +231,18 @@ def test_a_function_that_is_bound_for_guests_is_handed_out_by_its_group(board: B
 
 def test_a_user_that_there_is_not_is_a_mistake_of_the_configuration(board: Board, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="no such one"):
-        node_server(tmp_path / "node.sock", NodeService(board, NothingToPrepare()), users=["no such one"])
+        node_server(
+            tmp_path / "node.sock",
+            NodeService(board, NothingToPrepare(), Loans(tmp_path / "lent", board)),
+            users=["no such one"],
+        )
 
 
 def test_the_agents_own_user_is_admitted_and_so_is_who_is_named(board: Board, tmp_path: Path) -> None:
     server = node_server(
-        tmp_path / "node.sock", NodeService(board, NothingToPrepare()), users=[str(os.geteuid()), "nobody"]
+        tmp_path / "node.sock",
+        NodeService(board, NothingToPrepare(), Loans(tmp_path / "lent", board)),
+        users=[str(os.geteuid()), "nobody"],
     )
     server.start()
     client = Client(server.path, NODE_SERVICE)

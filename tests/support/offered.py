@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from accel.agent.board import Board
+from accel.agent.loans import Loans
 from accel.agent.node_service import NodeService, NothingToPrepare, node_server
 from accel.drivers.base import Host
 from accel.kubernetes import config
@@ -120,8 +121,14 @@ class Agent:
 
     def start(self) -> None:
         """Serve."""
-        self.server = node_server(self.path, NodeService(self.board, NothingToPrepare()), users=())
+        self.server = node_server(self.path, NodeService(self.board, NothingToPrepare(), self.loans()), users=())
         self.server.start()
+
+    def loans(self) -> Loans:
+        """What it has lent, as the disk has it."""
+        made = Loans(self.path.parent / "lent", self.board)
+        made.open()
+        return made
 
     def stop(self) -> None:
         """Serve no more."""

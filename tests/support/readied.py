@@ -46,7 +46,9 @@ class ReadiedDriver:
         self._note(f"reset {device.identity}")
 
     def scrub(self, device: Device, _: Deployable, method: str, progress: Progress) -> None:
-        del progress
+        progress("scrubbing", None)
+        if (self._host.root / "broken").exists():
+            raise ActRefused("it does not answer")
         self._note(f"scrub {device.identity} {method}")
 
     def _note(self, text: str) -> None:
