@@ -39,7 +39,7 @@ class Claiming:
             terms=terms,
             conductors=conductors,
             take=Shared(database, partial(taking.take_together, terms=terms), names=names),
-            fulfil=Shared(database, partial(wishes.fulfil, terms=terms), names=names),
+            fulfil=Shared(database, partial(wishes.fulfil, terms=terms), names=names, kind=type),
         )
 
     def create(self, asked: Asked) -> list[RequestRow]:

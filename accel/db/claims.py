@@ -12,13 +12,13 @@ from uuid import uuid4
 
 from sqlalchemy import Connection, bindparam, exists, insert, select
 
-from accel.db import history, places, quotas
+from accel.db import places, quotas
 from accel.db.events import Origin
-from accel.db.history import Entry
 from accel.db.named import Named
 from accel.db.paging import AnySelect
 from accel.db.places import Found, Offer, Place
 from accel.db.scope import Scope, in_scope
+from accel.db.sharing import ALONE, Alone
 from accel.db.tables import AcceleratorRequest, Deployable, Holder, Quota
 from accel.db.transitions import (
     UNBOUND,
@@ -69,15 +69,10 @@ class Changes(NamedTuple):
     origin: Origin
 
     @property
-    def uuids(self) -> list[str]:
-        """The requests."""
-        return [change.request for change in self.changes]
-
-    @property
     def names(self) -> list[Hashable]:
         """What they are about: no two that are about the same are made together."""
         instances = {change.target.instance_uuid for change in self.changes if change.target is not None}
-        return [*instances, *self.uuids]
+        return [*instances, *(change.request for change in self.changes)]
 
 
 class _Bind(NamedTuple):
@@ -98,46 +93,38 @@ def change(
     :raises InvalidValue: an instance has other requests already
     :raises Conflict: a request is in a state that does not allow it, or cannot be bound there; the text says why
     """
-    wanted, log = Changes(list(changes), scope, origin), list[Entry]()
-    rows = lock(connection, wanted.uuids, scope=scope)
-    [left] = change_together(connection, [wanted], rows, terms=terms, log=log)
-    history.write(connection, log, origin.at)
-    return left
+    return _change(connection, [Changes(list(changes), scope, origin)], scope, terms, waits=True)
 
 
-def change_together(
-    connection: Connection,
-    wanted: Sequence[Changes],
-    rows: Iterable[LockedRequest],
-    *,
-    terms: Terms,
-    log: list[Entry],
-    waits: bool = True,
-) -> list[list[str]]:
-    """Make the changes of callers that see the same, all of them or none.
+def change_together(connection: Connection, wanted: Sequence[Changes], *, terms: Terms) -> list[list[str] | Alone]:
+    """Make the changes of callers that see the same, all of them or none; those of others are left alone.
 
     :param wanted: no two about the same
-    :param rows: of what is to be changed what is there
-    :param log: takes the events, which the caller then writes
-    :param waits: for nodes that somebody else has locked
     :return: for each what ``change`` gives
-    :raises AccelError: one of them cannot be made, or not without waiting
+    :raises AccelError: one of them cannot be made, or not without waiting for a node that somebody else has locked
     """
-    if not wanted:
-        return []
+    scope = wanted[0].scope
+    alike = [each for each in wanted if each.scope == scope]
+    left = set(_change(connection, alike, scope, terms, waits=len(wanted) == 1))
+    return [
+        [change.request for change in each.changes if change.request in left] if each.scope == scope else ALONE
+        for each in wanted
+    ]
+
+
+def _change(connection: Connection, wanted: Sequence[Changes], scope: Scope, terms: Terms, *, waits: bool) -> list[str]:
     changes = [(change, each.origin) for each in wanted for change in each.changes]
-    requests = {row.uuid: row for row in rows}
+    requests = {row.uuid: row for row in lock(connection, [change.request for change, _ in changes], scope=scope)}
     for change_, _ in changes:
         if change_.request not in requests:
             raise NotFound("accelerator request", change_.request)
     check_alone(requests.values())
     binds = [_Bind(requests[it.request], it.target, origin) for it, origin in changes if it.target is not None]
     unbinds = [(requests[it.request], origin) for it, origin in changes if it.target is None]
-    left = {
-        *_unbind(connection, unbinds, terms=terms, log=log),
-        *_bind(connection, binds, scope=wanted[0].scope, terms=terms, waits=waits, log=log),
-    }
-    return [[uuid for uuid in each.uuids if uuid in left] for each in wanted]
+    return [
+        *_unbind(connection, unbinds, terms=terms),
+        *_bind(connection, binds, scope=scope, terms=terms, waits=waits),
+    ]
 
 
 class Deletion(NamedTuple):
@@ -163,30 +150,29 @@ class Deleted(NamedTuple):
     """The UUIDs of those that wait for work on their node now."""
 
 
-def delete_together(
-    connection: Connection, wanted: Sequence[Deletion], rows: Sequence[LockedRequest], *, log: list[Entry]
-) -> list[Deleted | AccelError]:
-    """Delete what callers name, or tell each why not.
+def delete_together(connection: Connection, wanted: Sequence[Deletion]) -> list[Deleted | AccelError | Alone]:
+    """Delete what callers that see the same name; those of others are left alone.
 
     :param wanted: no two about the same
-    :param rows: of what is to be deleted what is there
-    :param log: takes the events, which the caller then writes
     """
-    outcomes = [_deleted(each, rows) for each in wanted]
+    scope = wanted[0].scope
+    alike = [each for each in wanted if each.scope == scope]
+    rows = lock(connection, [uuid for each in alike for uuid in each.uuids], scope=scope)
+    outcomes = [_deleted(each, rows) if each.scope == scope else ALONE for each in wanted]
     accepted = [
         (row, each.origin)
         for deleted, each in zip(outcomes, wanted, strict=True)
         if isinstance(deleted, Deleted)
         for row in deleted.found
     ]
-    left = set(_remove(connection, accepted, log))
+    left = set(remove(connection, accepted))
     return [
         it._replace(left=[row.uuid for row in it.found if row.uuid in left]) if isinstance(it, Deleted) else it
         for it in outcomes
     ]
 
 
-def _deleted(wanted: Deletion, rows: Iterable[LockedRequest]) -> Deleted | AccelError:
+def _deleted(wanted: Deletion, rows: Iterable[LockedRequest]) -> Deleted | AccelError | Alone:
     """What becomes of a deletion, but for what is left."""
     found = [row for row in rows if row.uuid in wanted.uuids]
     try:
@@ -203,41 +189,29 @@ def remove(connection: Connection, requests: Sequence[tuple[LockedRequest, Origi
     :param requests: each with who deletes it
     :return: the UUIDs of the latter
     """
-    log: list[Entry] = []
-    left = _remove(connection, requests, log)
-    if log:
-        history.write(connection, log, max(by.at for _, by in requests))
-    return left
-
-
-def _remove(connection: Connection, requests: Sequence[tuple[LockedRequest, Origin]], log: list[Entry]) -> list[str]:
     held = handles_of(connection, [row for row, _ in requests])
     begun = [Move(row, _begun(row, None, by.at), held.get(row.id), by) for row, by in requests if _needs_work(row)]
     idle = [(row, by) for row, by in requests if not _needs_work(row) and row.state != RequestState.DELETING]
-    move(connection, Act.BEGIN_DELETE, begun, log=log)
-    move(connection, Act.DELETE, [Move(row, {}, held.get(row.id), by) for row, by in idle], log=log)
+    move(connection, Act.BEGIN_DELETE, begun)
+    move(connection, Act.DELETE, [Move(row, {}, held.get(row.id), by) for row, by in idle])
     return [its.request.uuid for its in begun]
 
 
-def _unbind(
-    connection: Connection, requests: Sequence[tuple[LockedRequest, Origin]], *, terms: Terms, log: list[Entry]
-) -> list[str]:
+def _unbind(connection: Connection, requests: Sequence[tuple[LockedRequest, Origin]], *, terms: Terms) -> list[str]:
     held = handles_of(connection, [row for row, _ in requests])
     begun = [
         Move(row, _begun(row, terms.worker, terms.deadline(by.at)), held.get(row.id), by)
         for row, by in requests
         if _needs_work(row) and row.state != RequestState.UNBIND_STARTED
     ]
-    move(connection, Act.BEGIN_UNBIND, begun, log=log)
+    move(connection, Act.BEGIN_UNBIND, begun)
     done = [Move(row, UNBOUND, held.get(row.id), by) for row, by in requests if not _needs_work(row)]
-    move(connection, Act.UNBIND, done, log=log)
+    move(connection, Act.UNBIND, done)
     busy = (its.request for its in begun)
     return [row.uuid for row in busy if row.state != RequestState.BIND_STARTED or row.worker is None]
 
 
-def _bind(
-    connection: Connection, binds: Sequence[_Bind], *, scope: Scope, terms: Terms, waits: bool, log: list[Entry]
-) -> list[str]:
+def _bind(connection: Connection, binds: Sequence[_Bind], *, scope: Scope, terms: Terms, waits: bool) -> list[str]:
     if not binds:
         return []
     wanted = Counter((target.device_rp_uuid, target.hostname) for _, target, _ in binds)
@@ -280,8 +254,8 @@ def _bind(
         held = HeldHandle(handle.uuid, handle.type, handle.info, place.device_uuid)
         (busy if steps else idle).append(Move(bound, values, held, origin))
     _hold(connection, [*busy, *idle], taken)
-    move(connection, Act.BEGIN_BIND, busy, log=log)
-    move(connection, Act.BIND, idle, tells_nova=terms.tells_nova, log=log)
+    move(connection, Act.BEGIN_BIND, busy)
+    move(connection, Act.BIND, idle, tells_nova=terms.tells_nova)
     return [its.request.uuid for its in busy]
 
 

@@ -136,20 +136,15 @@ def create(
     :raises NotFound: there is no such device profile
     :raises InvalidValue: it asks for more than can be asked for at once
     """
-    log: list[Entry] = []
-    [made] = create_together(connection, [Asked(profile_name, project_id, scope, origin)], log)
+    [made] = create_together(connection, [Asked(profile_name, project_id, scope, origin)])
     if isinstance(made, AccelError):
         raise made
-    history.write(connection, log, origin.at)
     return made
 
 
-def create_together(
-    connection: Connection, asked: Sequence[Asked], log: list[Entry]
-) -> list[list[RequestRow] | AccelError]:
+def create_together(connection: Connection, asked: Sequence[Asked]) -> list[list[RequestRow] | AccelError]:
     """Make what callers ask for; a profile is read once for all that ask for it and see the same.
 
-    :param log: takes the events, which the caller then writes
     :return: for each what ``create`` gives or raises
     """
     found = {key: _profile(connection, *key) for key in dict.fromkeys((each.profile, each.scope) for each in asked)}
@@ -157,7 +152,8 @@ def create_together(
     values = [value for outcome in outcomes if isinstance(outcome, _Made) for value in outcome.values]
     if values:
         connection.execute(_CREATE, values)
-        log += [entry for outcome in outcomes if isinstance(outcome, _Made) for entry in outcome.entries]
+        entries = [entry for outcome in outcomes if isinstance(outcome, _Made) for entry in outcome.entries]
+        history.write(connection, entries, max(each.origin.at for each in asked))
     return [outcome.rows if isinstance(outcome, _Made) else outcome for outcome in outcomes]
 
 

@@ -7,6 +7,9 @@ Programs that wish one thing after the other come again as soon as they are answ
 when as many are there as were at the end of the last one, or some milliseconds after that; else the first to come again
 would always be served alone, and the others after it. Who comes alone waits for nobody.
 
+A transaction is for wishes of one kind; the others wait for the next. That is what makes it cheap: programs that do the
+same things in the same order find themselves waiting for one another's kind, and are soon all at the same.
+
 Nobody notices the others, but by the time: each gets an outcome or a refusal of its own. Where a shared transaction
 fails, for whatever reason, it is rolled back, and each of its callers has a transaction of its own.
 """
@@ -52,10 +55,12 @@ class _Caller(Generic[W, R]):
 class Shared(Generic[W, R]):
     """A kind of transaction that callers share; any number of threads may call it.
 
-    :param work: does wishes and gives the outcome of each. That may be a refusal, of which it leaves nothing behind. It
-        may be done again, as what is given to ``Database.write``. Several wishes come out as if they were done one
-        after the other; where it cannot say how that would be it gives ``ALONE``, which it never does for a single one
+    :param work: does wishes of one kind and gives the outcome of each. That may be a refusal, of which it leaves
+        nothing behind. It may be done again, as what is given to ``Database.write``. Several wishes come out as if they
+        were done one after the other; where it cannot say how that would be it gives ``ALONE``, which it never does for
+        a single one
     :param names: what a wish is about, such as the UUIDs of rows: two that are about the same are not done together
+    :param kind: of which kind a wish is; by default all are of one
     :param patience_seconds: so long after a transaction its callers are waited for at most
     """
 
@@ -65,11 +70,13 @@ class Shared(Generic[W, R]):
         work: Callable[[Connection, Sequence[W]], Sequence[R | AccelError | Alone]],
         *,
         names: Callable[[W], Collection[Hashable]],
+        kind: Callable[[W], Hashable] = lambda _wish: None,
         patience_seconds: float = _PATIENCE_SECONDS,
     ) -> None:
         self._database = database
         self._work = work
         self._names = names
+        self._kind = kind
         self._patience_seconds = patience_seconds
         self._lock = Lock()
         self._are_all_there = Condition(self._lock)
@@ -131,8 +138,10 @@ class Shared(Generic[W, R]):
             patience = self._ended_at + self._patience_seconds - time.monotonic()
             self._are_all_there.wait_for(self._is_complete, max(patience, 0))
             others, self._waiting = self._waiting, deque()
+            kind = self._kind(first.wish)
             for one in others:
-                if len(together) < MOST_TOGETHER and taken.isdisjoint(one.names):
+                is_alike = self._kind(one.wish) == kind and taken.isdisjoint(one.names)
+                if is_alike and len(together) < MOST_TOGETHER:
                     together.append(one)
                     taken |= one.names
                 else:

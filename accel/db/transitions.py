@@ -224,18 +224,10 @@ def check(act: Act, requests: Iterable[LockedRequest]) -> None:
             raise Conflict(f"accelerator request {request.uuid} is {request.state}: cannot {act}")
 
 
-def move(
-    connection: Connection,
-    act: Act,
-    moves: Sequence[Move],
-    *,
-    tells_nova: bool = False,
-    log: list[Entry] | None = None,
-) -> None:
+def move(connection: Connection, act: Act, moves: Sequence[Move], *, tells_nova: bool = False) -> None:
     """Let something happen to requests: state, holder, event and notification in one go.
 
     :param tells_nova: whether there is a Nova that wants to know
-    :param log: takes the events, which the caller then writes with others; None: they are written here
     :raises Conflict: one of them is in a state in which it cannot happen
     """
     if not moves:
@@ -251,11 +243,7 @@ def move(
     if changed != len(moves):
         raise Conflict(f"{len(moves) - changed} accelerator requests have changed meanwhile: cannot {act}")
     now = max(its.origin.at for its in moves)
-    entries = [_entry(its, transition.after) for its in moves]
-    if log is None:
-        history.write(connection, entries, now)
-    else:
-        log += entries
+    _record(connection, transition.after, moves, now)
     if transition.after not in HOLDING:
         placement_nodes.mark(connection, _nodes_of_reservations(moves), now)
     if tells_nova:
@@ -300,21 +288,23 @@ def _updating(names: tuple[str, ...]) -> Update:
     return update(AcceleratorRequest).where(AcceleratorRequest.id == bindparam("its_id"), is_as_seen).values(changed)
 
 
-def _entry(its: Move, state: RequestState | None) -> Entry:
-    """What history tells of a move to a state."""
-    request, values, handle, origin = its
-    return Entry(
-        kind=_KINDS[state],
-        subject=request.uuid,
-        source=origin.source,
-        node=request.hostname,
-        device_uuid=handle.device_uuid if handle is not None else None,
-        before=_told(request, RequestState(request.state), {}, handle),
-        after=_told(request, state, values, handle) if state is not None else None,
-        request_id=origin.request_id,
-        project_id=request.project_id,
-        at=origin.at,
-    )
+def _record(connection: Connection, state: RequestState | None, moves: Iterable[Move], now: datetime) -> None:
+    entries = [
+        Entry(
+            kind=_KINDS[state],
+            subject=request.uuid,
+            source=origin.source,
+            node=request.hostname,
+            device_uuid=handle.device_uuid if handle is not None else None,
+            before=_told(request, RequestState(request.state), {}, handle),
+            after=_told(request, state, values, handle) if state is not None else None,
+            request_id=origin.request_id,
+            project_id=request.project_id,
+            at=origin.at,
+        )
+        for request, values, handle, origin in moves
+    ]
+    history.write(connection, entries, now)
 
 
 def _told(

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -13,14 +14,15 @@ from support.choices import choose, new_claim
 from support.claims import terms
 from support.databases import counted_statements, opened_beside
 from support.inventory import Inventory
-from support.races import at_once, outcome
+from support.races import Gate, at_once, outcome
 from support.site import Site
+from support.waiting import until
 
-from accel.db import places, taking, wishes
+from accel.db import claims, places, requests, taking, wishes
 from accel.db.claims import Changes, Deleted, Deletion
-from accel.db.engine import Database
+from accel.db.engine import Connection, Database
 from accel.db.events import Origin
-from accel.db.requests import Asked, RequestRow
+from accel.db.requests import Asked
 from accel.db.scope import EVERYTHING, Scope
 from accel.db.sharing import Alone, Shared
 from accel.db.taking import Intent
@@ -65,19 +67,17 @@ def deletion(*uuids: str, origin: Origin, check: Callable[[Sequence[LockedReques
     return Deletion(uuids, EVERYTHING, origin, check or (lambda _requests: None))
 
 
-def together(database: Database, *wished: Wish) -> list[Outcome | AccelError | Alone]:
-    """What comes of wishes in one transaction."""
-    return database.write(partial(wishes.fulfil, wishes=wished, terms=terms()))
+Fulfil = Callable[[Connection, Sequence[Wish]], Sequence[Outcome | AccelError | Alone]]
 
 
-def shared(database: Database) -> Shared[Wish, Outcome]:
-    return Shared(database, partial(wishes.fulfil, terms=terms()), names=attrgetter("names"))
+def shared(database: Database, work: Fulfil, **others: float) -> Shared[Wish, Outcome]:
+    """As the API does it."""
+    return Shared(database, work, names=attrgetter("names"), kind=type, **others)
 
 
-def made_by(outcomes: Sequence[Outcome | AccelError | Alone]) -> list[str]:
-    """Of the requests that were made."""
-    rows = [row for made in outcomes if isinstance(made, list) for row in made]
-    return [row.uuid for row in rows if isinstance(row, RequestRow)]
+def made_by(outcome: Outcome) -> list[str]:
+    """The requests that were made."""
+    return [row.uuid for row in outcome if isinstance(row, requests.RequestRow)]
 
 
 def cost(database: Database, act: Callable[[], object]) -> int:
@@ -94,14 +94,17 @@ def test_many_callers_cost_what_one_costs_and_each_is_told_of_as_itself(site: Si
         made: list[str] = []
 
         def make(callers: list[Origin] = callers, made: list[str] = made) -> None:
-            made.extend(made_by(together(site.database, *(asked(site, caller) for caller in callers))))
+            wishes = [asked(site, caller) for caller in callers]
+            found = site.database.write(partial(requests.create_together, asked=wishes))
+            made.extend(row.uuid for rows in found if isinstance(rows, list) for row in rows)
 
         spent = [cost(site.database, make)]
         wanted = [bind(site, uuid, next(slots), caller) for uuid, caller in zip(made, callers, strict=True)]
-        spent.append(cost(site.database, partial(together, site.database, *wanted)))
+        change = partial(claims.change_together, wanted=wanted, terms=terms())
+        spent.append(cost(site.database, partial(site.database.write, change)))
         assert site.states(*made) == ["Bound"] * amount
         gone = [deletion(uuid, origin=caller) for uuid, caller in zip(made, callers, strict=True)]
-        spent.append(cost(site.database, partial(together, site.database, *gone)))
+        spent.append(cost(site.database, partial(site.database.write, partial(claims.delete_together, wanted=gone))))
         costs.append(spent)
         for uuid, caller in zip(made, callers, strict=True):
             told = [(event.kind, event.request_id, event.occurred_at) for event in site.events(uuid)]
@@ -112,54 +115,21 @@ def test_many_callers_cost_what_one_costs_and_each_is_told_of_as_itself(site: Si
     assert (site.held(), site.left()) == (0, 0)
 
 
-def test_what_callers_wish_is_done_by_fewer_statements_together_than_one_after_the_other(site: Site) -> None:
-    *requests, unbound = site.make(5)
-    together(site.database, *(bind(site, uuid, slot) for slot, uuid in enumerate(requests)))
-
-    def mixed(uuid: str, gone: str, slot: int) -> list[Wish]:
-        first, second, third = origins(site, 3)
-        return [bind(site, uuid, slot, first), deletion(gone, origin=second), asked(site, third)]
-
-    alone, shared_ = mixed(unbound, requests[0], 4), mixed(*site.make(), requests[1], 5)
-    costs = [cost(site.database, partial(together, site.database, wish)) for wish in alone]
-    assert cost(site.database, partial(together, site.database, *shared_)) == sum(costs) - 3  # locks and events
-
-
-def test_of_what_callers_wish_in_one_transaction_each_gets_what_comes_of_it(site: Site) -> None:
-    first, second, third = site.make(3)
-    together(site.database, bind(site, first, 0), bind(site, second, 1))
-    unbind = Changes([RequestChange(request=second)], EVERYTHING, site.origin)
-    callers = origins(site, 5)
-    changed, deleted, made, refused, unbound = together(
-        site.database,
-        bind(site, third, 0, callers[0], instance="next"),  # what the deletion gives back
-        deletion(first, origin=callers[1]),
-        asked(site, callers[2]),
-        asked(site, callers[3], profile="nobody-has-it"),
-        unbind._replace(origin=callers[4]),
-    )
-    assert (changed, unbound, type(refused)) == ([], [], NotFound)
-    assert isinstance(deleted, Deleted)
-    assert [row.uuid for row in deleted.found] == [first]
-    [new] = made_by([made])
-    assert site.states(second, third, new) == ["Unbound", "Bound", "Initial"]
-    assert (site.held(), site.left()) == (1, 3)
-    last = [site.events(uuid)[-1] for uuid in (third, first, new, second)]
-    assert [event.request_id for event in last] == [callers[number].request_id for number in (0, 1, 2, 4)]
-
-
 def test_who_asks_for_what_there_is_not_is_refused_alone(site: Site) -> None:
     site.delete(*site.make())
     callers = origins(site, 3)
     theirs = Scope(project_id="them")
-    good, refused, other = together(
-        site.database,
+    wishes = [
         asked(site, callers[0]),
         asked(site, callers[1], profile="nobody-has-it"),
         asked(site, callers[2], project_id="them", scope=theirs),
-    )
+    ]
+    good, refused, other = site.database.write(partial(requests.create_together, asked=wishes))
     assert isinstance(refused, NotFound)
-    assert [site.request(uuid).project_id for uuid in made_by([good, other])] == [site.project, "them"]
+    assert [[row.project_id for row in rows] for rows in (good, other) if isinstance(rows, list)] == [
+        [site.project],
+        ["them"],
+    ]
 
 
 def test_deletions_are_refused_one_by_one(site: Site) -> None:
@@ -181,7 +151,7 @@ def test_deletions_are_refused_one_by_one(site: Site) -> None:
         deletion(claim.allocations[0].request_uuid, origin=by),
         deletion(fourth, origin=by)._replace(scope=Scope(project_id="them")),
     ]
-    done, refused, whole, stranger = together(site.database, *wanted)
+    done, refused, whole, stranger = site.database.write(partial(claims.delete_together, wanted=wanted))
     assert isinstance(done, Deleted)
     assert [row.uuid for row in done.found] == [first, third]
     assert (str(refused), "release the claim" in str(whole)) == ("not by you", True)
@@ -191,14 +161,14 @@ def test_deletions_are_refused_one_by_one(site: Site) -> None:
 
 def test_where_one_cannot_be_bound_the_others_are(site: Site) -> None:
     uuids = site.make(4)
-    change = shared(site.database)
-    wanted = [
+    change = Shared(site.database, partial(claims.change_together, terms=terms()), names=attrgetter("names"))
+    wishes = [
         bind(site, uuids[0], 0),
         bind(site, uuids[1], 0, instance="other"),
         bind(site, uuids[2], 1),
         bind(site, uuids[3], 2, instance="vm1"),
     ]
-    calls = [partial(outcome, partial(change, wish), AccelError) for wish in wanted]
+    calls = [partial(outcome, partial(change, wish), AccelError) for wish in wishes]
     found = at_once(calls)
     kinds = Counter(type(one) for one in found)
     assert kinds == {list: 2, Conflict: 1, InvalidValue: 1}
@@ -228,8 +198,9 @@ def test_what_has_two_handles_is_bound_once(any_database: Database) -> None:
         for uuid, part in zip(site.make(2), parts, strict=True)
     ]
     with pytest.raises(Conflict, match="stand for the same"):
-        together(any_database, *wanted)
-    found = [outcome(partial(shared(any_database), each), Conflict) for each in wanted]
+        any_database.write(partial(claims.change_together, wanted=wanted, terms=terms()))
+    change = Shared(any_database, partial(claims.change_together, terms=terms()), names=attrgetter("names"))
+    found = [outcome(partial(change, each), Conflict) for each in wanted]
     assert [type(one) for one in found] == [list, Conflict]
 
 
@@ -246,23 +217,56 @@ def test_nobody_waits_for_a_node_because_of_another(any_database: Database, othe
     with other_database.writer() as connection:
         places.lock_nodes(connection, [busy.node])
         with pytest.raises(Conflict, match="has locked"):
-            together(any_database, *wanted)
-        together(any_database, *wanted[1:])
+            any_database.write(partial(claims.change_together, wanted=wanted, terms=terms()))
+        any_database.write(partial(claims.change_together, wanted=wanted[1:], terms=terms()))
     assert (busy.held(), idle.held()) == (0, 1)
+
+
+def test_a_transaction_is_for_wishes_of_one_kind_and_each_gets_what_comes_of_its_own(site: Site) -> None:
+    first, second, third = site.make(3)
+    together: list[list[type[Wish]]] = []
+    gate = Gate()
+
+    def work(connection: Connection, wished: Sequence[Wish]) -> Sequence[Outcome | AccelError | Alone]:
+        found = wishes.fulfil(connection, wished, terms=terms())
+        together.append([type(wish) for wish in wished])
+        gate()
+        return found
+
+    fulfil = shared(site.database, work)
+    with ThreadPoolExecutor(6) as pool:
+        futures = [pool.submit(fulfil, asked(site, site.origin))]
+        gate.wait()
+        rest = [
+            deletion(first, origin=site.origin),
+            bind(site, second, 0),
+            asked(site, site.origin),
+            bind(site, third, 1),
+            deletion("00000000-0000-4000-8000-000000000000", origin=site.origin),
+        ]
+        for number, wish in enumerate(rest, 1):
+            futures.append(pool.submit(fulfil, wish))
+            until(lambda number=number: fulfil.waiting == number)
+        gate.open()
+        made, deleted, bound, also_made, also_bound, not_there = [future.result(60) for future in futures]
+    assert together == [[Asked], [Deletion, Deletion], [Changes, Changes], [Asked]]
+    assert len({*made_by(made), *made_by(also_made)}) == 2
+    assert [[row.uuid for row in it.found] for it in (deleted, not_there) if isinstance(it, Deleted)] == [[first], []]
+    assert (bound, also_bound, site.states(second, third)) == ([], [], ["Bound", "Bound"])
 
 
 def test_whatever_many_do_at_once_requests_and_holders_agree(site: Site) -> None:
     """Eight callers on few cards and instances, with each other's requests at times; a quota is never exceeded."""
     site.delete(*site.make())
     site.limit(CARDS - 2)
-    fulfil = shared(site.database)
+    fulfil = shared(site.database, partial(wishes.fulfil, terms=terms()))
     refused: Counter[str] = Counter()
     everybodys: list[str] = []
 
     def live(number: int) -> None:
         chance = Random(number)  # noqa: S311 - chance that can be repeated, no secret
         for _ in range(10):
-            [mine] = made_by([fulfil(asked(site, site.origin))])
+            [mine] = made_by(fulfil(asked(site, site.origin)))
             everybodys.append(mine)
             uuid = mine if chance.random() < 0.8 else chance.choice(everybodys)
             wish = bind(site, uuid, chance.randrange(CARDS), instance=f"vm{chance.randrange(CARDS)}")
