@@ -39,24 +39,9 @@ from accel.cmd.agent_parts import (
     watch,
 )
 from accel.cmd.api import check_access, relax_garbage_collection, start_placing
-from accel.cmd.conductor import (
-    Neighbours,
-    make_claims,
-    make_follower,
-    make_manager,
-    make_notifier,
-    make_periodic,
-    make_reporter,
-    mend_attribute_texts,
-    take_up_left_work,
-)
-from accel.cmd.conductor_images import make_fetcher
-from accel.cmd.conductor_jobs import make_jobs
+from accel.cmd.conductor_parts import ConductorParts
 from accel.cmd.stopping import until_set
 from accel.conductor.images import ImageReader
-from accel.conductor.jobs import Jobs
-from accel.conductor.nova import connect
-from accel.conductor.placement import connect as connect_placement
 from accel.db import migrate, nodes
 from accel.db.engine import Database
 from accel.drivers.fleet import FleetFile
@@ -167,29 +152,15 @@ class AllInOne:
         :return: the exit status
         """
         conf = self._settings.main
-        manager = make_manager(self._database, conf)
-        self._prepare_agents(LocalConductor(manager), fleet=fleet, looks_at_host=looks_at_host)
-        workers = self._ends.enter_context(ThreadPoolExecutor(conf.conductor.work_threads, thread_name_prefix="work"))
-        nova, placement = connect(conf), connect_placement(conf)
-        notifier = make_notifier(self._database, nova, conf, self._stop)
-        jobs = self._make_jobs(conf)
-        neighbours = Neighbours(nova=nova, notifier=notifier, placement=placement, jobs=jobs)
-        claims = make_claims(self._database, conf, workers, neighbours)
-        take_up_left_work(claims)
-        mend_attribute_texts(manager)
-        app = make_app(self._database, conf, LocalClaims(claims), placing=start_placing(self._database, conf))
+        parts = ConductorParts(self._database, conf, self._node_agents, self._stop)
+        self._prepare_agents(LocalConductor(parts.manager), fleet=fleet, looks_at_host=looks_at_host)
+        self._ends.enter_context(parts)
+        parts.take_up()
+        app = make_app(self._database, conf, LocalClaims(parts.claims), placing=start_placing(self._database, conf))
         server = EmbeddedServer(app, conf.api.host, self._settings.port)
         _start_listening(server)
         self._ends.callback(server.stop)
-        reporter = make_reporter(self._database, placement, conf, self._stop)
-        background = [
-            *make_periodic(manager, claims, jobs, conf, self._stop),
-            make_fetcher(self._database, conf, self._stop),
-            make_follower(self._database, self._node_agents, self._stop),
-            *(each for each in (notifier, reporter) if each),
-        ]
-        for each in background:
-            each.start()
+        parts.start()
         played = len(FleetFile(fleet).current().nodes) if fleet else 0
         expected = int(looks_at_host) + len(self._settings.captured) + played
         self._start_agents()
@@ -197,14 +168,8 @@ class AllInOne:
         if not self._stop.is_set():
             print(f"Ready: {server.url} ({expected} nodes; Ctrl-C ends it)", flush=True)  # noqa: T201 - what was asked for
         until_set(self._stop)
-        for each in background:
-            each.stop()
-        return self._outcome(background_failed=any(each.has_failed for each in background))
-
-    def _make_jobs(self, conf: cfg.ConfigOpts) -> Jobs:
-        attendants = ThreadPoolExecutor(conf.conductor.job_threads, thread_name_prefix="job")
-        self._ends.enter_context(attendants)
-        return make_jobs(self._database, conf, self._node_agents, attendants, self._stop)
+        parts.stop()
+        return self._outcome(has_failed=parts.has_failed)
 
     def _prepare_agents(self, conductor: Conductor, *, fleet: Path | None, looks_at_host: bool) -> None:
         """Make all of them before any of them works: the drivers' processes are forked from one that knows all."""
@@ -261,12 +226,12 @@ class AllInOne:
                 waited = 0
                 logging.getLogger(__name__).warning("%d of %d nodes have reported", known, expected)
 
-    def _outcome(self, *, background_failed: bool) -> int:
+    def _outcome(self, *, has_failed: bool) -> int:
         """Raises what an agent has raised."""
         for agent in self._agents:
             if agent.done():
                 agent.result()
-        return 1 if background_failed else 0
+        return 1 if has_failed else 0
 
 
 def _default_state_path() -> Path:

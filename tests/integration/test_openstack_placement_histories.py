@@ -23,7 +23,7 @@ from support.site import Site
 from support.waiting import until
 
 from accel import conf as configuration
-from accel.cmd.conductor import make_reporter
+from accel.cmd.conductor_parts import make_reporter
 from accel.conductor.manager import Limits, Manager
 from accel.conductor.placement import Placement, connect
 from accel.conductor.providers import Reconciler

@@ -18,7 +18,7 @@ from support.stand_in_glance import stand_in_glance
 
 from accel import conf as configuration
 from accel.api.app import make_app
-from accel.cmd.conductor import Neighbours, make_claims, make_notifier
+from accel.cmd.conductor_parts import Neighbours, make_claims, make_notifier
 from accel.conductor.nova import connect
 from accel.db.engine import Database
 from accel.rpc.local import LocalClaims

@@ -20,8 +20,8 @@ from support.steps import FileStep
 
 from accel import conf as configuration
 from accel.cmd import systemd
-from accel.cmd.conductor import make_manager, take_up_left_work
 from accel.cmd.conductor_jobs import submitter
+from accel.cmd.conductor_parts import make_manager, take_up_left_work
 from accel.conductor.claims import Claims, Hooks, Task
 from accel.conductor.notifier import Notifier, Patience
 from accel.conductor.service import Periodic, begin
