@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from oslo_config import cfg
 from oslo_log import log
 
-from accel.conf import opts
+from accel.conf import checks, opts
 from accel.errors import ConfigurationError
 
 
@@ -17,13 +17,16 @@ def load(argv: Sequence[str], *, prog: str, default_config_files: list[str] | No
     :param prog: the program's name, for the usage text
     :param default_config_files: files to read unless ``--config-file`` says otherwise; None looks for accel.conf in
         ``~/.accel``, ``~``, ``/etc/accel`` and ``/etc``
-    :raises ConfigurationError: a file is missing or broken, or a value is out of bounds
+    :raises ConfigurationError: a file is missing or broken, names an option that there is not, or has a value for one
+        that it cannot have
     """
     conf = unread()
     try:
         conf(list(argv), project="accel", prog=prog, default_config_files=default_config_files)
     except cfg.Error as error:
         raise ConfigurationError(str(error)) from error
+    checks.check_names(conf, _names())
+    checks.check_values(conf)
     return conf
 
 
@@ -35,3 +38,11 @@ def unread() -> cfg.ConfigOpts:
         # A group remembers what is set in it, and registering copies it but not its memory.
         conf.register_opts(options, group=None if group == "DEFAULT" else copy.deepcopy(group))
     return conf
+
+
+def _names() -> dict[str, set[str]]:
+    """Our groups, with what their options are called in files. What is in DEFAULT is others', too."""
+    groups = [(group, options) for group, options in opts.list_opts() if isinstance(group, cfg.OptGroup)]
+    return {
+        group.name: {name for option in options for name in (option.name, option.dest)} for group, options in groups
+    }

@@ -5,8 +5,9 @@ from importlib.metadata import EntryPoint, entry_points
 
 from oslo_config import cfg
 
+from accel.conf.checks import read
 from accel.drivers.base import ENTRY_POINT_GROUP, Driver
-from accel.errors import ConfigurationError, DriverUnavailable, UnknownDriver
+from accel.errors import DriverUnavailable, UnknownDriver
 
 
 def installed() -> Mapping[str, EntryPoint]:
@@ -73,10 +74,7 @@ def option_values(conf: cfg.ConfigOpts, name: str, driver: type[Driver]) -> dict
     :raises ConfigurationError: a value is not right
     """
     group = _registered(conf, name, driver)
-    try:
-        return {option.dest: group[option.dest] for option in driver.options}
-    except cfg.Error as error:
-        raise ConfigurationError(f"driver {name}: {error}") from error
+    return {option.dest: read(group, option.dest, group=name) for option in driver.options}
 
 
 def options_of(name: str, driver: type[Driver], values: Mapping[str, object]) -> cfg.ConfigOpts.GroupAttr:

@@ -18,6 +18,7 @@ from oslo_messaging import opts  # noqa: E402  # with the others
 from oslo_messaging._metrics.client import oslo_messaging_metrics  # noqa: E402  # see _register_options
 from oslo_messaging._tracing.client import oslo_messaging_tracing  # noqa: E402  # see _register_options
 
+from accel.conf.checks import check_values  # noqa: E402  # with the others
 from accel.errors import ConfigurationError  # noqa: E402  # with the others
 
 __all__ = ["brokers_of", "oslo_messaging", "transport_of"]
@@ -33,7 +34,7 @@ def transport_of(conf: cfg.ConfigOpts, *, threads: int | None = None) -> oslo_me
 
     :param conf: read already, with the groups of accel registered
     :param threads: how many messages a server takes at once; by default as many as conductors do
-    :raises ConfigurationError: ``transport_url`` is no URL of a broker
+    :raises ConfigurationError: ``transport_url`` is no URL of a broker, or another option is wrong
     """
     _register_options(conf, threads or conf.rpc.conductor_threads)
     try:
@@ -45,7 +46,7 @@ def transport_of(conf: cfg.ConfigOpts, *, threads: int | None = None) -> oslo_me
 def brokers_of(conf: cfg.ConfigOpts) -> list[tuple[str, int]]:
     """Host and port of each broker that ``transport_url`` names.
 
-    :raises ConfigurationError: it is no URL of a broker
+    :raises ConfigurationError: it is no URL of a broker, or another option is wrong
     """
     _register_options(conf, conf.rpc.conductor_threads)
     try:
@@ -78,3 +79,4 @@ def _register_options(conf: cfg.ConfigOpts, threads: int) -> None:
     conf.set_default(
         "kombu_missing_consumer_retry_timeout", conf.rpc.call_timeout_seconds, group="oslo_messaging_rabbit"
     )
+    check_values(conf)
