@@ -13,6 +13,7 @@ import time
 import uuid
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from accel.agent.bell import Bell, Call
@@ -52,10 +53,13 @@ class Counter:
 class PlayedAgent:
     """The agent of one node. It remembers no devices: the file has them."""
 
-    def __init__(self, conductor: Conductor, node: SimulatedNode, *, version: str, boot_id: str) -> None:
+    def __init__(
+        self, conductor: Conductor, node: SimulatedNode, *, version: str, boot_id: str, listens_as: str = ""
+    ) -> None:
         self._messages = Correspondence(conductor, Counter())
         self._version = version
         self._boot_id = boot_id
+        self._listens_as = listens_as
         self._told: SimulatedNode | None = None
         self._hash = ""
         self.node = node
@@ -77,7 +81,7 @@ class PlayedAgent:
         if node is self._told and self._messages.heartbeat(node.name, self._boot_id, self._hash):
             return
         report = NodeReport(
-            node=node.info(self._version),
+            node=replace(node.info(self._version), agent=self._listens_as),
             boot_id=self._boot_id,
             sequence=0,
             drivers=(DriverReport(driver=DRIVER, devices=node.devices()),),
@@ -146,28 +150,27 @@ class _Played(NamedTuple):
     contact: Contact
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Habits:
+    """How played agents behave."""
+
+    version: str
+    """Which release they say they are of."""
+    heartbeat_seconds: float
+    listens_as: str = ""
+    """By which name jobs for their nodes are taken; empty: by theirs."""
+    jitter: Callable[[], float] = random.random
+    """A random number from 0 to 1."""
+
+
 class Player:
-    """Plays the file until the bell says stop.
+    """Plays the file until the bell says stop."""
 
-    :param jitter: a random number from 0 to 1
-    """
-
-    def __init__(
-        self,
-        conductor: Conductor,
-        file: FleetFile,
-        bell: Bell,
-        *,
-        version: str,
-        heartbeat_seconds: float,
-        jitter: Callable[[], float] = random.random,
-    ) -> None:
+    def __init__(self, conductor: Conductor, file: FleetFile, bell: Bell, habits: Habits) -> None:
         self._conductor = conductor
         self._file = file
         self._bell = bell
-        self._version = version
-        self._heartbeat_seconds = heartbeat_seconds
-        self._jitter = jitter
+        self._habits = habits
         self._boot_id = str(uuid.uuid4())
         self._trouble = Trouble()
         self._timetable = Timetable(time.monotonic)
@@ -211,7 +214,7 @@ class Player:
     def _take_turn(self, name: str, played: "_Played") -> None:
         is_first = played.agent.is_new
         pause = played.contact.make()
-        self._timetable.finish(name, pause * self._jitter() if is_first else pause)
+        self._timetable.finish(name, pause * self._habits.jitter() if is_first else pause)
 
     def _turn_done(self, turn: Future[None]) -> None:
         self._slots.release()
@@ -245,8 +248,14 @@ class Player:
     def _play(self, node: SimulatedNode) -> None:
         played = self._played.get(node.name)
         if played is None:
-            agent = PlayedAgent(self._conductor, node, version=self._version, boot_id=self._boot_id)
-            contact = Contact(agent, self._trouble, heartbeat_seconds=self._heartbeat_seconds)
+            agent = PlayedAgent(
+                self._conductor,
+                node,
+                version=self._habits.version,
+                boot_id=self._boot_id,
+                listens_as=self._habits.listens_as,
+            )
+            contact = Contact(agent, self._trouble, heartbeat_seconds=self._habits.heartbeat_seconds)
             self._played[node.name] = _Played(agent, contact)
         elif played.agent.node == node:
             return

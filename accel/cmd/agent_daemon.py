@@ -11,11 +11,13 @@ from oslo_log import log
 
 from accel.agent.bell import Bell, Call
 from accel.agent.jobs.desk import Desk
+from accel.cmd import systemd
 from accel.cmd.agent_parts import (
     Ears,
     listen,
     make_agent,
     make_desk,
+    make_played_desk,
     make_player,
     make_runner,
     node_socket,
@@ -29,6 +31,8 @@ from accel.rpc.messaging import oslo_messaging, transport_of
 PROG = "accel-agent"
 _PATIENCE_SECONDS = 20.0
 """How long acts on devices that are under way may go on when the agent is told to end."""
+_PLAYED = ":played"
+"""What is put behind the host's name, by which its own agent may listen."""
 _RABBIT_LOGGER = "oslo.messaging._drivers.impl_rabbit"
 
 
@@ -45,20 +49,37 @@ def serve(conf: cfg.ConfigOpts, *, fleet_file: str) -> int:
     for number, call in ((signal.SIGTERM, Call.STOP), (signal.SIGINT, Call.STOP), (signal.SIGHUP, Call.LOOK)):
         signal.signal(number, lambda *_, call=call: bell.ring(call))
     if fleet_file:
-        make_player(conf, make_client(conf, transport_of(conf)), bell, Path(fleet_file)).run()
+        _play(conf, bell, Path(fleet_file))
     else:
-        runner = make_runner(conf)
-        transport = transport_of(conf, threads=conf.rpc.agent_threads)
-        client = make_client(conf, transport)
-        desk = make_desk(conf, runner, bell, client)
-        with node_socket(conf, client, bell, desk) as ownership, _jobs(conf, transport, desk, ownership):
-            ears = Ears(bell, ownership)
-            watch(ears)
-            lookouts = listen(runner, ears)
-            make_agent(conf, client, bell, runner, ownership=ownership).run()
-            for lookout in lookouts:
-                lookout.stop()
+        _look(conf, bell)
     return 0
+
+
+def _look(conf: cfg.ConfigOpts, bell: Bell) -> None:
+    """Be the agent of this host."""
+    runner = make_runner(conf)
+    transport = transport_of(conf, threads=conf.rpc.agent_threads)
+    client = make_client(conf, transport)
+    desk = make_desk(conf, runner, bell, client)
+    with node_socket(conf, client, bell, desk) as ownership, _jobs(conf, transport, desk, listener=ownership):
+        ears = Ears(bell, ownership)
+        watch(ears)
+        lookouts = listen(runner, ears)
+        make_agent(conf, client, bell, runner, ownership=ownership).run()
+        for lookout in lookouts:
+            lookout.stop()
+
+
+def _play(conf: cfg.ConfigOpts, bell: Bell, fleet_file: Path) -> None:
+    """Be the agents of all nodes of a file. They listen by one name, because each name has its price at the broker."""
+    transport = transport_of(conf, threads=conf.rpc.agent_threads)
+    client = make_client(conf, transport)
+    name = f"{conf.host}{_PLAYED}"
+    player = make_player(conf, client, bell, fleet_file, listens_as=name)
+    with _jobs(conf, transport, make_played_desk(conf, player, fleet_file, client), name=name):
+        systemd.notify(systemd.READY)
+        player.run()
+        systemd.notify(systemd.STOPPING)
 
 
 def make_client(conf: cfg.ConfigOpts, transport: oslo_messaging.Transport) -> ConductorClient:
@@ -69,14 +90,21 @@ def make_client(conf: cfg.ConfigOpts, transport: oslo_messaging.Transport) -> Co
 
 @contextmanager
 def _jobs(
-    conf: cfg.ConfigOpts, transport: oslo_messaging.Transport, desk: Desk, listener: Listener | None
+    conf: cfg.ConfigOpts,
+    transport: oslo_messaging.Transport,
+    desk: Desk,
+    *,
+    name: str = "",
+    listener: Listener | None = None,
 ) -> Iterator[None]:
     """Take jobs meanwhile, as soon as the broker is there; at the end let those under way end.
 
     Beginning to listen waits for the broker without end, so it has a thread that the process may end without.
+
+    :param name: what to listen by; empty: the node's
     """
     desk.open()
-    server = serve_agent(transport, desk, conf.host, topic=conf.rpc.agent_topic, listener=listener)
+    server = serve_agent(transport, desk, name or conf.host, topic=conf.rpc.agent_topic, listener=listener)
     listening = Thread(target=server.start, name="listen", daemon=True)
     listening.start()
     try:

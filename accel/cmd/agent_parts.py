@@ -21,7 +21,7 @@ from accel.agent.jobs.store import Store
 from accel.agent.lookout import Lookout
 from accel.agent.node import boot_id
 from accel.agent.ownership import Ownership
-from accel.agent.player import Player
+from accel.agent.player import Habits, Player
 from accel.agent.probe import Setup
 from accel.agent.reporter import Reporter
 from accel.agent.runner import ProcessRunner, Runner, nursery_of
@@ -157,21 +157,33 @@ def make_images(conf: cfg.ConfigOpts, reader: Reader) -> ImageStore:
     return ImageStore(directory, reader, limit_bytes=conf.agent.image_cache_mib << 20, trust=trust)
 
 
-def make_player(conf: cfg.ConfigOpts, conductor: Conductor, bell: Bell, fleet_file: Path) -> Player:
-    """The player of a fleet file."""
+def make_player(
+    conf: cfg.ConfigOpts, conductor: Conductor, bell: Bell, fleet_file: Path, *, listens_as: str = ""
+) -> Player:
+    """The player of a fleet file.
+
+    :param listens_as: by which name jobs for its nodes are taken; empty: by theirs
+    """
     seconds = conf.agent.heartbeat_interval_seconds
     file = FleetFile(fleet_file, CutsFile(_host_of(conf, "").memory / CUTS_NAME))
-    return Player(conductor, file, bell, version=version("accel"), heartbeat_seconds=seconds)
+    habits = Habits(version=version("accel"), heartbeat_seconds=seconds, listens_as=listens_as)
+    return Player(conductor, file, bell, habits)
 
 
-def make_played_desk(conf: cfg.ConfigOpts, player: Player, fleet_file: Path) -> Desk:
-    """Where jobs for all nodes of a fleet file are ordered, not open yet."""
+def make_played_desk(conf: cfg.ConfigOpts, player: Player, fleet_file: Path, reader: Reader) -> Desk:
+    """Where jobs for all nodes of a fleet file are ordered, not open yet.
+
+    :param reader: where images come from
+    :raises ConfigurationError: a key that is to be trusted is none
+    """
 
     def setup_of(order: JobOrder) -> Setup:
         options = {"fleet_file": str(fleet_file.absolute())}
         return Setup(driver=order.driver, host=_host_of(conf, order.node), options=options)
 
-    around = Surroundings(rediscover=partial(player.catch_up, _REPORT_PATIENCE_SECONDS))
+    around = Surroundings(
+        rediscover=partial(player.catch_up, _REPORT_PATIENCE_SECONDS), images=make_images(conf, reader)
+    )
     return Desk(Store(Path(conf.state_path) / "played-jobs"), InlineActs(setup_of), around)
 
 

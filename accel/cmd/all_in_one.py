@@ -182,7 +182,8 @@ class AllInOne:
         if fleet is not None:
             player = make_player(self._settings.main, conductor, self._new_bell(), fleet)
             self._loops.append(player.run)
-            self._played = make_played_desk(self._settings.main, player, fleet)
+            images = LocalImages(ImageReader(self._database))
+            self._played = make_played_desk(self._settings.main, player, fleet, images)
             self._played.open()
             self._ends.callback(self._played.stop)
 

@@ -51,7 +51,7 @@ def run(conf: cfg.ConfigOpts, stop: Event) -> int:
     """
     database = Database.configured(conf.database)
     transport = transport_of(conf)
-    with ConductorParts(database, conf, make_agents(conf, transport), stop) as parts:
+    with ConductorParts(database, conf, make_agents(database, conf, transport), stop) as parts:
         if not database.wait_until_ready(stop):
             return 0
         check_schema(database)

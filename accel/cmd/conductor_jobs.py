@@ -11,7 +11,7 @@ from oslo_log import log
 from accel.conductor.claims import Step
 from accel.conductor.jobs import JobHooks, Jobs, JobTerms
 from accel.conductor.steps import StepTerms, make_steps, registered_images
-from accel.db import loaded
+from accel.db import loaded, nodes
 from accel.db.engine import Database
 from accel.db.transitions import work_policy
 from accel.model.job import JobKind
@@ -23,9 +23,16 @@ _SHORTEST_LEASE = timedelta(seconds=60)
 """A conductor that is alive renews its lease on a job whenever the agent has answered, or has not."""
 
 
-def make_agents(conf: cfg.ConfigOpts, transport: oslo_messaging.Transport) -> Agents:
+def make_agents(database: Database, conf: cfg.ConfigOpts, transport: oslo_messaging.Transport) -> Agents:
     """The agents of all nodes, over the broker; nothing is connected yet."""
-    return AgentsClient(transport, timeout_seconds=conf.rpc.call_timeout_seconds, topic=conf.rpc.agent_topic)
+    rpc = conf.rpc
+
+    def listens_as(node: str) -> str:
+        return database.read(lambda connection: nodes.agent_of(connection, node))
+
+    return AgentsClient(
+        transport, timeout_seconds=rpc.call_timeout_seconds, topic=rpc.agent_topic, listens_as=listens_as
+    )
 
 
 def make_jobs(database: Database, conf: cfg.ConfigOpts, agents: Agents, workers: Executor, stop: Event) -> Jobs:

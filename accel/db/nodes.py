@@ -53,6 +53,11 @@ class NodeDevice(NamedTuple):
 _SELECT: AnySelect = select(*(getattr(Node, name) for name in NodeRow._fields))
 
 
+def agent_of(connection: Connection, name: str) -> str:
+    """By which name the agent of a node listens; empty: by that of the node, and where there is no such node."""
+    return connection.scalar(select(Node.agent).where(Node.name == name)) or ""
+
+
 def _has_label(label: tuple[str, str]) -> ColumnElement[bool]:
     key, value = label
     is_so: ColumnElement[bool] = Node.labels[key].as_string() == value

@@ -26,7 +26,7 @@ Values = dict[str, Any]
 AnyRow = Row[*tuple[Any, ...]]
 """A row whose columns are known by their names only."""
 
-NODE_COLUMNS = ("agent_version", "kernel", "rack", "labels", "numa")
+NODE_COLUMNS = ("agent_version", "kernel", "rack", "labels", "numa", "agent")
 DEVICE_COLUMNS = (
     "identity",
     "type",
@@ -60,6 +60,7 @@ def node_values(info: NodeInfo) -> Values:
         "rack": info.rack,
         "labels": dict(info.labels),
         "numa": numa,
+        "agent": info.agent,
     }
 
 
@@ -72,6 +73,7 @@ def to_node_info(row: AnyRow) -> NodeInfo:
         rack=row.rack,
         labels=row.labels,
         numa=tuple(NumaNode(**numa) for numa in row.numa),
+        agent=row.agent,
     )
 
 

@@ -85,6 +85,7 @@ class Node(Base):
     rack: Mapped[str] = mapped_column(String(255))
     labels: Mapped[dict[str, str]] = mapped_column(JSON)
     numa: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+    agent: Mapped[str] = mapped_column(String(255), server_default="")  # whom to ask; empty: who is named as the node
     has_kubelet: Mapped[bool] = mapped_column(default=False, server_default=false())  # whether one says what pods use
     last_heartbeat_at: Mapped[datetime]  # no index: it changes with every heartbeat, and nodes are few
     created_at: Mapped[datetime]

@@ -64,6 +64,8 @@ class NodeInfo:
     rack: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
     numa: tuple[NumaNode, ...] = ()
+    agent: str = ""
+    """By which name its agent listens, where that is not its own: as one does that plays many nodes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -119,6 +119,7 @@ def serve_agent(
 ) -> oslo_messaging.MessageHandlingServer:
     """A server of a node's agent, which answers out of a pool of threads once its ``start()`` is called.
 
+    :param node: the name of the node, or the name that the reports of played nodes give for their agent
     :param listener: None: it does not care
     """
     target = oslo_messaging.Target(topic=topic, server=node)
@@ -132,10 +133,16 @@ class AgentsClient:
     """The ``Agents`` for conductors, over a broker. Threads may share it.
 
     :param timeout_seconds: how much longer than it was asked to wait an agent may take to answer
+    :param listens_as: by which name the agent of a node listens; empty: by that of the node
     """
 
     def __init__(
-        self, transport: oslo_messaging.Transport, *, timeout_seconds: float = 30, topic: str = AGENT_TOPIC
+        self,
+        transport: oslo_messaging.Transport,
+        *,
+        timeout_seconds: float = 30,
+        topic: str = AGENT_TOPIC,
+        listens_as: Callable[[str], str] = lambda _node: "",
     ) -> None:
         target = oslo_messaging.Target(topic=topic, version=AGENT_VERSIONS[0])
         self._calls = oslo_messaging.get_rpc_client(
@@ -143,6 +150,7 @@ class AgentsClient:
         )
         self._casts = oslo_messaging.get_rpc_client(transport, target, retry=0)
         self._timeout_seconds = timeout_seconds
+        self._listens_as = listens_as
 
     def run_job(self, order: JobOrder, wait_seconds: float) -> JobStatus:
         """See ``Agents.run_job``."""
@@ -161,9 +169,9 @@ class AgentsClient:
             _LOG.info("the agent of %s was not told that holders have changed: %s", node, first_line(error))
 
     def _send(self, node: str, method: str, wait_seconds: float, arguments: dict[str, Any]) -> Any:
-        timeout = wait_seconds + self._timeout_seconds
+        timeout, server = wait_seconds + self._timeout_seconds, self._listens_as(node) or node
         try:
-            answer = self._calls.prepare(server=node, timeout=timeout).call({}, method, **arguments)
+            answer = self._calls.prepare(server=server, timeout=timeout).call({}, method, **arguments)
         except oslo_messaging.UnsupportedVersion as error:
             raise AgentRefused(f"the agent of {node} is too many releases apart", IncompatibleVersion.code) from error
         except NO_ANSWER as error:

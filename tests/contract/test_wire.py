@@ -25,7 +25,7 @@ from accel.rpc.local import LocalConductor
 
 DATA = Path(__file__).parents[1] / "data" / "wire"
 MESSAGES = (NodeReport, Heartbeat, Acknowledgement, RequestChanges, AuditWanted, Audit, Withdrawal)
-FINGERPRINTS = {"1.0": "2f51f6de4ef17468", "1.1": "d5e8e284781a151a", "1.2": "32275d2b8bdddac8"}
+FINGERPRINTS = {"1.0": "2f51f6de4ef17468", "1.1": "d5e8e284781a151a", "1.2": "a3b7c287db47917f"}
 
 
 AT_ONCE = """

@@ -69,3 +69,27 @@ def test_services_of_one_configuration_work_together_and_end_well(deployment: De
         assert checked.returncode == 0, checked.stdout
         findings = answered(BIN / "accel-agent", "doctor", "--format", "json", "--config-file", deployment.config)
         assert "failed" not in {finding["state"] for finding in findings}
+
+
+def test_an_agent_that_plays_a_fleet_does_the_jobs_of_its_nodes(deployment: Deployment, tmp_path: Path) -> None:
+    assert deployment.run("accel-manage", "db", "upgrade").returncode == 0
+    fleet = tmp_path / "fleet.yaml"
+    fleet.write_text("nodes: [{name: sim-1, cards: [{model: L40S}]}, {name: sim-2, cards: [{model: L40S}]}]\n")
+    with deployment.config.open("a") as config:
+        config.write(f"fleet_file = {fleet}\n")
+
+    with (
+        service("accel-conductor", deployment.config),
+        service("accel-api", deployment.config),
+        service("accel-agent", deployment.config),
+        followed(deployment.endpoint) as events,
+    ):
+        for device in [next(event for event in events if event["kind"] == "device.added") for _ in range(2)]:
+            subprocess.run(
+                [BIN / "accel", "--endpoint", deployment.endpoint, "device", "reset", device["device_uuid"]],
+                check=True,
+            )
+        for job in deployment.ask("job", "list"):
+            assert deployment.ask("job", "wait", job["uuid"])["state"] == "done"
+
+        assert sorted(job["node"] for job in deployment.ask("job", "list")) == ["sim-1", "sim-2"]

@@ -11,7 +11,7 @@ from support.clocks import Clock
 from support.waiting import until
 
 from accel.agent.bell import Bell, Call
-from accel.agent.player import PlayedAgent, Player, Timetable
+from accel.agent.player import Habits, PlayedAgent, Player, Timetable
 from accel.conductor.manager import Limits, Manager
 from accel.db.engine import Database
 from accel.db.tables import Device, Node
@@ -53,7 +53,7 @@ def test_a_fleet_is_taken_in_and_follows_its_file(database: Database, tmp_path: 
     file.write_text(FLEET)
     bell = Bell()
     manager = LocalConductor(Manager(database, Clock(), Limits()))
-    player = Player(manager, FleetFile(file), bell, version="1", heartbeat_seconds=60)
+    player = Player(manager, FleetFile(file), bell, Habits(version="1", heartbeat_seconds=60))
     with playing(player, bell):
         until(lambda: counted(database) == (20, 40))
 
@@ -68,7 +68,7 @@ def test_a_fleet_is_taken_in_and_follows_its_file(database: Database, tmp_path: 
 def test_a_fleet_file_with_a_mistake_stops_the_start(tmp_path: Path) -> None:
     file = tmp_path / "fleet.yaml"
     file.write_text("nodes: 7")
-    player = Player(Deaf(), FleetFile(file), Bell(), version="1", heartbeat_seconds=60)
+    player = Player(Deaf(), FleetFile(file), Bell(), Habits(version="1", heartbeat_seconds=60))
 
     with pytest.raises(InvalidFleet):
         player.run()
@@ -104,7 +104,7 @@ def test_every_node_is_reported_when_the_conductor_comes_back(tmp_path: Path) ->
     file.write_text(OF_TEN)
     bell, conductor = Bell(), Deaf()
     # By chance the first sign of life could come at once, and be heard before the last report.
-    player = Player(conductor, FleetFile(file), bell, version="1", heartbeat_seconds=60, jitter=lambda: 1)
+    player = Player(conductor, FleetFile(file), bell, Habits(version="1", heartbeat_seconds=60, jitter=lambda: 1))
     with playing(player, bell):
         until(lambda: conductor.turned_away >= 10)
         conductor.listens = True

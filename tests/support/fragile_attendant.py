@@ -26,11 +26,12 @@ def main(fault: Path, arguments: list[str]) -> None:
         if fault.exists() and fault.read_text() == point:
             os.kill(os.getpid(), signal.SIGKILL)
 
+    database = Database.configured(conf.database)
     jobs = Jobs(
-        Database.configured(conf.database),
+        database,
         lambda: datetime.now(UTC),
         JobTerms(worker=conf.host, wait_seconds=1.0),
-        agents=make_agents(conf, transport_of(conf)),
+        agents=make_agents(database, conf, transport_of(conf)),
         submit=submitter(ThreadPoolExecutor(2)),
         hooks=JobHooks(at=at),
     )
