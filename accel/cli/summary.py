@@ -22,6 +22,8 @@ HINTS = (
     ("accel event list --follow", "what happens, while it happens"),
 )
 _SHOWN_PROBLEMS = 6
+_SHOWN_NAMESPACES = 5
+_POD = "pod"
 _FIGURES = ("total", "free", "held", "unhealthy", "unknown")
 _RARE_FIGURES = ("lost", "disabled")
 
@@ -131,6 +133,19 @@ def _counts(summary: Item) -> Iterator[str]:
     bad = ", ".join(f"{totals[key]} {key}" for key in ("unhealthy", "unknown", *_RARE_FIGURES) if totals[key])
     yield f"Devices  {totals['devices']}{bad and f' ({bad})'}"
     yield f"Free     {totals['free']} of {totals['total']}, {totals['held']} held"
+    if summary["held_by"]:
+        yield f"Held by  {', '.join(_holders(summary))}"
+
+
+def _holders(summary: Item) -> Iterator[str]:
+    """Who holds how much, and of pods where they are: ``2 reservation, 5 pod (ml 3, web 2)``."""
+    for kind, number in sorted(summary["held_by"].items(), key=lambda each: -each[1]):
+        namespaces = sorted(summary["namespaces"].items(), key=lambda each: -each[1]) if kind == _POD else []
+        shown = [f"{name} {count}" for name, count in namespaces[:_SHOWN_NAMESPACES]]
+        if len(namespaces) > _SHOWN_NAMESPACES:
+            shown.append(f"{len(namespaces) - _SHOWN_NAMESPACES} more")
+        where = f" ({', '.join(shown)})" if shown else ""
+        yield f"{number} {kind}{where}"
 
 
 def _write_problems(found: Sequence[Item], out: TextIO) -> None:

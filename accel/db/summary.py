@@ -1,13 +1,16 @@
 """The fleet in figures: devices and attach handles by what they are, nodes by whether they are heard."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, and_, func, select
+from sqlalchemy import ColumnElement, Connection, and_, case, func, literal, select
 
 from accel.db import counts
 from accel.db.counts import HandleCounts, counted
-from accel.db.tables import Device, Node
+from accel.db.first_part import FirstPart
+from accel.db.tables import Device, Holder, Node
+from accel.db.uses import POD
 from accel.model.device import Health, Presence
 from accel.model.node import DeviceStatus, NodeState
 
@@ -68,6 +71,31 @@ def groups(connection: Connection, names: Sequence[str]) -> list[Group]:
         Group(tuple(row[:width]), DeviceCounts._make(row[width:]), handles.get(tuple(row[:width]), HandleCounts()))
         for row in connection.execute(device_statement)
     ]
+
+
+class Holdings(NamedTuple):
+    """How many attach handles are held by whom."""
+
+    by_kind: Mapping[str, int]
+    """By the kind of the holder, ``instance``, ``reservation``, ``pod``, ``fence`` …, as far as it holds anything."""
+    by_namespace: Mapping[str, int]
+    """Those of pods, by namespace."""
+
+
+def holdings(connection: Connection) -> Holdings:
+    """Who holds what there is."""
+    # What a column and the grouping by it have in common must be the same text: values that are sent apart are not.
+    pod, nothing = literal(POD, literal_execute=True), literal("", literal_execute=True)
+    namespace = case((Holder.kind == pod, FirstPart(Holder.name)), else_=nothing).label("namespace")
+    by_kind: Counter[str] = Counter()
+    by_namespace: dict[str, int] = {}
+    for kind, of, number in connection.execute(
+        select(Holder.kind, namespace, func.count(Holder.id)).group_by(Holder.kind, namespace).order_by("namespace")
+    ):
+        by_kind[kind] += number
+        if kind == POD:
+            by_namespace[of] = number
+    return Holdings(dict(sorted(by_kind.items())), by_namespace)
 
 
 def nodes_by_state(connection: Connection) -> dict[str, int]:

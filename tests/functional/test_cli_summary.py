@@ -63,3 +63,32 @@ def test_figures_of_what_is_held_are_shown(fleet: ServedFleet) -> None:
     inventory.handle(part)
     assert "Free     1 of 2, 1 held" in run(endpoint=fleet.url).lines
     assert run("deployable", "list", endpoint=fleet.url).lines[1].split()[-2:] == ["1/2", "present"]
+
+
+def test_who_holds_what_is_named_by_kind_and_of_pods_by_namespace(fleet: ServedFleet) -> None:
+    inventory = Inventory(fleet.database)
+    part = inventory.deployable(inventory.device(inventory.node()))
+    for number in range(3):
+        inventory.holder(inventory.handle(part), kind="pod", name=f"ml/train-{number}/main")
+    inventory.holder(inventory.handle(part), kind="pod", name="web/infer/main")
+    inventory.holder(inventory.handle(part))
+
+    assert "Held by  4 pod (ml 3, web 1), 1 instance" in run(endpoint=fleet.url).lines
+    told = run("summary", "-f", "json", endpoint=fleet.url).json
+    assert (told["held_by"], told["namespaces"]) == ({"instance": 1, "pod": 4}, {"ml": 3, "web": 1})
+
+
+def test_of_many_namespaces_those_that_have_most_are_named(fleet: ServedFleet) -> None:
+    inventory = Inventory(fleet.database)
+    part = inventory.deployable(inventory.device(inventory.node()))
+    for number in range(7):
+        for pod in range(7 - number):
+            inventory.holder(inventory.handle(part), kind="pod", name=f"n{number}/p{pod}/main")
+
+    assert "Held by  28 pod (n0 7, n1 6, n2 5, n3 4, n4 3, 2 more)" in run(endpoint=fleet.url).lines
+
+
+def test_nobody_is_named_where_nothing_is_held(fleet: ServedFleet) -> None:
+    inventory = Inventory(fleet.database)
+    inventory.handle(inventory.deployable(inventory.device(inventory.node())))
+    assert "Held by" not in run(endpoint=fleet.url).out

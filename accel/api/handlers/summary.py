@@ -10,7 +10,7 @@ from accel.db.engine import Connection
 
 
 def show(call: Call) -> dict[str, Any]:
-    """Devices and attach handles in groups, nodes by state.
+    """Devices and attach handles in groups, who holds them, nodes by state.
 
     :raises BadRequest: there is no such group, or it is named twice
     """
@@ -19,6 +19,6 @@ def show(call: Call) -> dict[str, Any]:
         raise BadRequest(f"group: {','.join(names)[:100]!r} is no list of some of {', '.join(summary.GROUPS)}")
 
     def read(connection: Connection) -> Any:
-        return summary.groups(connection, names), summary.nodes_by_state(connection)
+        return summary.groups(connection, names), summary.holdings(connection), summary.nodes_by_state(connection)
 
     return views.render(names, *call.database.read(read))

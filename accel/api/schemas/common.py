@@ -15,6 +15,7 @@ TEXT: Schema = {"type": "string"}
 TEXT_OR_NULL: Schema = {"type": ["string", "null"]}
 BOOLEAN: Schema = {"type": "boolean"}
 COUNT: Schema = {"type": "integer", "minimum": 0}
+COUNTS_BY_NAME: Schema = {"type": "object", "additionalProperties": COUNT}
 INTEGER: Schema = {"type": "integer", "minimum": 0, "maximum": MAX_INTEGER}
 INTEGER_OR_NULL: Schema = {"type": ["integer", "null"]}
 UUID: Schema = {"type": "string", "format": "uuid"}
