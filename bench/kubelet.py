@@ -12,16 +12,18 @@ import subprocess
 import sys
 import tempfile
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from accel.drivers.nvidia.xids import FILE_NAME
 from accel.testing import mocked_host, what_is_missing
 from accel.testing.kubelet import Kubelet
 from bench.figures import Figure
 from bench.hot_plug import DESCRIPTION, DRIVE
-from bench.material import BIN, service, until
+from bench.material import BIN, RABBITMQ_URL, service, until
 
 STUB = Path(__file__).parents[1] / "tests/data/nvml-stub/nvmlstub.c"
 _LIBRARY = "libnvidia-ml.so.1"
@@ -49,8 +51,9 @@ def _xids(directory: Path) -> Iterator[Figure]:
     cards = _SYSTEM + "".join(_CARD.format(number) for number in range(1, _CARDS + 1))
     told.write_text(cards)
     environment = {"LD_LIBRARY_PATH": str(directory), "NVML_STUB_CONF": str(told)}
-    with _node("nvidia", environment) as kubelet:
+    with node("enabled_drivers = nvidia", environment) as (kubelet, *_, state):
         kubelet.wait_for("accel.io/gpu", allocatable=_CARDS)
+        until((state / "acts" / FILE_NAME).exists, "somebody listens to Xids")
         events = ""
         taken = []
         for number in range(_CARDS):
@@ -68,7 +71,7 @@ def _pulls() -> Iterator[Figure]:
         print(f"card pulled → kubelet is not measured: {missing}", file=sys.stderr)
         return
     taken = []
-    with mocked_host(DESCRIPTION) as host, _node("nvme", host.environment) as kubelet:
+    with mocked_host(DESCRIPTION) as host, node("enabled_drivers = nvme", host.environment) as (kubelet, *_):
         for _ in range(_PULLS):
             kubelet.wait_for("accel.io/nvme", allocatable=2)
             taken.append(_milliseconds(lambda: host.remove(*DRIVE), kubelet, "accel.io/nvme", 1))
@@ -85,15 +88,28 @@ def _milliseconds(signal: Callable[[], object], kubelet: Kubelet, resource: str,
     return (time.perf_counter() - started) * 1000
 
 
+class Node(NamedTuple):
+    """A node's kubelet, and the processes that stand between it and the devices."""
+
+    kubelet: Kubelet
+    agent: int
+    plugin: int
+    state: Path
+    """The agent's directory."""
+
+
 @contextmanager
-def _node(driver: str, environment: Mapping[str, str]) -> Iterator[Kubelet]:
-    """A node whose agent looks again only when it is told of something, and has no control plane."""
+def node(settings: str, environment: Mapping[str, str]) -> Iterator[Node]:
+    """A node whose agent looks again only when it is told of something.
+
+    :param settings: what its agent is told, from the group ``agent`` on
+    """
     with ExitStack() as ends:
         at = Path(ends.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True)))  # sockets want it short
         (at / "accel.conf").write_text(
-            f"[DEFAULT]\nhost = node-1\nstate_path = {at}/state\ntransport_url = rabbit://127.0.0.1:1/\n"
-            f"[agent]\nenabled_drivers = {driver}\nrediscovery_interval_seconds = 3600\n"
-            f"[node_socket]\npath = {at}/node.sock\n"
+            f"[DEFAULT]\nhost = node-1\nstate_path = {at}/state\ntransport_url = {RABBITMQ_URL}\n"
+            f"[rpc]\ntopic = accel-bench-{uuid.uuid4().hex}\n[node_socket]\npath = {at}/node.sock\n"
+            f"[agent]\nrediscovery_interval_seconds = 3600\n{settings}\n"
         )
         said = {
             "node_socket": f"{at}/node.sock",
@@ -103,9 +119,8 @@ def _node(driver: str, environment: Mapping[str, str]) -> Iterator[Kubelet]:
         }
         (at / "plugin.yaml").write_text(json.dumps(said))  # which is YAML too
         kubelet = ends.enter_context(Kubelet(at / "kubelet"))
-        agent = [BIN / "accel-agent", "--config-file", at / "accel.conf"]
-        ends.enter_context(service(agent, at / "agent.log", **{**os.environ, **environment}))
-        ends.enter_context(service([BIN / "accel-device-plugin", "--config", at / "plugin.yaml"], at / "plugin.log"))
-        if driver == "nvidia":
-            until((at / "state/acts" / FILE_NAME).exists, "somebody listens to Xids")
-        yield kubelet
+        command = [BIN / "accel-agent", "--config-file", at / "accel.conf"]
+        agent = ends.enter_context(service(command, at / "agent.log", **{**os.environ, **environment}))
+        command = [BIN / "accel-device-plugin", "--config", at / "plugin.yaml"]
+        plugin = ends.enter_context(service(command, at / "plugin.log"))
+        yield Node(kubelet, agent.pid, plugin.pid, at / "state")

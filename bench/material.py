@@ -68,9 +68,11 @@ def recorded(url: str, of: Fleet | None = None) -> Iterator[tuple[Database, Mana
 
 @contextmanager
 def service(command: Sequence[str | Path], log: Path, **environment: str) -> Iterator["subprocess.Popen[bytes]"]:
-    """A service of ours as a process, ended after the block."""
+    """A service of ours as a process, which leads a session of its own, ended after the block."""
     with log.open("wb") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=output, env=os.environ | environment)
+        process = subprocess.Popen(
+            command, stdout=output, stderr=output, env=os.environ | environment, start_new_session=True
+        )
         try:
             yield process
         finally:

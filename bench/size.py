@@ -1,9 +1,9 @@
-"""What a node and a terminal pay: memory of the agent, start of the command line, discovery of a large host."""
+"""What a node and a terminal pay: memory of its daemons, start of the command line, discovery of a large host."""
 
-import re
+import os
+import signal
 import subprocess
 import time
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,15 +11,17 @@ from accel.agent.probe import Setup
 from accel.agent.runner import InlineRunner
 from accel.conf.agent import OPTIONS
 from bench.figures import Figure, median_ms
-from bench.material import BIN, RABBITMQ_URL, service, until
+from bench.kubelet import node
+from bench.material import BIN
 from tests.support.built_hosts import large_host
+from tests.support.resident import resident_mib
 
 
 def figures(directory: Path) -> Iterator[Figure]:
     """Memory, start and discovery."""
     yield _discovery(directory)
     yield _start_of_the_command_line()
-    yield _agent_memory(directory)
+    yield from _memory(directory)
 
 
 def _start_of_the_command_line() -> Figure:
@@ -38,20 +40,16 @@ def _discovery(directory: Path) -> Figure:
     return Figure(what=what, value=value, unit="ms", bound=500)
 
 
-def _agent_memory(directory: Path) -> Figure:
-    """An agent that has looked with all drivers and found no conductor: its report waits in the spool."""
-    settings = directory / "agent.conf"
-    settings.write_text(
-        f"[DEFAULT]\nstate_path = {directory}\ntransport_url = {RABBITMQ_URL}\n"
-        f"[rpc]\ntopic = accel-bench-{uuid.uuid4().hex}\n"
-    )
-    with service([BIN / "accel-agent", "--config-file", settings], directory / "agent.log") as agent:
-        until(lambda: any((directory / "agent").glob("report-*.json")), "the agent has looked")
-        time.sleep(5)  # with a connection to the broker it is at its largest
-        value = _resident_mib(agent.pid)
-    return Figure(what="accel-agent with the drivers of the default, resident", value=value, unit="MiB", bound=60)
-
-
-def _resident_mib(process: int) -> float:
-    status = Path(f"/proc/{process}/status").read_text()
-    return int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]) / 1024
+def _memory(directory: Path) -> Iterator[Figure]:
+    """Agent and plugin that know all functions of a large host and a broker, and come to rest after some looks."""
+    large_host(directory / "memory", "node-1")
+    with node(f"host_root = {directory}/memory", {}) as (kubelet, agent, plugin, _):
+        kubelet.wait_for("accel.io/qat-vf", allocatable=520)
+        for _ in range(3):
+            os.kill(agent, signal.SIGHUP)
+            time.sleep(5)  # the process that forks those of drivers ends by itself
+        time.sleep(15)
+        alone, together = resident_mib(agent), resident_mib(agent, plugin)
+    yield Figure(what="accel-agent of 560 functions, all its processes, resident", value=alone, unit="MiB", bound=60)
+    what = "accel-agent and accel-device-plugin of 560 functions, all their processes, resident"
+    yield Figure(what=what, value=together, unit="MiB", bound=90)

@@ -15,15 +15,17 @@ from typing import Any
 from accel.agent.nursery import Child, Nursery
 from accel.agent.probe import Setup, driver_of
 from accel.drivers.acts import Tell, Watching
-from accel.errors import DriverFailure
+from accel.errors import DriverFailure, DriverUnavailable
 from accel.model.health import Alarm
 from accel.rpc import wire
 
 _LOG = logging.getLogger(__name__)
 _PAUSE_SECONDS = 60.0
-"""How much later than the last one a process is started; a host whose library comes later is served from then on."""
+"""How much later than the last one a process is started."""
+_PAUSES_IF_ABSENT = 10
+"""How many of these pauses there are where nothing is to be listened to: the library may come, but not every minute."""
 _DEATH_PATIENCE_SECONDS = 2.0
-_ENDED, _NOTHING = "ended", "nothing"
+_ENDED, _ABSENT, _NOTHING = "ended", "absent", "nothing"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,10 +71,12 @@ class Lookout:
 
     def _run(self) -> None:
         while not self._stopped.is_set():
-            next_start = time.monotonic() + self._pause_seconds
-            if self._listen() == _NOTHING:
+            started = time.monotonic()
+            said = self._listen()
+            if said == _NOTHING:
                 return
-            self._stopped.wait(max(0.0, next_start - time.monotonic()))
+            pause = self._pause_seconds * (_PAUSES_IF_ABSENT if said == _ABSENT else 1)
+            self._stopped.wait(max(0.0, started + pause - time.monotonic()))
 
     def _listen(self) -> str:
         """Listen once; gives the last word of the process, empty where it died."""
@@ -109,6 +113,7 @@ def _live(setup: Setup, theirs: Connection) -> None:
         else:
             ending = _NOTHING
     except DriverFailure as error:
+        ending = _ABSENT if isinstance(error, DriverUnavailable) else _ENDED
         _LOG.info("Driver %s has nothing to listen to: %s", setup.driver, error)
     finally:
         say(last=ending)

@@ -113,12 +113,11 @@ class Nursery:
 
     @contextmanager
     def needed(self) -> Iterator[None]:
-        """Keep the server meanwhile."""
+        """Keep the server meanwhile, once there is one."""
         with self._lock:
             self._users += 1
             if self._idle is not None:
                 self._idle.cancel()
-            self._have_server()
         try:
             yield
         finally:
@@ -129,9 +128,10 @@ class Nursery:
                     self._idle.daemon = True
                     self._idle.start()
 
-    def _have_server(self) -> None:
-        if self._server is not None and self._server.poll() is None:
-            return
+    def _ready(self) -> socket.socket:
+        """The socket to the server, which is started if there is none; for whoever holds the lock."""
+        if self._control is not None and self._server is not None and self._server.poll() is None:
+            return self._control
         if self._control is not None:
             self._control.close()
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -139,12 +139,11 @@ class Nursery:
             code = _SERVER.format(path=sys.path, socket=theirs.fileno(), modules=self._modules)
             command = [sys.executable, "-c", code]
             self._server = subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()])
+        return self._control
 
     def _order(self, *ends: socket.socket) -> None:
-        control = self._control
-        assert control is not None  # noqa: S101  # for the type: there is a server while somebody needs it
-        with suppress(OSError):  # the server has died just now; so the child is none
-            socket.send_fds(control, [b"a child"], [end.fileno() for end in ends])
+        with self._lock, suppress(OSError):  # the server has died just now; so the child is none
+            socket.send_fds(self._ready(), [b"a child"], [end.fileno() for end in ends])
 
     def _end_if_idle(self) -> None:
         with self._lock:

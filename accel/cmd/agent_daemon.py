@@ -17,12 +17,11 @@ from accel.cmd.agent_parts import (
     listen,
     make_agent,
     make_desk,
-    make_played_desk,
-    make_player,
     make_runner,
     node_socket,
     watch,
 )
+from accel.cmd.thrift import be_thrifty
 from accel.privileged.capabilities import put_to_sleep
 from accel.rpc.agents import Listener, serve_agent
 from accel.rpc.client import ConductorClient
@@ -61,7 +60,9 @@ def _look(conf: cfg.ConfigOpts, bell: Bell) -> None:
     transport = transport_of(conf, threads=conf.rpc.agent_threads)
     client = make_client(conf, transport)
     desk = make_desk(conf, runner, bell, client)
-    with node_socket(conf, client, bell, desk) as ownership, _jobs(conf, transport, desk, listener=ownership):
+    socket = node_socket(conf, client, bell, desk)
+    be_thrifty()
+    with socket as ownership, _jobs(conf, transport, desk, listener=ownership):
         ears = Ears(bell, ownership)
         watch(ears)
         lookouts = listen(runner, ears)
@@ -72,6 +73,8 @@ def _look(conf: cfg.ConfigOpts, bell: Bell) -> None:
 
 def _play(conf: cfg.ConfigOpts, bell: Bell, fleet_file: Path) -> None:
     """Be the agents of all nodes of a file. They listen by one name, because each name has its price at the broker."""
+    from accel.cmd.agent_player import make_played_desk, make_player  # noqa: PLC0415  # other agents do without
+
     transport = transport_of(conf, threads=conf.rpc.agent_threads)
     client = make_client(conf, transport)
     name = f"{conf.host}{_PLAYED}"

@@ -1,6 +1,7 @@
 """The parts of an agent, made as the configuration says; a service and the all-in-one put them together."""
 
 import shlex
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
@@ -10,18 +11,18 @@ from pathlib import Path
 from oslo_config import cfg
 from oslo_log import log
 
-from accel.agent import trial
+from accel.agent import driver_options, trial
 from accel.agent.aside import InThread
 from accel.agent.bell import Bell, Call
 from accel.agent.images import ImageStore, Reader, Trust
-from accel.agent.jobs.acts import InlineActs, ProcessActs
+from accel.agent.jobs.acts import ProcessActs
 from accel.agent.jobs.desk import Desk, Surroundings
 from accel.agent.jobs.prepared import Prepared
 from accel.agent.jobs.store import Store
 from accel.agent.lookout import Lookout
 from accel.agent.node import boot_id
+from accel.agent.nursery import Nursery
 from accel.agent.ownership import Ownership
-from accel.agent.player import Habits, Player
 from accel.agent.probe import Setup
 from accel.agent.reporter import Reporter
 from accel.agent.runner import ProcessRunner, Runner, nursery_of
@@ -32,18 +33,14 @@ from accel.agent.watcher import KernelEvents, Watcher
 from accel.cmd import systemd
 from accel.drivers import registry
 from accel.drivers.base import Guests, Host
-from accel.drivers.fleet import FleetFile
-from accel.drivers.fleet.cuts import NAME as CUTS_NAME
-from accel.drivers.fleet.cuts import CutsFile
-from accel.errors import ConfigurationError, DriverUnavailable, InvalidValue
+from accel.errors import ConfigurationError, InvalidValue
 from accel.model.health import Alarm
-from accel.model.job import JobOrder
 from accel.model.registry import read_public_key
 from accel.privileged.separated import Separated
 from accel.rpc.api import Conductor
 
 _LOG = log.getLogger(__name__)
-_REPORT_PATIENCE_SECONDS = 10
+REPORT_PATIENCE_SECONDS = 10
 """How long a job waits for what was seen after it to be reported, before it is told to be at its end all the same."""
 
 
@@ -52,28 +49,30 @@ def make_runner(conf: cfg.ConfigOpts) -> ProcessRunner:
 
     :raises ConfigurationError: a driver is not installed, or its options are wrong
     """
-    setups = _setups(conf)
-    return ProcessRunner(setups, nursery_of(setups), timeout_seconds=conf.agent.driver_timeout_seconds)
+    bare = _setups(conf)
+    nursery = nursery_of(bare)
+    setups = _with_options(conf, bare, nursery)
+    return ProcessRunner(setups, nursery, timeout_seconds=conf.agent.driver_timeout_seconds)
 
 
 def _setups(conf: cfg.ConfigOpts) -> tuple[Setup, ...]:
+    """The enabled drivers, without their options."""
     names = conf.agent.enabled_drivers
     registry.check(names)
     host = make_host(conf)
     harmless = trial.harmless(names, timeout_seconds=conf.agent.driver_timeout_seconds)
-    return tuple(
-        Setup(driver=name, host=host, options=_options(conf, name), is_harmless=True)
-        if name in harmless
-        else Setup(driver=name, host=host, is_harmless=False)  # its look will show what is the matter with it
-        for name in names
-    )
+    return tuple(Setup(driver=name, host=host, is_harmless=name in harmless) for name in names)
 
 
-def _options(conf: cfg.ConfigOpts, name: str) -> dict[str, object]:
-    try:
-        return registry.option_values(conf, name, registry.load([name])[name])
-    except DriverUnavailable:  # it will say so itself when it is asked to look
-        return {}
+def _with_options(conf: cfg.ConfigOpts, setups: Sequence[Setup], nursery: Nursery) -> tuple[Setup, ...]:
+    """The drivers with what the configuration says; one that is not harmless has its defaults, and fails anyway."""
+    installed = registry.installed()
+    sources = {setup.driver: installed[setup.driver].value for setup in setups if setup.is_harmless}
+    values = {
+        name: registry.option_values(conf, name, options)
+        for name, options in driver_options.learnt(nursery, sources).items()
+    }
+    return tuple(replace(setup, options=values.get(setup.driver, {})) for setup in setups)
 
 
 def make_host(conf: cfg.ConfigOpts) -> Host:
@@ -131,7 +130,7 @@ def make_desk(conf: cfg.ConfigOpts, runner: ProcessRunner, bell: Bell, reader: R
     :param reader: where images come from
     :raises ConfigurationError: a key that is to be trusted is none
     """
-    patience = conf.agent.driver_timeout_seconds + _REPORT_PATIENCE_SECONDS
+    patience = conf.agent.driver_timeout_seconds + REPORT_PATIENCE_SECONDS
     prepared = Prepared(Path(conf.state_path) / "prepared", boot_id(make_host(conf)))
     around = Surroundings(
         rediscover=partial(bell.ring_and_wait, Call.LOOK, patience),
@@ -155,41 +154,6 @@ def make_images(conf: cfg.ConfigOpts, reader: Reader) -> ImageStore:
     trust = Trust(is_signature_required=conf.images.signature_required, keys=keys)
     directory = Path(conf.state_path) / "images"
     return ImageStore(directory, reader, limit_bytes=conf.agent.image_cache_mib << 20, trust=trust)
-
-
-def make_player(
-    conf: cfg.ConfigOpts, conductor: Conductor, bell: Bell, fleet_file: Path, *, listens_as: str = ""
-) -> Player:
-    """The player of a fleet file.
-
-    :param listens_as: by which name jobs for its nodes are taken; empty: by theirs
-    """
-    seconds = conf.agent.heartbeat_interval_seconds
-    file = FleetFile(fleet_file, CutsFile(_host_of(conf, "").memory / CUTS_NAME))
-    habits = Habits(version=version("accel"), heartbeat_seconds=seconds, listens_as=listens_as)
-    return Player(conductor, file, bell, habits)
-
-
-def make_played_desk(conf: cfg.ConfigOpts, player: Player, fleet_file: Path, reader: Reader) -> Desk:
-    """Where jobs for all nodes of a fleet file are ordered, not open yet.
-
-    :param reader: where images come from
-    :raises ConfigurationError: a key that is to be trusted is none
-    """
-
-    def setup_of(order: JobOrder) -> Setup:
-        options = {"fleet_file": str(fleet_file.absolute())}
-        return Setup(driver=order.driver, host=_host_of(conf, order.node), options=options)
-
-    around = Surroundings(
-        rediscover=partial(player.catch_up, _REPORT_PATIENCE_SECONDS), images=make_images(conf, reader)
-    )
-    return Desk(Store(Path(conf.state_path) / "played-jobs"), InlineActs(setup_of), around)
-
-
-def _host_of(conf: cfg.ConfigOpts, node: str) -> Host:
-    """The host that a played node is: this machine, under another name."""
-    return Host(name=node, state=conf.state_path.lstrip("/"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,12 +32,11 @@ from accel.cmd.agent_parts import (
     listen,
     make_agent,
     make_desk,
-    make_played_desk,
-    make_player,
     make_runner,
     node_socket,
     watch,
 )
+from accel.cmd.agent_player import make_played_desk, make_player
 from accel.cmd.api import check_access, relax_garbage_collection, start_placing
 from accel.cmd.conductor_parts import ConductorParts
 from accel.cmd.stopping import until_set

@@ -17,6 +17,7 @@ from threading import Event
 
 from accel.cmd import systemd
 from accel.cmd.stopping import until_set
+from accel.cmd.thrift import be_thrifty
 from accel.errors import AccelError
 from accel.kubernetes import config as configuration
 from accel.kubernetes.config import Config
@@ -56,6 +57,7 @@ def serve(config: Config) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     plugin = Plugin(config)
+    be_thrifty()
     with _figures(plugin, config.listen):
         plugin.start()
         systemd.notify(systemd.READY)

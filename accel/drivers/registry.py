@@ -9,6 +9,9 @@ from accel.conf.checks import read
 from accel.drivers.base import ENTRY_POINT_GROUP, Driver
 from accel.errors import DriverUnavailable, UnknownDriver
 
+Option = cfg.Opt
+"""An option of a driver. It can be pickled."""
+
 
 def installed() -> Mapping[str, EntryPoint]:
     """Every installed driver by name. Nothing is imported."""
@@ -68,27 +71,27 @@ def is_ours(entry: EntryPoint) -> bool:
     return entry.module.startswith(f"{__package__}.")
 
 
-def option_values(conf: cfg.ConfigOpts, name: str, driver: type[Driver]) -> dict[str, object]:
+def option_values(conf: cfg.ConfigOpts, name: str, options: Sequence[Option]) -> dict[str, object]:
     """What the configuration says in the driver's group, which has the driver's name.
 
     :raises ConfigurationError: a value is not right
     """
-    group = _registered(conf, name, driver)
-    return {option.dest: read(group, option.dest, group=name) for option in driver.options}
+    group = _registered(conf, name, options)
+    return {option.dest: read(group, option.dest, group=name) for option in options}
 
 
 def options_of(name: str, driver: type[Driver], values: Mapping[str, object]) -> cfg.ConfigOpts.GroupAttr:
     """The driver's option group with the given values; those that are not given have their defaults."""
     conf = cfg.ConfigOpts()
-    group = _registered(conf, name, driver)
+    group = _registered(conf, name, driver.options)
     for option, value in values.items():
         conf.set_override(option, value, group=name)
     return group
 
 
-def _registered(conf: cfg.ConfigOpts, name: str, driver: type[Driver]) -> cfg.ConfigOpts.GroupAttr:
+def _registered(conf: cfg.ConfigOpts, name: str, options: Sequence[Option]) -> cfg.ConfigOpts.GroupAttr:
     conf.register_group(_group(name))
-    conf.register_opts(list(driver.options), group=name)
+    conf.register_opts(list(options), group=name)
     group: cfg.ConfigOpts.GroupAttr = conf[name]
     return group
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import permutations
 from pathlib import Path
@@ -14,7 +15,9 @@ from threading import Event, Thread
 from typing import Self
 
 import pytest
+from support.built_hosts import large_host
 from support.processes import BIN, free_port
+from support.resident import processes_of, resident_mib
 from support.waiting import until
 
 from accel.testing.cdi import CdiRuntime
@@ -24,6 +27,7 @@ pytestmark = pytest.mark.timeout(300)
 
 GPU = "accel.io/gpu"
 CARDS = 8
+FUNCTION, FUNCTIONS = "accel.io/qat-vf", 520
 PARTS = ("agent", "plugin", "kubelet")
 
 _FLEET = f"nodes: [{{name: node-1, cards: [{{model: H100-SXM5-80GB, count: {CARDS}}}]}}]\n"
@@ -35,15 +39,16 @@ class Node:
 
     directory: Path
     port: int
+    agent: str
+    """What its agent is told beside where things are."""
     kubelet: KubeletProcess = field(init=False)
     running: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         at = self.directory
-        (at / "fleet.yaml").write_text(_FLEET)
         (at / "accel.conf").write_text(
             f"[DEFAULT]\nhost = node-1\nstate_path = {at}/state\ntransport_url = rabbit://127.0.0.1:1/\n"
-            f"[agent]\nenabled_drivers = simulated\n[simulated]\nfleet_file = {at}/fleet.yaml\n"
+            f"{self.agent}"
             f"[node_socket]\npath = {at}/node.sock\n"
         )
         said = {
@@ -86,18 +91,31 @@ class Node:
 
 
 @pytest.fixture
-def node() -> Iterator[Node]:
-    with TemporaryDirectory(ignore_cleanup_errors=True) as directory:
-        made = Node(Path(directory), free_port())
+def directory() -> Iterator[Path]:
+    with TemporaryDirectory(ignore_cleanup_errors=True) as made:  # sockets want a short path
+        yield Path(made)
+
+
+@pytest.fixture
+def node(directory: Path) -> Iterator[Node]:
+    fleet = directory / "fleet.yaml"
+    fleet.write_text(_FLEET)
+    agent = f"[agent]\nenabled_drivers = simulated\n[simulated]\nfleet_file = {fleet}\n"
+    with _running(Node(directory, free_port(), agent)) as made:
+        made.kubelet.wait_for(GPU, allocatable=CARDS)
+        yield made
+
+
+@contextmanager
+def _running(node: Node) -> Iterator[Node]:
+    try:
         for part in PARTS:
-            made.start(part)
-        try:
-            made.kubelet.wait_for(GPU, allocatable=CARDS)
-            yield made
-        finally:
-            for part in PARTS:
-                if part == "kubelet" or part in made.running:
-                    made.kill(part)
+            node.start(part)
+        yield node
+    finally:
+        for part in PARTS:
+            if part == "kubelet" or part in node.running:
+                node.kill(part)
 
 
 class Load:
@@ -181,14 +199,18 @@ def test_what_a_killed_plugin_has_left_is_replaced_and_a_stopped_one_leaves_noth
     assert [name for name in sockets if name.startswith("accel")] == []
 
 
-def test_agent_and_plugin_are_small(node: Node) -> None:
-    """What several processes share counts once among them."""
-    together = sum(_proportional_bytes(node.running[part].pid) for part in ("agent", "plugin"))
+def test_agent_and_plugin_stay_small_however_often_a_large_host_is_looked_at(directory: Path) -> None:
+    large_host(directory / "host", "node-1")
+    with _running(Node(directory, free_port(), f"[agent]\nhost_root = {directory}/host\n")) as node:
+        node.kubelet.wait_for(FUNCTION, allocatable=FUNCTIONS)
+        node.kubelet.admit(Pod("default", "one", {"main": {FUNCTION: 4}}))
+        agent, plugin = (node.running[part].pid for part in ("agent", "plugin"))
 
-    assert together <= 90 * 2**20
+        for _ in range(3):
+            until(lambda: processes_of(agent) == 1)
+            os.kill(agent, signal.SIGHUP)
+            until(lambda: processes_of(agent) > 1)  # the drivers look
 
-
-def _proportional_bytes(pid: int) -> int:
-    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    (found,) = (line.split()[1] for line in lines if line.startswith("Pss:"))
-    return int(found) * 1024
+        until(lambda: resident_mib(agent, plugin) <= 90)
+        assert processes_of(agent) == processes_of(plugin) == 1
+        assert resident_mib(agent) <= 60

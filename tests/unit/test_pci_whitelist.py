@@ -92,7 +92,7 @@ def test_a_wrong_entry_in_the_configuration_stops_the_service(tmp_path: Path) ->
     conf = cfg.ConfigOpts()
     conf([], default_config_files=[str(file)], default_config_dirs=[])
     with pytest.raises(ConfigurationError) as stopped:
-        option_values(conf, "pci", PciDriver)
+        option_values(conf, "pci", PciDriver.options)
     message = str(stopped.value)
     assert "passthrough_whitelist" in message
     assert str(file) in message
