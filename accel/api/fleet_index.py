@@ -2,7 +2,8 @@
 
 It is read once, when the service starts, and then node by node as history tells of them: a question costs one short
 statement when nothing has changed. Whoever comes while somebody else is reading waits for that, and reads again only
-where that reading had begun before; so however many ask at once, two of them read.
+where that reading had begun before; so however many ask at once, two of them read. Who may go by what was true a moment
+ago does not wait for that.
 
 What is in memory may be old by the time it is used. Nothing is promised by it: whoever takes something looks at it
 again under a lock. Any number of processes have an index each, and they need not agree.
@@ -67,11 +68,11 @@ class FleetIndex:
     def ask(self, question: Callable[[Fleet], T], *, may_be_old_by: float = 0) -> T:
         """The answer to a question about the fleet as it is now. The question may change the fleet as it likes.
 
-        :param may_be_old_by: so many seconds ago is now
+        :param may_be_old_by: so many seconds ago is now, and while somebody else is reading, what is read so far
         :raises DatabaseUnavailable: how it is now cannot be read
         """
-        if self._position is None or self._seconds() - self._read_at >= may_be_old_by:
-            self._refresh()
+        if self._is_older_than(may_be_old_by):
+            self._refresh(may_be_old_by)
         with self._using:
             return question(self._fleet)
 
@@ -89,15 +90,22 @@ class FleetIndex:
         else:
             _LOG.info("%d nodes are known to placement, after %.1f s", len(self._fleet), self._seconds() - started)
 
-    def _refresh(self) -> None:
+    def _is_older_than(self, seconds: float) -> bool:
+        return self._position is None or self._seconds() - self._read_at >= seconds
+
+    def _refresh(self, may_be_old_by: float = 0) -> None:
         asked = next(self._tickets)
-        with self._reading:
-            if self._begun > asked:
+        if not self._reading.acquire(blocking=self._position is None or not may_be_old_by):
+            return
+        try:
+            if self._begun > asked or not self._is_older_than(may_be_old_by):
                 return
             self._begun = next(self._tickets)
             began_at = self._seconds()
             self._read()
             self._read_at = began_at
+        finally:
+            self._reading.release()
 
     def _read(self) -> None:
         if self._position is None:
@@ -138,5 +146,7 @@ class FleetIndex:
             for host in hosts:
                 self._fleet.replace(host)
             for name, its in found.items():
-                if name in self._fleet.hosts:
-                    self._fleet.replace(occupancy.occupied(self._fleet.hosts[name], its))
+                known = self._fleet.hosts.get(name)
+                now = occupancy.occupied(known, its) if known is not None else None
+                if now is not None and now is not known:
+                    self._fleet.replace(now)

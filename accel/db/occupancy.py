@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from operator import is_
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, select
@@ -29,6 +30,11 @@ class Occupancy(NamedTuple):
 
 
 NOTHING = Occupancy((), 0, None)
+# Asked for within the question, the claim of each holder is found by its key, also while the database takes the table
+# of claims for so small that it would rather read the whole of it.
+_EXPIRES_AT = (
+    select(PlacementClaim.expires_at).where(PlacementClaim.id == AcceleratorRequest.claim_id).scalar_subquery()
+)
 HANDLES: AnySelect = (
     select(
         AttachHandle.deployable_id,
@@ -38,13 +44,12 @@ HANDLES: AnySelect = (
         AttachHandle.presence,
         Deployable.num_accelerators,
         Holder.id.label("holder"),
-        PlacementClaim.expires_at,
+        _EXPIRES_AT.label("expires_at"),
     )
     .select_from(AttachHandle)
     .join(Deployable, Deployable.id == AttachHandle.deployable_id)
     .outerjoin(Holder, Holder.attach_handle_id == AttachHandle.id)
     .outerjoin(AcceleratorRequest, AcceleratorRequest.id == Holder.request_id)
-    .outerjoin(PlacementClaim, PlacementClaim.id == AcceleratorRequest.claim_id)
     .order_by(AttachHandle.id)
 )
 """All handles with what is to be known of their holders."""
@@ -79,8 +84,9 @@ def read(connection: Connection, names: Collection[str]) -> dict[str, dict[str, 
 
 
 def occupied(host: Host, found: Mapping[str, Occupancy]) -> Host:
-    """A node as it was, with what is held of it now."""
-    return replace(host, cards=tuple(_card(card, found) for card in host.cards))
+    """A node as it was, with what is held of it now; the same object where that has not changed."""
+    cards = tuple(_card(card, found) for card in host.cards)
+    return host if all(map(is_, cards, host.cards)) else replace(host, cards=cards)
 
 
 def _of_deployable(handles: Iterable[Any], taken: set[tuple[str, str]]) -> Occupancy:
@@ -108,8 +114,10 @@ def _handles_for_each(present: Sequence[Any]) -> int:
 
 def _card(card: Card, found: Mapping[str, Occupancy]) -> Card:
     units = tuple(_unit(unit, found.get(unit.uuid, NOTHING)) for unit in card.units)
-    return card if units == card.units else replace(card, units=units)
+    return card if all(map(is_, units, card.units)) else replace(card, units=units)
 
 
 def _unit(unit: Unit, now: Occupancy) -> Unit:
+    if (unit.free, unit.held, unit.held_until) == now:
+        return unit
     return replace(unit, free=now.free, held=now.held, held_until=now.held_until)
