@@ -96,8 +96,15 @@ def test_what_no_rule_is_about_is_an_error_and_not_allowed(tmp_path: Path) -> No
         ('"device:get_all": "rule:nosuch"', "names one that there is not"),
         ('"admin": "rule:admin"', "goes round in a circle"),
         ('"device:get_all": [', "while parsing"),
+        ('"device:get_all": "(("', r"device:get_all: '\(\(' cannot be understood as a rule"),
+        ('"device:get_al": "role:x"', "device:get_al: there is no such rule; device:get_all may be meant"),
+        ('"device:nothing_of_this_kind": ""', "device:nothing_of_this_kind: there is no such rule"),
     ],
 )
 def test_a_mistake_in_the_policy_file_is_told_at_the_start(text: str, said: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=rf"\[oslo_policy\] policy_file = policy.yaml: .*{said}"):
         check_policy(_conf(tmp_path, text))
+
+
+def test_a_policy_may_have_rules_of_its_own_and_let_nobody_do_something(tmp_path: Path) -> None:
+    check_policy(_conf(tmp_path, '"mine": "role:y"\n"node:get_all": "rule:mine"\n"event:get_all": "!"\n"job:lift": ""'))
