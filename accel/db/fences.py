@@ -5,7 +5,8 @@ needs to know nothing of it. What is done while a job runs, and what nobody know
 Every function is a part of a transaction that has locked the node.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
@@ -64,7 +65,7 @@ _HANDLES: AnySelect = (
 _OF_DEVICE = _HANDLES.where(Device.uuid == bindparam("wanted"))
 _OF_JOB = _HANDLES.where(Holder.kind == FENCE, Holder.name == bindparam("wanted"))
 _NEWLY_FENCED: AnySelect = (
-    _HANDLES.add_columns(_Cutting.uuid.label("job"))
+    _HANDLES.add_columns(_Cutting.uuid.label("job"), _Cutting.created_at.label("job_created_at"))
     .join(_Cutting, _Cutting.device_uuid == Device.uuid)
     .where(
         Node.name == bindparam("wanted"),
@@ -77,13 +78,7 @@ _NEWLY_FENCED: AnySelect = (
 _OF_REQUEST = _HANDLES.where(Holder.request_id == bindparam("wanted"))
 
 
-def put_up(
-    connection: Connection,
-    job: str,
-    new: NewJob,
-    *,
-    origin: Origin,
-) -> None:
+def put_up(connection: Connection, job: str, new: NewJob, *, origin: Origin) -> None:
     """Fence all that is free of a device, or of a part of it; what ended jobs have left fenced is taken over.
 
     What has not been tidied up after its last user is mended by doing that, and by nothing else.
@@ -98,26 +93,34 @@ def put_up(
     # A part that nobody is handed alone, such as the region of a card, is behind all that is handed out of the device.
     rows = [row for row in whole if row.deployable == deployable] or whole
     for row in rows:
-        if row.kind == FENCE and row.job_state is not None and row.job_state not in ENDED:
-            raise Conflict(f"device {device}: job {row.holder_name} is at it; wait until it has ended")
-        if (
-            row.kind == FENCE
-            and (row.job_key or "").endswith(UNDO)
-            and (row.job_key != new.key and row.job_kind != new.kind)
-        ):
-            raise Conflict(
-                f"device {device}: job {row.holder_name} ({row.job_kind}) has not tidied up after the last user; do it "
-                f"again first: accel job retry {row.holder_name[:8]}"
-            )
-        if row.holder is not None and row.kind != FENCE and row.request not in own:
-            raise Conflict(
-                f"device {device}: its attach handle {row.uuid} is held ({row.kind}); it is touched only when nobody "
-                "has anything of it"
-            )
+        _check(row, new, own)
     taken_over = [row.holder_id for row in rows if row.kind == FENCE]
     if taken_over:
         connection.execute(update(Holder).where(Holder.id.in_(taken_over)).values(name=job))  # in doubt since before it
     _add(connection, job, [row for row in rows if row.holder is None], origin)
+
+
+def _check(row: Any, new: NewJob, own: Collection[str]) -> None:
+    """Make sure that a handle is free, or held by a request of one's own, or fenced by what has ended.
+
+    :raises Conflict: it is not, or the job that has fenced it is to be done again first
+    """
+    device = new.device_uuid
+    if row.holder is None or row.request in own:
+        return
+    if row.kind != FENCE:
+        raise Conflict(
+            f"device {device}: its attach handle {row.uuid} is held ({row.kind}); it is touched only when nobody has "
+            "anything of it"
+        )
+    if row.job_state is not None and row.job_state not in ENDED:
+        raise Conflict(f"device {device}: job {row.holder_name} is at it; wait until it has ended")
+    is_untidied = (row.job_key or "").endswith(UNDO)
+    if is_untidied and row.job_key != new.key and row.job_kind != new.kind:
+        raise Conflict(
+            f"device {device}: job {row.holder_name} ({row.job_kind}) has not tidied up after the last user; do it "
+            f"again first: accel job retry {row.holder_name[:8]}"
+        )
 
 
 def cover(connection: Connection, node: str, origin: Origin) -> None:
@@ -126,7 +129,8 @@ def cover(connection: Connection, node: str, origin: Origin) -> None:
     for row in connection.execute(_NEWLY_FENCED, {"wanted": node}):
         found.setdefault(row.job, []).append(row)
     for job, rows in found.items():
-        _add(connection, job, rows, origin)
+        # The job may have been ordered by a clock that is ahead of ours, and its fences are as young as it is.
+        _add(connection, job, rows, replace(origin, at=max(origin.at, rows[0].job_created_at)))
 
 
 def _own(connection: Connection, request: str | None) -> set[str]:

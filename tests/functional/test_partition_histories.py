@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 from support.api import NEWEST, client
@@ -199,6 +199,7 @@ EVENTS = st.one_of(
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
+@example(events=[("trouble", "broken"), ("cut", 0, {"7g.40gb": 1}), ("work", "")])  # by the API's clock, which is ahead
 @given(events=st.lists(EVENTS, min_size=4, max_size=14))
 @pytest.mark.timeout(0)
 def test_nobody_loses_what_he_has_and_all_comes_to_an_end(events: list[Any], tmp_path: Path) -> None:
