@@ -57,7 +57,8 @@ class DeskPreparer:
                 f"{wish.kind} of {wish.thing.part.name} takes longer than {wish.timeout_seconds:g} s: {what}"
             )
         if status.state is not JobState.DONE:
-            raise ActRefused(f"{wish.kind} of {wish.thing.part.name}: {status.error_text or status.state}")
+            why = f"{status.error_text} ({status.error_code})" if status.error_text else status.state
+            raise ActRefused(f"{wish.kind} of {wish.thing.part.name}: {why}")
 
     def _order(self, wish: Wish) -> JobOrder:
         thing = wish.thing
