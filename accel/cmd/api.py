@@ -21,6 +21,7 @@ from accel.api.placing import Placing
 from accel.api.pods import configured_resources
 from accel.api.recent_sizes import RecentSizes
 from accel.cmd.placement import configured_policy
+from accel.cmd.worker import StayingWorker
 from accel.db.engine import Database
 from accel.db.migrate import check_schema
 from accel.errors import AccelError, ConfigurationError, DatabaseUnavailable
@@ -126,7 +127,7 @@ class _Gunicorn(BaseApplication):  # type: ignore[misc] # gunicorn publishes no 
             "bind": f"{host}:{api.port}",
             "workers": api.workers,
             "threads": api.threads,
-            "worker_class": "gthread",
+            "worker_class": StayingWorker,
             "limit_request_line": 8190,  # the most it takes: queries that name many things
             "keepalive": 75,  # seconds; the default of 2 costs a client that asks now and then a connection each time
             "proc_name": PROG,

@@ -4,6 +4,8 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -57,6 +59,19 @@ def test_the_figures_are_those_of_all_workers(service: tuple[str, "subprocess.Po
 
     figures = requests.get(f"{url}/metrics", timeout=10).text.splitlines()
     assert 'accel_api_requests_total{method="GET",route="/v2/devices",status="200"} 20.0' in figures
+
+
+def test_clients_that_keep_their_connections_are_all_answered_however_few_threads_there_are(
+    service: tuple[str, "subprocess.Popen[str]"],
+) -> None:
+    url, _process = service
+    with ExitStack() as stack:
+        clients = [stack.enter_context(requests.Session()) for _ in range(40)]  # two workers have eight threads each
+        for _ in range(3):
+            assert [client.get(f"{url}/v2/devices", timeout=10).status_code for client in clients] == [200] * 40
+        with ThreadPoolExecutor(len(clients)) as pool:
+            answers = list(pool.map(lambda client: client.get(f"{url}/v2/devices", timeout=10).status_code, clients))
+    assert answers == [200] * 40
 
 
 def test_a_signal_ends_it_and_nothing_is_left(service: tuple[str, "subprocess.Popen[str]"], tmp_path: Path) -> None:
