@@ -236,6 +236,16 @@ def test_an_id_is_what_a_person_would_call_it() -> None:
     assert found == ["GPU-0001", "MIG-GPU-0002-0", "pci-0000:03:00.0", "pci-0000:04:00.1", "dri-renderD128"]
 
 
+def test_what_is_lent_keeps_its_name_while_its_card_does_not_say_its_own() -> None:
+    device = card(1)
+    bound = replace(device, identity="pci:0000:01:00.0")
+    assert [unit.id for unit in units(bound)] == ["pci-0000:01:00.0"]
+
+    lent = offer(bound, states={handle_of(bound): HandleState(lent_as=("GPU-0001",))})
+
+    assert [unit.id for unit in units_of(lent)] == ["GPU-0001"]
+
+
 def test_a_long_identity_makes_an_id_that_fits_and_is_still_its_own() -> None:
     found = [unit.id for unit in units(card(1, identity="serial:" + "x" * 99), card(2, identity="serial:" + "x" * 98))]
 
@@ -306,6 +316,10 @@ def test_what_pods_hold_may_be_given_and_what_others_hold_may_not() -> None:
         ({"resources": [{"name": "a/b", "renamed": "yes"}]}, r"resources\[0\]\.renamed: 'yes' is not true or false"),
         ({"resources": [{"name": "a/b", "allocation": "best"}]}, r"allocation: 'best' is not one of linked, packed"),
         ({"resources": [{"name": "a/b", "before_start": "wash"}]}, r"before_start: 'wash' is not a mapping"),
+        ({"resources": [{"name": "a/b", "after_end": "wash"}]}, r"after_end: 'wash' is not a mapping"),
+        ({"resources": [{"name": "a/b", "after_end": {}}]}, r"after_end.scrub: None is not a text"),
+        ({"resources": [{"name": "a/b", "after_end": {"program": {}}}]}, r"after_end: 'program' is not something"),
+        ({"release_grace_seconds": 0}, "release_grace_seconds: 0 is not a number of seconds"),
         ({"resources": [{"name": "a/b", "before_start": {}}]}, "before_start: {} is not reset, or one of"),
         ({"resources": [{"name": "a/b", "before_start": {"program": {"size": 1}}}]}, "digest is missing"),
         (
