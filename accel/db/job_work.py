@@ -5,6 +5,7 @@ neither say how it goes nor end it. What the agent of the node does goes on mean
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -14,7 +15,7 @@ from accel.db import fences, jobs
 from accel.db.events import Origin
 from accel.db.job_tables import Job
 from accel.db.jobs import JobRow
-from accel.errors import NotFound
+from accel.errors import ActCancelled, NotFound
 from accel.model.event import EventKind
 from accel.model.job import ENDED, TOLD_BY_A_LOOK, JobKind, JobState, JobStatus
 
@@ -90,12 +91,16 @@ def put_off(connection: Connection, row: JobRow, message: str, *, until: datetim
 def end(connection: Connection, row: JobRow, status: JobStatus, *, origin: Origin, ended: Ended | None = None) -> bool:
     """A job has ended: what it has fenced is free again, unless nobody knows what that is like now.
 
+    What has not come to its end although it was called off was cancelled, whoever has heard of that in time.
+
     :param ended: told of it
     :return: False: somebody else attends to it now, or it has ended before
     """
     now = _still(connection, row)
     if now is None:
         return False
+    if now.is_cancel_wanted and status.state is JobState.FAILED:
+        status = replace(status, state=JobState.CANCELLED, error_code=ActCancelled.code)
     values = {
         "state": status.state,
         "message": "",
@@ -104,6 +109,7 @@ def end(connection: Connection, row: JobRow, status: JobStatus, *, origin: Origi
         "error_text": status.error_text,
         "is_state_unknown": status.is_state_unknown,
         "must_go_on": "",
+        "cancelled_by": now.cancelled_by if status.state is JobState.CANCELLED else None,
         "started_at": status.started_at or now.started_at,
         "finished_at": origin.at,
         "worker": None,

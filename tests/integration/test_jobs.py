@@ -442,7 +442,17 @@ def test_what_comes_to_its_end_all_the_same_is_done(site: Site) -> None:
     write(site, jobs.cancel, uuid)
     conductor(site, JobState.DONE, stops=JobStatus(uuid="", state=JobState.RUNNING)).take_up_work()
 
-    assert (job(site, uuid).state, site.held()) == ("done", 0)
+    assert (job(site, uuid).state, job(site, uuid).cancelled_by, site.held()) == ("done", None, 0)
+
+
+def test_what_dies_before_it_hears_that_it_is_called_off_was_cancelled(site: Site) -> None:
+    uuid = begun(site)
+    write(site, jobs.cancel, uuid)
+    conductor(site, BROKEN).take_up_work()
+
+    over = job(site, uuid)
+    assert (over.state, over.error_code, over.error_text) == ("cancelled", "accel.act_cancelled", "it died")
+    assert (over.cancelled_by, over.is_state_unknown, site.held()) == ("api:mia", True, 2)
 
 
 def test_what_was_cancelled_half_done_can_be_done_again(site: Site) -> None:

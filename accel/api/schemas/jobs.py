@@ -51,7 +51,10 @@ JOB = members(
         "error": {"anyOf": [members({"code": TEXT, "text": TEXT}), {"type": "null"}]},
         "is_state_unknown": {**BOOLEAN, "description": "Whether nobody knew what the device was like at its end."},
         "is_cancel_wanted": {**BOOLEAN, "description": "Whether somebody wants it cancelled, or has had it."},
-        "cancelled_by": {**TEXT_OR_NULL, "description": "Who that was: a service, and the user behind it."},
+        "cancelled_by": {
+            **TEXT_OR_NULL,
+            "description": "Who that is: a service, and the user; null where it came to its end.",
+        },
         "must_go_on": {**TEXT, "description": "Why it cannot be cancelled now; empty: it can."},
         "fenced": {**COUNT, "description": "How many attach handles nobody gets because of it."},
         "time_limit_seconds": {"type": "number"},
