@@ -25,6 +25,9 @@ __all__ = ["faulty_drivers"]  # a fixture
 pytestmark = pytest.mark.usefixtures("faulty_drivers")
 
 
+MDEV = {"uuid": str(uuid4()), "type": "MDEV", "info": {"asked_type": "mtty-2"}}
+
+
 @pytest.fixture
 def node(tmp_path: Path) -> Node:
     return Node(tmp_path)
@@ -145,6 +148,12 @@ def children(pid: int) -> list[int]:
         ({"kind": "reset"}, "accel.act_not_supported", "the driver test-able cannot reset"),
         ({"arguments": {"half": "-1"}}, "accel.invalid_value", "half: '-1' is not a whole number"),
         ({"kind": "scrub"}, "accel.invalid_value", "method: '' is not one of zero"),
+        (
+            {"kind": "prepare", "handle": MDEV},
+            "accel.mdev_type_gone",
+            "makes no mediated devices of type mtty-2 any more",
+        ),
+        ({"kind": "prepare", "handle": MDEV | {"type": "PCI"}}, "accel.device_gone", "has no part None; it has"),
     ],
 )
 def test_what_cannot_be_done_is_refused_with_the_device_as_it_was(

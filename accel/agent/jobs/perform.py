@@ -22,6 +22,7 @@ from accel.errors import (
     DriverUnavailable,
     InvalidImage,
     InvalidValue,
+    MdevTypeGone,
     NotFound,
 )
 from accel.model.device import AttachHandle, Deployable, DeployableKind, Device, HandleType
@@ -62,12 +63,18 @@ class _Act:
     def part(self) -> Deployable:
         """The part that it is about.
 
+        :raises MdevTypeGone: it is mediated devices, and the device makes no such any more
         :raises DeviceGone: the driver does not see it
         """
         for part in self.device.deployables:
             if part.name == self.order.deployable:
                 return part
         names = ", ".join(part.name for part in self.device.deployables) or "none"
+        if self.order.handle is not None and self.order.handle.type == HandleType.MDEV:
+            kind = self.order.handle.info.get("asked_type", self.order.deployable)
+            raise MdevTypeGone(
+                f"device {self.order.device} makes no mediated devices of type {kind} any more; it has {names}"
+            )
         raise DeviceGone(f"device {self.order.device} has no part {self.order.deployable}; it has {names}")
 
     @property
