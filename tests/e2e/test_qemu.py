@@ -21,7 +21,7 @@ from support.waiting import until
 
 pytestmark = [
     pytest.mark.rabbitmq,
-    pytest.mark.timeout(1200),
+    pytest.mark.timeout(2400),
     pytest.mark.skipif(not os.environ.get("TEST_QEMU"), reason="make test-qemu runs it, for minutes"),
 ]
 
@@ -45,7 +45,7 @@ DRIVE_B: dict[str, Any] = {
     "sriov_vi_flexible": 4,
 }
 DISK_B: dict[str, Any] = {"driver": "nvme-ns", "drive": "disk-b", "bus": "drive-b", "nsid": 1, "shared": False}
-_PATIENCE_SECONDS = 180
+_PATIENCE_SECONDS = 600
 
 
 @dataclass
