@@ -23,7 +23,8 @@ CARDS = 8
 REPORTED = 100
 """Nodes that are reported; the others are copies of them."""
 CLIENTS = 8
-SECONDS = 10
+SECONDS = 6
+"""So long that there are enough devices for all that is claimed meanwhile."""
 _CLASS = "PGPU"
 _SMALL = {"groups": [{"resources": {_CLASS: 1}}]}
 _LINKED = {"groups": [{"resources": {_CLASS: 4}, "near": "numa"}]}
