@@ -9,7 +9,8 @@ What the API lists has a module of its name: ``devices``, ``deployables``, ``nod
   ``history`` tells of it, ``expiry`` removes what is gone;
 - requests: ``places`` finds handles, ``claims`` takes and gives them back, ``transitions`` moves the states, and
   ``sharing`` lets callers share a transaction, ``work`` is the conductor's part;
-- claims of placement: ``taking``, ``releasing``, ``placement_claims``, on what ``fleet`` and ``occupancy`` have read;
+- claims of placement: ``taking`` with ``new_claims``, ``releasing``, ``placement_claims``, on what ``fleet`` and
+  ``occupancy`` have read;
 - jobs: ``job_work`` is the conductor's part, ``fences`` keeps others away meanwhile;
 - others who are told: ``providers`` and ``placement_nodes`` (OpenStack Placement), ``notifications`` (Nova);
 - who tell us: ``uses`` (kubelets).
