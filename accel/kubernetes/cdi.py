@@ -78,6 +78,7 @@ class SpecFiles:
         self._directory = directory
         self._vendor = vendor
         self._written: dict[Path, str] = {}
+        self._files: dict[Path, tuple[int, int]] = {}
 
     def write(self, units: Iterable[Unit]) -> None:
         """Have the files say what these units need, and nothing else.
@@ -90,17 +91,18 @@ class SpecFiles:
         self._directory.mkdir(parents=True, exist_ok=True)
         for path, text in wanted.items():
             if self._written.get(path) != text or not path.exists():
-                _replace(path, text)
+                self._files[path] = _replace(path, text)
         self._written = wanted
         for path in set(self._ours()) - wanted.keys():
             path.unlink(missing_ok=True)
 
     def remove(self) -> None:
-        """Have none of our files there any more."""
-        for path in self._ours():
+        """Have none of the files there any more that we have written; those of a plugin that comes after us stay."""
+        for path, file in self._files.items():
             with suppress(OSError):
-                path.unlink()
-        self._written = {}
+                if _identity(path) == file:
+                    path.unlink()
+        self._written, self._files = {}, {}
 
     def _path(self, kind: str) -> Path:
         return self._directory / f"{kind.replace('/', '-')}{_SUFFIX}"
@@ -117,9 +119,18 @@ def _is_named(name: str, prefix: str) -> bool:
     return name in kinds
 
 
-def _replace(path: Path, text: str) -> None:
-    """Write so that a runtime finds the old file or the new one; what begins with a dot it does not read."""
+def _replace(path: Path, text: str) -> tuple[int, int]:
+    """Write so that a runtime finds the old file or the new one; what begins with a dot it does not read.
+
+    :return: which file it is
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     temporary.write_text(text)
     temporary.chmod(0o644)
     temporary.replace(path)
+    return _identity(path)
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_dev, found.st_ino

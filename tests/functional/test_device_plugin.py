@@ -216,10 +216,11 @@ def test_a_new_plugin_takes_over_from_one_that_is_still_there(eight: Node) -> No
     newer.start()
     until(lambda: len(eight.kubelet.registrations) == 2)
 
-    eight.plugin.stop(for_good=False)  # of which this kubelet makes the end of the newer one, too
+    eight.plugin.stop()  # of which this kubelet makes the end of the newer one, too
 
     until(lambda: len(eight.kubelet.registrations) == 3)
     eight.kubelet.wait_for(GPU, allocatable=8)
+    assert len(CdiRuntime([eight.directory / "cdi"]).devices()) == 8
     assert len(ids_of(eight, pod(8))) == 8
     newer.stop()
 
