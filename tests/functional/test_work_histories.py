@@ -52,6 +52,9 @@ POLICY = WorkPolicy(prepare=frozenset({"PCI", "MIG"}), scrub={"GPU": "zero", "FP
 FLEET = "nodes: [{name: node-a, cards: [{model: A100-SXM4-40GB}, {model: Alveo-U280}]}]"
 LAYOUTS: tuple[dict[str, str], ...] = ({}, {"3g.20gb": "2"}, {"1g.5gb": "2"}, {"2g.10gb": "1", "3g.20gb": "1"})
 GOOD, REFUSED, BROKEN, DIES_BEFORE, DIES_AFTER = "good", "refused", "broken", "dies before", "dies after"
+CALLED_OFF = "called off"
+MAY_BE_CALLED_OFF = frozenset({JobKind.PARTITION, JobKind.PREPARE, JobKind.PROGRAM})
+"""What tidies up is not."""
 PROFILES: dict[str, dict[str, str]] = {
     "plain": {},
     "loading": {BITSTREAM_KEY: "8d1e5f3c-0000-4000-8000-000000000001"},
@@ -86,6 +89,8 @@ class Faulty(InlineActs):
         if how == DIES_BEFORE:
             self._node.is_dead = True
             raise SystemExit
+        if how == CALLED_OFF and order.kind in MAY_BE_CALLED_OFF:
+            self._node.desk.cancel_job(order.uuid)
         ending = super().do(order, image, progress, begun=begun, is_unwanted=is_unwanted)
         if how == BROKEN:
             return failed(ActFailed("it broke on the way"))
@@ -195,7 +200,7 @@ class WorkHistories(RuleBasedStateMachine):
                 self._write(partial(jobs.retry, uuid=uuid, scope=EVERYTHING, origin=self.node.site.origin))
         self._settle()
 
-    @rule(how=st.sampled_from([REFUSED, BROKEN, DIES_BEFORE, DIES_AFTER]))
+    @rule(how=st.sampled_from([REFUSED, BROKEN, CALLED_OFF, DIES_BEFORE, DIES_AFTER]))
     def next_act_goes_wrong(self, how: str) -> None:
         """The next act on the node does not go well."""
         self.node.next_act = how
@@ -308,7 +313,10 @@ class WorkHistories(RuleBasedStateMachine):
     def each_fence_says_what_has_failed(self) -> None:
         """And an operator can do it again."""
         ended = {row.uuid: row.state for row in self.node.all_jobs()}
-        assert {ended[holder.name] for holder in self._holders() if holder.kind == FENCE} <= {JobState.FAILED}
+        assert {ended[holder.name] for holder in self._holders() if holder.kind == FENCE} <= {
+            JobState.FAILED,
+            JobState.CANCELLED,
+        }
 
     def teardown(self) -> None:
         """Nothing of the history is left."""
