@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 _PERIOD_SECONDS = 10.0
-"""How often what is not used is let go: it costs a thousandth of a second, and as much again for what is used."""
+"""How often what is not used is let go: it costs some thousandths of a second."""
 _MADV_DONTNEED = 4
 _M_ARENA_MAX = -8
 _CODE = re.compile(r"^(\w+)-(\w+) r-[-x]p .* /.*\n(?:[A-Z].*\n)*?Anonymous: +0 kB$", re.MULTILINE)
@@ -40,6 +40,11 @@ def code() -> Sequence[Region]:
     return [(int(found[1], 16), int(found[2], 16)) for found in _CODE.finditer(Path("/proc/self/smaps").read_text())]
 
 
+def still_code(regions: Iterable[Region]) -> set[Region]:
+    """Those of regions that have not become something else: what a program keeps there would be lost if let go."""
+    return set(regions).intersection(code())
+
+
 def let_go(regions: Iterable[Region]) -> None:
     """Have the pages of regions no more; one that is used comes back from the page cache, where it still is."""
     libc = _libc()
@@ -50,7 +55,7 @@ def let_go(regions: Iterable[Region]) -> None:
 def _let_go_again_and_again(regions: Sequence[Region]) -> None:
     never = threading.Event()
     while not never.wait(_PERIOD_SECONDS):
-        let_go(regions)
+        let_go(still_code(regions))
 
 
 def _libc() -> ctypes.CDLL:
