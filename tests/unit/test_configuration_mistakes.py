@@ -69,7 +69,7 @@ def test_a_mistake_in_what_is_said_to_a_driver_is_told(tmp_path: Path) -> None:
     conf = load(tmp_path, "[intel_fpga]\nprogram_timeout = long")
 
     with pytest.raises(ConfigurationError) as refused:
-        option_values(conf, "intel_fpga", IntelFpgaDriver)
+        option_values(conf, "intel_fpga", IntelFpgaDriver.options)
 
     assert (
         str(refused.value)
