@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 EXTRAS := server,openstack,plot,postgresql,mysql,test,check,docs,proto
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-kubelet test test-qemu fuzz storm check bench docs proto samples constraints clean
+.PHONY: help demo demo-kubelet test test-qemu test-kubelet fuzz storm check bench docs proto samples constraints clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,10 @@ test: $(READY) ## Run all tests; what needs a service that is not here is skippe
 test-qemu: $(READY) ## Boot a virtual machine with drives to pull and try the agent in it: minutes, by software emulation
 	TEST_QEMU=1 $(BIN)/python -m pytest -s tests/e2e/test_qemu.py
 	@echo "build/qemu/transcript.txt"
+
+test-kubelet: $(READY) ## Try the device plugin with the real kubelet, built from Debian's source, as root: ten minutes, the first time more
+	TEST_KUBELET=1 $(BIN)/python -m pytest -s tests/e2e/test_kubelet_real.py
+	@echo "build/kubelet/transcript.txt"
 
 fuzz: $(READY) ## Send the API what its description allows, and much that it does not, for ten minutes
 	TEST_FUZZ_SECONDS=600 $(BIN)/python -m pytest tests/e2e/test_fuzz.py
