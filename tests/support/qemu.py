@@ -25,6 +25,8 @@ BUILD = REPOSITORY / "build/qemu"
 DATA = REPOSITORY / "tests/data/qemu"
 EMULATOR = "/usr/bin/qemu-system-x86_64"
 PATIENCE_SECONDS = 300
+_KERNEL = "console=ttyS0 panic=-1 intel_iommu=on no_timer_check"
+"""What the kernel is told; it would take an emulator that gets no processor for a moment for a broken timer."""
 _MODULES = ("virtio_pci", "9pnet_virtio", "9p", "overlay", "virtio_net", "nvme", "vfio_iommu_type1", "vfio-pci")
 
 
@@ -146,7 +148,8 @@ def _disk(name: str, file: Path) -> str:
     return json.dumps({"driver": "raw", "node-name": name, "file": {"driver": "file", "filename": str(file)}})
 
 
-def _has_started(console: Path) -> bool:
+def _has_started(console: Path, process: "subprocess.Popen[bytes]") -> bool:
+    assert process.poll() is None, console.read_text(errors="replace")[-2000:]
     return console.exists() and "the agent starts" in console.read_text(errors="replace")
 
 
@@ -173,7 +176,7 @@ def machine(
         *("-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"),
         *("-device", "intel-iommu,intremap=on,caching-mode=on"),
         *("-kernel", str(boot.kernel), "-initrd", str(boot.initramfs)),
-        *("-append", f"console=ttyS0 panic=-1 intel_iommu=on {' '.join(f'{k}={v}' for k, v in words.items())}"),
+        *("-append", f"{_KERNEL} {' '.join(f'{k}={v}' for k, v in words.items())}"),
         *("-serial", f"file:{console}"),
         *("-fsdev", "local,id=host,path=/,security_model=none,readonly=on,multidevs=remap"),
         *("-device", "virtio-9p-pci,fsdev=host,mount_tag=host"),
@@ -188,7 +191,7 @@ def machine(
             theirs.close()
             try:
                 running = Machine(ours, shell_port, console)
-                until(lambda: _has_started(console), patience_seconds=PATIENCE_SECONDS)
+                until(lambda: _has_started(console, process), patience_seconds=PATIENCE_SECONDS)
                 yield running
             finally:
                 process.kill()
