@@ -144,8 +144,8 @@ def test_nobody_waits_for_a_node_that_somebody_else_has_locked_because_of_anothe
     assert made(take_together(busy, waits)[0])[1]
 
 
-def test_who_comes_meanwhile_shares_the_next_transaction(site: Site) -> None:
-    free, gate = choose(site.database, HANDLES, node=site.node), Gate()
+def gated(site: Site, gate: Gate, **settings: float) -> tuple[Shared[Intent, Made], list[int]]:
+    """Takes claims for callers who share, but that the first transaction ends at a gate; and how many shared each."""
     sizes: list[int] = []
 
     def work(connection: Connection, intents: Sequence[Intent]) -> list[Outcome]:
@@ -154,7 +154,12 @@ def test_who_comes_meanwhile_shares_the_next_transaction(site: Site) -> None:
         gate()
         return found
 
-    take = Shared(site.database, work, names=attrgetter("names"))
+    return Shared(site.database, work, names=attrgetter("names"), **settings), sizes
+
+
+def test_who_comes_meanwhile_shares_the_next_transaction(site: Site) -> None:
+    free, gate = choose(site.database, HANDLES, node=site.node), Gate()
+    take, sizes = gated(site, gate)
     with ThreadPoolExecutor(HANDLES) as pool:
         first = pool.submit(take, intent(site, free[0]))
         gate.wait()
@@ -168,15 +173,7 @@ def test_who_comes_meanwhile_shares_the_next_transaction(site: Site) -> None:
 
 def test_callers_of_the_last_transaction_come_again_and_are_waited_for(site: Site) -> None:
     free, gate = choose(site.database, 4, node=site.node), Gate()
-    sizes: list[int] = []
-
-    def work(connection: Connection, intents: Sequence[Intent]) -> list[Outcome]:
-        found = taking.take_together(connection, intents, terms=terms())
-        sizes.append(len(intents))
-        gate()
-        return found
-
-    take = Shared(site.database, work, names=attrgetter("names"), patience_seconds=LONG_SECONDS)
+    take, sizes = gated(site, gate, patience_seconds=LONG_SECONDS)
     with ThreadPoolExecutor(3) as pool:
         first = pool.submit(take, intent(site, free[0]))
         gate.wait()
@@ -202,15 +199,7 @@ def test_who_comes_alone_waits_for_nobody(site: Site) -> None:
 
 def test_two_about_the_same_never_share(site: Site) -> None:
     free, gate = choose(site.database, 3, node=site.node), Gate()
-    sizes: list[int] = []
-
-    def work(connection: Connection, intents: Sequence[Intent]) -> list[Outcome]:
-        found = taking.take_together(connection, intents, terms=terms())
-        sizes.append(len(intents))
-        gate()
-        return found
-
-    take = Shared(site.database, work, names=attrgetter("names"))
+    take, sizes = gated(site, gate)
     with ThreadPoolExecutor(6) as pool:
         first = pool.submit(take, intent(site, free[0]))
         gate.wait()
